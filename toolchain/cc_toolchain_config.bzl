@@ -86,9 +86,17 @@ _KERNEL_FLAGS = [
     "-fdirect-access-external-data",
     "-fvisibility=hidden",
     "-mcmodel=small",
-    # An interrupt pushes its frame just below the stack pointer, and must not have to save vector registers.
+    # An interrupt pushes its frame just below the stack pointer.
     "-mno-red-zone",
-    "-mgeneral-regs-only",
+    # Vector and floating-point registers hold the program's values, also while the kernel runs. What
+    # -mgeneral-regs-only promises, in a form that lets <algorithm> and <atomic> name `long double`: any arithmetic on
+    # floating-point numbers becomes a call of a library that is not there, and the link names the culprit.
+    "-mno-mmx",
+    "-mno-sse",
+    "-Xclang",
+    "-target-feature",
+    "-Xclang",
+    "+soft-float",
     "-fno-asynchronous-unwind-tables",
     "-fno-unwind-tables",
     "-fno-stack-protector",
