@@ -1,0 +1,119 @@
+// File: an open file description (open(2)), whatever stands behind it: a regular file, pipe,
+// socket, epoll, timer...
+//
+// A File never sleeps for its data: an operation that can't go on says EAGAIN, and the caller
+// (syscalls/) waits on poll_queue() with block_until_ready() unless the description is
+// non-blocking. So each file is written once for blocking, non-blocking and polled use.
+#pragma once
+
+#include "fs/core/credentials.h"
+#include "fs/core/io_buffer.h"
+#include "kernel/abi/fcntl.h"
+#include "kernel/abi/stat.h"
+#include "kernel/base/ref.h"
+#include "kernel/mm/address_space.h"
+#include "kernel/sched/mutex.h"
+#include "kernel/sched/wait_queue.h"
+
+namespace narwhal {
+
+class Inode;
+class Dentry;
+class FileLockOwner;
+
+// What getdents64(2) wants from a directory: called for each entry; returns false when the buffer
+// is full.
+class DirectoryVisitor {
+ public:
+  virtual bool entry(std::string_view name, u64 inode, FileType type, i64 next_offset) = 0;
+
+ protected:
+  ~DirectoryVisitor() = default;
+};
+
+class File : public RefCounted {
+ public:
+  explicit File(OpenFlags flags) : flags_(u32(flags)) {}
+
+  // --- data. Sizes in bytes; short counts as on Linux; EAGAIN instead of sleeping.
+  // -------------------------------- At the file's position if it has one, else in sequence. The
+  // default says EINVAL (EBADF is checked by callers from the access mode).
+  virtual Result<usize> read(IoBuffer& to);
+  virtual Result<usize> write(IoBuffer& from);
+  // At an offset; ESPIPE for what has no position. Must not move the position.
+  virtual Result<usize> read_at(IoBuffer& to, u64 offset);
+  virtual Result<usize> write_at(IoBuffer& from, u64 offset);
+  // lseek(2); ESPIPE by default.
+  virtual Result<i64> seek(i64 offset, int whence);
+  // Whether it has a position (pread(2) and lseek(2) work).
+  virtual bool seekable() const { return false; }
+
+  // --- readiness
+  // ---------------------------------------------------------------------------------------------------
+  // What is ready now. Regular files: always readable and writable.
+  virtual PollEvents poll() { return kPollReadable | kPollWritable; }
+  // Woken when poll() may answer more; nullptr when it never changes (epoll_ctl(2) then says
+  // EPERM).
+  virtual WaitQueue* poll_queue() { return nullptr; }
+
+  // --- the rest of what a descriptor can do
+  // ------------------------------------------------------------------------
+  virtual Result<> stat(abi::Stat& out) = 0;
+  // ENOTTY by default.
+  virtual Result<i64> ioctl(u32 command, UserAddr argument);
+  // Fills object, object_offset, source of the request or changes its flags (/dev/zero). ENODEV by
+  // default. Rights (EACCES) are checked by the caller.
+  virtual Result<> mmap(MapRequest& request);
+  virtual Result<> truncate(u64 size);  // ftruncate(2); EINVAL
+  virtual Result<> allocate(int mode, u64 offset,
+                            u64 length);  // fallocate(2); EOPNOTSUPP, ESPIPE, ENODEV
+  virtual Result<> sync(bool data_only);  // fsync(2); EINVAL by default
+  virtual Result<> read_directory(DirectoryVisitor& visitor);  // ENOTDIR
+  virtual Result<> set_flags(OpenFlags flags);  // F_SETFL: kAppend, kNonBlock, kDirect, ...
+  // A descriptor of it was closed: what POSIX ties to close(2) and not to the last reference
+  // (record locks; pipes and sockets do their work in the destructor).
+  virtual void descriptor_closed() {}
+
+  // What it was opened from; nullptr for pipes, sockets, and what has no name.
+  virtual Dentry* dentry() const { return nullptr; }
+  virtual Inode* inode() const { return nullptr; }
+  // Text of /proc/self/fd/N: a path, "pipe:[123]", "anon_inode:[eventpoll]".
+  virtual Result<String> link_text() const = 0;
+  // Extra lines of /proc/self/fdinfo/N.
+  virtual void describe(TextSink&) const {}
+
+  // Kinds that callers must recognise without RTTI.
+  enum class Kind : u8 {
+    kOther,
+    kRegular,
+    kDirectory,
+    kPipe,
+    kSocket,
+    kEpoll,
+    kEventFd,
+    kTimerFd,
+    kSignalFd,
+    kInotify,
+    kMemFd,
+    kPidFd,
+    kTerminal
+  };
+  virtual Kind kind() const { return Kind::kOther; }
+
+  OpenFlags flags() const { return OpenFlags(flags_.load(Order::kRelaxed)); }
+  bool nonblocking() const { return has(flags(), OpenFlags::kNonBlock); }
+  bool readable() const { return narwhal::readable(flags()); }
+  bool writable() const { return narwhal::writable(flags()); }
+
+  // Position, for files that have one. Held over a read or write that moves it (POSIX: atomic with
+  // respect to others).
+  Mutex<LockRank::kFileOffset>& position_lock() { return position_mutex_; }
+
+ protected:
+  Atomic<u32> flags_;
+  Mutex<LockRank::kFileOffset> position_mutex_;
+  u64 position_ = 0;
+};
+using FileRef = Ref<File>;
+
+}  // namespace narwhal

@@ -1,0 +1,60 @@
+// Where a read puts its bytes, or a write takes them from: pieces of the program's memory, or one
+// of the kernel's.
+//
+// A file copies through it and never sees an address. Transfers advance it; what was moved before a
+// fault counts.
+#pragma once
+
+#include <span>
+
+#include "kernel/abi/uio.h"
+#include "kernel/base/vector.h"
+#include "kernel/platform/user.h"
+
+namespace narwhal {
+
+class IoBuffer : NonCopyable {
+ public:
+  // The program's memory, in one piece or in the pieces of an iovec (readv(2)), which stays the
+  // caller's.
+  explicit IoBuffer(UserBuffer buffer)
+      : single_{buffer.addr.value, buffer.size}, pieces_(&single_, 1), remaining_(buffer.size) {}
+  explicit IoBuffer(std::span<const abi::IoVec> pieces);
+  // The kernel's own memory.
+  explicit IoBuffer(std::span<std::byte> kernel)
+      : kernel_(kernel.data()), remaining_(kernel.size()) {}
+  explicit IoBuffer(std::span<const std::byte> kernel)
+      : kernel_(const_cast<std::byte*>(kernel.data())), remaining_(kernel.size()) {}
+
+  usize remaining() const { return remaining_; }
+  bool is_kernel() const { return kernel_ != nullptr; }
+  // Leaves at most `size` bytes to be moved; returns what was cut off so that the caller can give
+  // it back.
+  void truncate(usize size) {
+    if (size < remaining_) remaining_ = size;
+  }
+
+  // Moves bytes into the buffer (a read). Moves min(size, remaining()); EFAULT only when not one
+  // byte could be moved.
+  Result<usize> write(const void* from, usize size);
+  Result<usize> write_zeros(usize size);
+  // Moves bytes out of the buffer (a write), likewise.
+  Result<usize> read(void* to, usize size);
+  // As read(), but does not advance; for what must be looked at twice.
+  void skip(usize size);
+
+ private:
+  abi::IoVec single_{};
+  std::span<const abi::IoVec> pieces_;
+  usize piece_ = 0;         // index of the present piece
+  usize piece_offset_ = 0;  // bytes done in it
+  std::byte* kernel_ = nullptr;
+  usize remaining_ = 0;
+};
+
+// readv(2): loads and checks an iovec array. EINVAL (count, or a sum over SSIZE_MAX), EFAULT,
+// ENOMEM. As on Linux the sum is cut at 0x7ffff000 bytes.
+Result<Vector<abi::IoVec>> load_iovecs(UserAddr pieces, usize count);
+inline constexpr usize kMaxIoBytes = 0x7ffff000;
+
+}  // namespace narwhal

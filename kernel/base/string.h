@@ -1,0 +1,53 @@
+// An owned, immutable, NUL-terminated string. Making one can fail.
+#pragma once
+
+#include <cstring>
+#include <string_view>
+
+#include "kernel/base/result.h"
+
+namespace narwhal {
+
+class String : NonCopyable {
+ public:
+  constexpr String() = default;
+  String(String&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  String& operator=(String&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~String() { ::operator delete(data_); }
+
+  // The bytes of all parts in order. ENOMEM.
+  template <typename... Parts>
+  static Result<String> concat(Parts... parts) {
+    String s;
+    s.size_ = (std::string_view(parts).size() + ... + 0);
+    s.data_ = static_cast<char*>(::operator new(s.size_ + 1, std::nothrow));
+    if (!s.data_) {
+      s.size_ = 0;
+      return Errno::kNoMem;
+    }
+    char* out = s.data_;
+    ((std::memcpy(out, std::string_view(parts).data(), std::string_view(parts).size()),
+      out += std::string_view(parts).size()),
+     ...);
+    *out = '\0';
+    return s;
+  }
+  static Result<String> copy(std::string_view text) { return concat(text); }
+
+  std::string_view view() const { return {data_ ? data_ : "", size_}; }
+  operator std::string_view() const { return view(); }  // NOLINT: implicit on purpose
+  const char* c_str() const { return data_ ? data_ : ""; }
+  usize size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  char* data_ = nullptr;
+  usize size_ = 0;
+};
+
+}  // namespace narwhal

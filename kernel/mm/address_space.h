@@ -1,0 +1,143 @@
+// One address space: what is mapped where, and why. The mmap(2) family, brk(2), faults.
+//
+// Every public call takes the lock itself, and none may be made with a lock at or below
+// LockRank::kAddressSpace held.
+#pragma once
+
+#include <span>
+
+#include "kernel/base/string.h"
+#include "kernel/mm/memory_object.h"
+#include "kernel/platform/pmap.h"
+
+namespace narwhal {
+
+enum class MapFlags : u32 {
+  kNone = 0,
+  kShared = 0x01,
+  kPrivate = 0x02,
+  kFixed = 0x10,
+  kAnonymous = 0x20,
+  k32Bit = 0x40,
+  kGrowsDown = 0x100,
+  kDenyWrite = 0x800,
+  kExecutable = 0x1000,
+  kLocked = 0x2000,
+  kNoReserve = 0x4000,
+  kPopulate = 0x8000,
+  kNonBlock = 0x10000,
+  kStack = 0x20000,
+  kHugeTlb = 0x40000,
+  kSync = 0x80000,
+  kFixedNoReplace = 0x100000,
+};
+ENABLE_FLAGS(MapFlags);
+
+// What stands behind a mapping of a file, so that /proc/PID/maps can name it and its open file
+// stays alive. fs/core derives from it.
+class MappingSource : public RefCounted {
+ public:
+  // Path as /proc/PID/maps shows it, device and inode numbers.
+  virtual void describe(class TextSink& path, u64& device, u64& inode) const = 0;
+};
+
+struct MapRequest {
+  UserAddr hint;
+  usize length = 0;
+  Protection protection = Protection::kNone;
+  Protection max_protection = Protection::kRead | Protection::kWrite | Protection::kExecute;
+  MapFlags flags = MapFlags::kNone;
+  Ref<MemoryObject> object;            // null: private anonymous memory
+  u64 object_offset = 0;               // bytes, page-aligned
+  Ref<MappingSource> source;           // null for anonymous memory
+  const char* special_name = nullptr;  // "[stack]", "[heap]", "[vdso]", ... a constant string
+};
+
+class AddressSpace : public RefCounted {
+ public:
+  struct Limits {
+    u64 data = ~u64{0};           // RLIMIT_DATA
+    u64 stack = 8 * kMiB;         // RLIMIT_STACK
+    u64 address_space = ~u64{0};  // RLIMIT_AS
+    u64 locked = ~u64{0};         // RLIMIT_MEMLOCK
+  };
+  struct Statistics {  // pages
+    u64 total, resident_anonymous, resident_file, data, stack, executable, locked, peak_total,
+        peak_resident;
+  };
+
+  static Result<Ref<AddressSpace>> create();
+  ~AddressSpace() override;
+
+  // mmap(2). EINVAL, ENOMEM, EEXIST, EPERM, EACCES as there.
+  Result<UserAddr> map(const MapRequest& request);
+  Result<> unmap(UserAddr start, usize length);
+  Result<> protect(UserAddr start, usize length, Protection protection);
+  Result<UserAddr> remap(UserAddr old_start, usize old_length, usize new_length, u32 flags,
+                         UserAddr new_start);
+  Result<> advise(UserAddr start, usize length, int advice);
+  Result<> sync(UserAddr start, usize length, int flags);
+  Result<> lock_pages(UserAddr start, usize length, bool on_fault);
+  Result<> unlock_pages(UserAddr start, usize length);
+  Result<> lock_all(int flags);
+  // mincore(2): one byte per page into `out`.
+  Result<> residency(UserAddr start, usize pages, std::span<u8> out);
+
+  // brk(2): returns the break after the call, the old one on failure.
+  UserAddr set_break(UserAddr wanted);
+  // Where the loader says that the heap begins.
+  void set_heap_start(UserAddr start);
+  // Below here mmap looks for free space, downwards (the stack and its gap are above). Set by the
+  // loader, ASLR included.
+  void set_mmap_base(UserAddr base);
+
+  // Handles an access that the page tables refused. EFAULT: nothing is mapped there (SIGSEGV,
+  // SEGV_MAPERR); EACCES: mapped without the right (SEGV_ACCERR); EIO: beyond the end of the object
+  // (SIGBUS, BUS_ADRERR); ENOMEM.
+  Result<> handle_fault(UserAddr address, Protection access);
+
+  // For futexes between address spaces: the object and byte offset behind an address of a shared
+  // mapping; a null object when the mapping is private. EFAULT when nothing is mapped.
+  struct SharedLocation {
+    Ref<MemoryObject> object;
+    u64 offset = 0;
+  };
+  Result<SharedLocation> shared_location(UserAddr address);
+
+  // A copy for fork(2): private pages are shared copy-on-write.
+  Result<Ref<AddressSpace>> clone();
+
+  // Calls `visit` for each mapping in order of address, under the lock: it must not touch the
+  // program's memory.
+  struct MappingInfo {
+    UserAddr start, end;
+    Protection protection;
+    bool shared;
+    bool grows_down;
+    u64 offset;
+    const MappingSource* source;
+    const char* special_name;
+    u64 resident_pages, private_dirty_pages, locked;
+  };
+  void for_each_mapping(void (*visit)(const MappingInfo& info, void* argument), void* argument,
+                        bool with_residency);
+
+  void set_limits(const Limits& limits);
+  Statistics statistics();
+  Pmap& pmap() { return *pmap_; }
+
+  // Layout facts for /proc/PID/stat and auxv; written by the loader, read by procfs.
+  struct Layout {
+    UserAddr code_start, code_end, data_start, data_end, heap_start, stack_start, args_start,
+        args_end, env_start, env_end, vdso;
+  };
+  Layout layout{};
+
+ private:
+  AddressSpace() = default;
+  struct State;  // mappings in order of address, counters (mm/address_space_state.h)
+  Own<Pmap> pmap_;
+  State* state_ = nullptr;
+};
+
+}  // namespace narwhal

@@ -1,0 +1,93 @@
+// Physical memory, one frame (4 KiB) at a time or in runs of 2^order.
+//
+// Every frame of RAM has a Frame record, found by its number. A frame is counted: each page-table
+// entry, each slot of a memory object and each FrameRef holds one reference; the last one returns
+// it to the allocator. Any context may allocate and free; nothing here sleeps.
+#pragma once
+
+#include "kernel/base/addr.h"
+#include "kernel/base/atomic.h"
+#include "kernel/base/result.h"
+#include "kernel/platform/machine.h"
+
+namespace narwhal {
+
+struct Frame {
+  Atomic<u32> references{0};
+  u32 state = 0;  // allocator's and slab's own marks
+  u64 owner = 0;  // free frames: list links; slab frames: the slab
+};
+static_assert(sizeof(Frame) == 16);
+
+enum class FrameContent : bool { kAny, kZeroed };
+
+// Finds RAM and takes it over; called once.
+void frames_init();
+// A run of 2^order frames, aligned to its size, each with one reference. ENOMEM.
+Result<PhysAddr> allocate_frames(unsigned order, FrameContent content);
+// Returns a run whole, whatever its counts. For memory that was never shared.
+void free_frames(PhysAddr start, unsigned order);
+// Hands RAM that was reserved at boot (archive, boot tables) to the allocator, frame by frame.
+void release_boot_memory(PhysAddr start, u64 size);
+// Makes a frame of the initial archive an ordinary, counted frame with one reference, where it
+// lies.
+void adopt_boot_frame(PhysAddr frame);
+
+Frame& frame_at(PhysAddr frame);
+void frame_add_ref(PhysAddr frame);
+void frame_drop_ref(PhysAddr frame);  // frees it with the last one
+inline u32 frame_refs(PhysAddr frame) {
+  return frame_at(frame).references.load(Order::kAcquire);
+}
+
+struct MemoryStatistics {
+  u64 total_frames;
+  u64 free_frames;
+  u64 slab_frames;  // held by the kernel's heap
+  u64 page_table_frames;
+  u64 object_frames;  // pages of files and shared memory (page cache)
+  u64 anonymous_frames;
+};
+MemoryStatistics memory_statistics();
+
+// One counted reference.
+class FrameRef {
+ public:
+  constexpr FrameRef() = default;
+  static FrameRef adopt(PhysAddr frame) {
+    FrameRef ref;
+    ref.frame_ = frame;
+    return ref;
+  }
+  static FrameRef share(PhysAddr frame) {
+    frame_add_ref(frame);
+    return adopt(frame);
+  }
+  // ENOMEM.
+  static Result<FrameRef> allocate(FrameContent content) {
+    return adopt(TRY(allocate_frames(0, content)));
+  }
+  FrameRef(FrameRef&& other) noexcept : frame_(other.release()) {}
+  FrameRef& operator=(FrameRef&& other) noexcept {
+    PhysAddr mine = frame_;
+    frame_ = other.frame_;
+    other.frame_ = mine;
+    return *this;
+  }
+  ~FrameRef() {
+    if (frame_.value) frame_drop_ref(frame_);
+  }
+  explicit operator bool() const { return frame_.value != 0; }
+  PhysAddr address() const { return frame_; }
+  std::byte* data() const { return platform::direct_map(frame_); }
+  [[nodiscard]] PhysAddr release() {
+    PhysAddr frame = frame_;
+    frame_ = PhysAddr();
+    return frame;
+  }
+
+ private:
+  PhysAddr frame_;
+};
+
+}  // namespace narwhal

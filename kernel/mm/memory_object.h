@@ -1,0 +1,57 @@
+// A run of pages that files and mappings share: the content of a tmpfs file, shared anonymous
+// memory, a memfd.
+//
+// This is the page cache: read(2) and write(2) of a file copy from and to these pages, mmap(2) maps
+// the same ones. Pages appear zeroed when first written or faulted in; a hole costs nothing. Sizes
+// and offsets are in bytes.
+#pragma once
+
+#include "kernel/base/list.h"
+#include "kernel/base/ref.h"
+#include "kernel/mm/frame.h"
+#include "kernel/sched/mutex.h"
+
+namespace narwhal {
+
+class Mapping;  // mm/mapping.h: one range of an address space
+
+class MemoryObject : public RefCounted {
+ public:
+  MemoryObject() = default;
+  ~MemoryObject() override;
+
+  // The page that holds byte `index * kPageSize`. kRead: an empty FrameRef for a hole. kWrite:
+  // makes the page. ENOMEM, ENOSPC when over the limit that the owner set; subclasses for other
+  // stores may add EIO.
+  enum class Access : u8 { kRead, kWrite };
+  virtual Result<FrameRef> page(u64 index, Access access);
+
+  // Puts a frame into an empty slot, taking over the reference. ENOMEM, EEXIST.
+  Result<> insert(u64 index, FrameRef frame);
+  // Takes pages [first, last) out, from mappings too (a later access of a private or shared mapping
+  // faults again).
+  void remove_pages(u64 first, u64 last);
+  // The size beyond which a mapping's access is SIGBUS. Set by the owner under its own lock;
+  // shrinking removes pages and clears the rest of the last one.
+  void set_size(u64 bytes);
+  u64 size() const { return size_.load(Order::kAcquire); }
+  u64 page_count() const { return pages_.load(Order::kRelaxed); }
+  // First index at or above `from` that holds a page (data) or none (hole): lseek(2) SEEK_DATA,
+  // SEEK_HOLE. ~0 when there is none.
+  u64 next_data(u64 from) const;
+  u64 next_hole(u64 from) const;
+
+  // Called by AddressSpace as mappings come and go.
+  void attach(Mapping& mapping);
+  void detach(Mapping& mapping);
+
+ private:
+  struct Node;
+  Atomic<u64> size_{0};
+  Atomic<u64> pages_{0};
+  mutable Mutex<LockRank::kMemoryObject> mutex_;
+  Node* root_ TA_GUARDED_BY(mutex_) = nullptr;  // radix tree by page index (mm/page_tree.h)
+  u32 height_ TA_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace narwhal

@@ -1,0 +1,71 @@
+// The block of data that each CPU keeps for itself, and the flag that holds interrupts back.
+//
+// The vm home reaches the block through the GS base, the fake home through a plain global; the
+// offsets of the first members are known to assembly (kernel/arch/x86_64/asm_offsets.h) and
+// asserted there.
+#pragma once
+
+#include "kernel/base/types.h"
+
+namespace narwhal {
+
+class Thread;
+
+struct CpuLocal {
+  CpuLocal* self = nullptr;  // offset 0: lets C++ turn the GS base into a pointer
+  u64 kernel_stack_top = 0;  // offset 8: where system calls and interrupts from user mode land
+  u64 user_stack_scratch =
+      0;  // offset 16: the program's rsp for the few instructions before it is saved
+  Thread* current = nullptr;  // offset 24
+  u32 index = 0;              // number of this CPU, from 0
+  u32 interrupt_depth = 0;    // > 0 while an interrupt handler runs
+  u32 spinlock_depth = 0;     // > 0 while a spinlock is held: sleeping is a bug then
+  bool need_resched =
+      false;  // a better thread became runnable; looked at on the way back to user mode
+  u64 held_lock_ranks = 0;  // debug builds: bit per LockRank held by spinlocks on this CPU
+};
+
+#ifdef NARWHAL_FAKE_PLATFORM
+extern CpuLocal fake_cpu_local;
+inline CpuLocal& cpu_local() {
+  return fake_cpu_local;
+}
+inline Thread* current_thread() {
+  return fake_cpu_local.current;
+}
+#else
+inline CpuLocal& cpu_local() {
+  CpuLocal* cpu;
+  asm volatile("movq %%gs:0, %0" : "=r"(cpu));
+  return *cpu;
+}
+// Not volatile: within one thread the answer never changes, so the compiler may keep it.
+inline Thread* current_thread() {
+  Thread* thread;
+  asm("movq %%gs:24, %0" : "=r"(thread));
+  return thread;
+}
+#endif
+
+namespace platform {
+
+// Interrupts on this CPU. Disabling nests by saving the old state:  bool on =
+// interrupts_save_disable(); ... interrupts_restore(on);
+bool interrupts_save_disable();
+void interrupts_restore(bool were_enabled);
+bool interrupts_enabled();
+
+}  // namespace platform
+
+class InterruptGuard {
+ public:
+  InterruptGuard() : were_enabled_(platform::interrupts_save_disable()) {}
+  ~InterruptGuard() { platform::interrupts_restore(were_enabled_); }
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+ private:
+  bool were_enabled_;
+};
+
+}  // namespace narwhal

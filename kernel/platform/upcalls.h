@@ -1,0 +1,44 @@
+// What the kernel above must define so that a home can call it. Bound at link time; see README.md.
+#pragma once
+
+#include "kernel/base/addr.h"
+#include "kernel/platform/context.h"
+#include "kernel/platform/pmap.h"
+
+namespace narwhal::upcall {
+
+// A `syscall` instruction (syscalls/dispatch.cc). Interrupts are enabled. Number in regs.orig_rax;
+// the result goes to regs.rax.
+void on_syscall(UserRegs& regs);
+
+// Called with interrupts disabled just before every return to user mode that has work to do, that
+// is when Thread::user_work() is set or CpuLocal::need_resched is: delivers signals, reschedules
+// (process/user_return.cc).
+void on_return_to_user(UserRegs& regs);
+
+struct PageFault {
+  UserAddr address;
+  Protection access;  // exactly one of kRead, kWrite, kExecute
+  bool present;       // the page was mapped, but not for this access
+};
+// An access of the program to its half (mm/fault.cc by way of process/). From user mode: regs are
+// the program's; on failure a signal has been queued. From the kernel (a user copy): returns false
+// when the copy must fail.
+bool on_page_fault(const PageFault& fault, UserRegs* user_regs);
+
+// Any other exception in user mode, by its vector (Intel SDM vol. 3, table 6-1): becomes a signal.
+struct UserTrap {
+  u8 vector;
+  u64 error_code;
+  u64 address;  // CR2 where it means something
+};
+void on_user_trap(const UserTrap& trap, UserRegs& regs);
+
+// The one-shot timer fired. Interrupt context.
+void on_timer();
+
+// The last words before a panic stops the machine: tells the host, prints the last system calls.
+// Must not allocate or lock.
+void on_panic(const char* reason);
+
+}  // namespace narwhal::upcall

@@ -1,0 +1,121 @@
+// Threads as the scheduler sees them: something with a kernel stack that can run, wait and be
+// woken.
+//
+// Linux's idea of a thread is process/task.h, which derives from this. The kernel itself is not
+// preempted: a thread that runs in the kernel goes on until it sleeps, yields, or returns to user
+// mode, where need_resched is looked at.
+#pragma once
+
+#include "kernel/base/atomic.h"
+#include "kernel/base/flags.h"
+#include "kernel/base/list.h"
+#include "kernel/base/ref.h"
+#include "kernel/platform/context.h"
+#include "kernel/platform/cpu_local.h"
+#include "kernel/platform/pmap.h"
+
+namespace narwhal {
+
+enum class ThreadState : u8 {
+  kNew,       // never ran
+  kRunning,   // on a CPU or on a run queue
+  kSleeping,  // announced that it will sleep, or sleeps
+  kDead,
+};
+
+// Reasons to leave the fast way back to user mode; upcall::on_return_to_user looks at them.
+enum class UserWork : u32 {
+  kNone = 0,
+  kSignal = 1,         // a signal may be deliverable
+  kReschedule = 2,     // (kept in CpuLocal::need_resched; listed for completeness)
+  kTrace = 4,          // system calls are traced (strace)
+  kRestoreMask = 8,    // the signal mask of sigsuspend, ppoll, ... is to be put back
+  kExit = 16,          // the whole thread group ends
+  kNotifyResume = 32,  // rseq and the like
+};
+ENABLE_FLAGS(UserWork);
+
+class Thread : public RefCounted {
+ public:
+  static constexpr usize kKernelStackSize = 16 * kKiB;
+
+  // ENOMEM for the stack. The thread does not run before start().
+  Result<> allocate_stack();
+  void start(void (*entry)(void*), void* argument);
+
+  const char* name() const { return name_; }
+  void set_name(std::string_view name);  // cut to 15 characters, as comm is
+
+  void* kernel_stack_top() const { return stack_ + kKernelStackSize; }
+  UserRegs& user_regs() const { return platform::user_regs_at(kernel_stack_top()); }
+
+  UserContext* user_context() { return user_context_; }
+  Pmap* pmap() const { return pmap_; }
+
+  UserWork user_work() const { return UserWork(user_work_.load(Order::kAcquire)); }
+  void set_user_work(UserWork work) { user_work_.fetch_or(raw(work)); }
+  void clear_user_work(UserWork work) { user_work_.fetch_and(~raw(work)); }
+
+  // Makes an interruptible sleep end with EINTR, now or when it begins. The flag stays until
+  // cleared by the owner, who keeps it true exactly while a deliverable signal is pending.
+  void interrupt();
+  void clear_interrupt() { interrupted_.store(false, Order::kRelease); }
+  bool interrupted() const { return interrupted_.load(Order::kAcquire); }
+
+  // CPU time used so far, in nanoseconds, as far as it is accounted.
+  u64 user_time_ns() const;
+  u64 system_time_ns() const;
+  u64 voluntary_switches() const { return voluntary_switches_; }
+  u64 involuntary_switches() const { return involuntary_switches_; }
+
+  ThreadState state() const { return ThreadState(state_.load(Order::kAcquire)); }
+
+  // -20 (most) to 19 (least), setpriority(2).
+  i8 nice = 0;
+
+ protected:
+  explicit Thread(std::string_view name) { set_name(name); }
+  ~Thread() override;
+
+  UserContext* user_context_ = nullptr;  // set by threads that have a user side
+  Pmap* pmap_ = nullptr;                 // address space to run in; kernel threads run in any
+
+ private:
+  friend class Scheduler;
+
+  ListNode run_node_;
+  KernelContext context_;
+  std::byte* stack_ = nullptr;
+  Atomic<u32> user_work_{0};
+  Atomic<u8> state_{u8(ThreadState::kNew)};
+  Atomic<bool> interrupted_{false};
+  bool queued_ = false;         // on a run queue; guarded by its lock
+  bool on_cpu_ = false;         // its registers are live on a CPU
+  bool interruptible_ = false;  // the present sleep may be interrupted
+  char name_[16] = {};
+  u64 virtual_runtime_ = 0;  // scheduler's measure of fairness, ns weighted by nice
+  u64 slice_start_ns_ = 0;
+  u64 runtime_ns_ = 0;
+  u64 system_ticks_ = 0;
+  u64 user_ticks_ = 0;
+  u64 voluntary_switches_ = 0;
+  u64 involuntary_switches_ = 0;
+};
+
+// A thread of the kernel's own. ENOMEM.
+Result<Ref<Thread>> start_kernel_thread(std::string_view name, void (*entry)(void*),
+                                        void* argument);
+
+// Makes a sleeping thread runnable. Any context. Spurious calls are harmless.
+void wake_thread(Thread& thread);
+// Gives the CPU away if another thread wants it; the caller stays runnable (sched_yield(2)).
+void yield();
+// Goes through the scheduler if need_resched is set. Called on the way back to user mode.
+void reschedule_if_needed();
+// Ends the current thread; its reference held by the scheduler is dropped once it is off its stack.
+[[noreturn]] void exit_thread();
+// Adopts the boot stack as this CPU's idle thread and starts scheduling; never returns.
+[[noreturn]] void run_scheduler();
+void scheduler_init();
+
+}  // namespace narwhal

@@ -1,0 +1,60 @@
+// Descriptors of a process: small numbers for open file descriptions.
+#pragma once
+
+#include "fs/core/file.h"
+
+namespace narwhal {
+
+class FdTable : public RefCounted {
+ public:
+  // A number taken but not yet visible. commit() can't fail; going out of scope gives the number
+  // back. So a call that makes descriptors does everything that can fail first (pipe2(2): no
+  // half-made pairs).
+  class Reservation {
+   public:
+    Reservation(FdTable& table, int fd) : table_(&table), fd_(fd) {}
+    Reservation(Reservation&& other) noexcept
+        : table_(std::exchange(other.table_, nullptr)), fd_(other.fd_) {}
+    Reservation& operator=(Reservation&&) = delete;
+    ~Reservation();
+    int number() const { return fd_; }
+    int commit(FileRef file, bool close_on_exec) &&;
+
+   private:
+    FdTable* table_;
+    int fd_;
+  };
+
+  FdTable() = default;
+  ~FdTable() override;
+
+  // The lowest free number at or above `lowest` and below `limit` (RLIMIT_NOFILE). EMFILE, ENOMEM.
+  Result<Reservation> reserve(u64 limit, int lowest = 0);
+  // EBADF. O_PATH descriptors are refused by get() and returned by get_any().
+  Result<FileRef> get(int fd);
+  Result<FileRef> get_any(int fd);
+  Result<> close(int fd);
+  // dup2(2), dup3(2): closes `fd` first if it is open. EBADF (over the limit), EBUSY, ENOMEM.
+  Result<> replace(int fd, FileRef file, bool close_on_exec, u64 limit);
+  Result<bool> close_on_exec(int fd);
+  Result<> set_close_on_exec(int fd, bool value);
+  // close_range(2) without its unsharing; with `only_mark`, sets close-on-exec instead of closing.
+  void close_range(u32 first, u32 last, bool only_mark);
+  void close_all_on_exec();
+  Result<Ref<FdTable>> copy();
+  // The first open number at or above `from`, or -1: for /proc/PID/fd.
+  int next_open(int from);
+
+ private:
+  struct Slot {
+    FileRef file;
+    bool taken = false;
+    bool close_on_exec = false;
+  };
+  void release(int fd);
+  Mutex<LockRank::kFdTable> mutex_;
+  Vector<Slot> slots_ TA_GUARDED_BY(mutex_);
+  int lowest_free_ TA_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace narwhal
