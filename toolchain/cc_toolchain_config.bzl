@@ -81,6 +81,8 @@ _COMMON_FLAGS = [
 # of libstdc++'s headers. Whatever needs a library that is not there fails at link time, by name.
 _KERNEL_FLAGS = [
     "-DNARWHAL_KERNEL=1",
+    # The C library's <ctype.h> then declares functions instead of reading the locale's tables.
+    "-D__NO_CTYPE=1",
     "-fPIE",
     # Nothing is ever bound at run time, so reach every symbol directly instead of through a table of addresses.
     "-fdirect-access-external-data",

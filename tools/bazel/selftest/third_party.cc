@@ -1,0 +1,41 @@
+// The third-party libraries are reachable, on the host and in the kernel. The image calls none of this.
+
+#include <cstring>
+
+#include "Zydis/Zydis.h"
+#include "lwip/init.h"
+#include "lwip/tcp.h"
+#include "lwip/timeouts.h"
+#include "tools/bazel/selftest/third_party.h"
+
+namespace narwhal {
+
+size_t disassemble(std::span<const uint8_t> code, std::span<char> text) {
+  ZydisDecoder decoder;
+  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  ZydisFormatter formatter;
+  ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_ATT);
+  ZydisDecodedInstruction instruction;
+  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction,
+                                           operands))) {
+    return 0;
+  }
+  if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(
+          &formatter, &instruction, operands, instruction.operand_count_visible, text.data(),
+          text.size(), ZYDIS_RUNTIME_ADDRESS_NONE, nullptr))) {
+    return 0;
+  }
+  return instruction.length;
+}
+
+bool lwip_round_trip() {
+  lwip_init();
+  sys_check_timeouts();
+  tcp_pcb* pcb = tcp_new();
+  if (pcb == nullptr) return false;
+  const bool bound = tcp_bind(pcb, IP_ANY_TYPE, 80) == ERR_OK;
+  return tcp_close(pcb) == ERR_OK && bound;
+}
+
+}  // namespace narwhal
