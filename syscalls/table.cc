@@ -7,45 +7,62 @@
 namespace narwhal {
 namespace {
 
+// The register of argument `I` (x86-64 psABI, appendix A.2.1, with r10 in rcx's place).
+template <usize I>
+constexpr u64 argument(const UserRegs& regs) {
+  if constexpr (I == 0) return regs.rdi;
+  if constexpr (I == 1) return regs.rsi;
+  if constexpr (I == 2) return regs.rdx;
+  if constexpr (I == 3) return regs.r10;
+  if constexpr (I == 4) return regs.r8;
+  if constexpr (I == 5) return regs.r9;
+}
+
 // Decodes the registers of one call into the types that its handler takes.
 template <auto Handler>
 struct Thunk;
 template <typename... Args, SysResult (*Handler)(Task&, Args...)>
 struct Thunk<Handler> {
   static_assert(sizeof...(Args) <= 6, "a system call has at most six arguments");
-  static SysResult call(Task& task, const SyscallRegs& regs) {
+  static SysResult call(Task& task, const UserRegs& regs) {
     return call(task, regs, std::index_sequence_for<Args...>{});
   }
-  static void print(TextSink& out, const SyscallRegs& regs) {
-    print(out, regs, std::index_sequence_for<Args...>{});
+  static void print(TextSink& out, const SyscallArgs& args) {
+    print(out, args, std::index_sequence_for<Args...>{});
   }
 
  private:
   template <usize... I>
-  static SysResult call(Task& task, [[maybe_unused]] const SyscallRegs& regs,
+  static SysResult call(Task& task, [[maybe_unused]] const UserRegs& regs,
                         std::index_sequence<I...>) {
-    return Handler(task, SyscallArg<Args>::decode(regs.arg[I])...);
+    return Handler(task, SyscallArg<Args>::decode(argument<I>(regs))...);
   }
   template <usize... I>
-  static void print([[maybe_unused]] TextSink& out, [[maybe_unused]] const SyscallRegs& regs,
+  static void print([[maybe_unused]] TextSink& out, [[maybe_unused]] const SyscallArgs& args,
                     std::index_sequence<I...>) {
-    ((out << (I ? ", " : ""), SyscallArg<Args>::print(out, SyscallArg<Args>::decode(regs.arg[I]))),
+    ((out << (I ? ", " : ""),
+      SyscallArg<Args>::print(out, SyscallArg<Args>::decode(args.value[I]))),
      ...);
   }
 };
 
-SysResult no_such_call(Task&, const SyscallRegs&) {
-  return Errno::kNoSys;
-}
-void print_raw(TextSink& out, const SyscallRegs& regs) {
-  out << hex(regs.arg[0]) << ", " << hex(regs.arg[1]) << ", " << hex(regs.arg[2]);
+SysResult no_such_call(Task&, const UserRegs&) { return Errno::kNoSys; }
+void print_raw(TextSink& out, const SyscallArgs& args) {
+  out << hex(args.value[0]) << ", " << hex(args.value[1]) << ", " << hex(args.value[2]);
 }
 
 constexpr SyscallInfo kTable[] = {
 #define SYSCALL(nr, name, params, support, note) \
-  {nr, #name, #params, Support::support, note, &Thunk<&sys::name>::call, &Thunk<&sys::name>::print},
-#define SYSCALL_NONE(nr, name, note) \
-  {nr, #name, "", Support::kNone, note, &no_such_call, &print_raw},
+  {nr, #name, #params, Support::support, note, &Thunk<&sys::name>::print},
+#define SYSCALL_NONE(nr, name, note) {nr, #name, "", Support::kNone, note, &print_raw},
+#include "syscalls/table.def"
+#undef SYSCALL
+#undef SYSCALL_NONE
+};
+
+constexpr SyscallFunction kFunctions[] = {
+#define SYSCALL(nr, name, params, support, note) &Thunk<&sys::name>::call,
+#define SYSCALL_NONE(nr, name, note) &no_such_call,
 #include "syscalls/table.def"
 #undef SYSCALL
 #undef SYSCALL_NONE

@@ -9,10 +9,15 @@
 
 namespace narwhal {
 
-struct SyscallRegs {
-  u64 number;
-  u64 arg[6];
+// The arguments of a call as the registers held them.
+struct SyscallArgs {
+  u64 value[6];
 };
+inline SyscallArgs syscall_args(const UserRegs& regs) {
+  return {{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
+}
+
+using SyscallFunction = SysResult (*)(Task&, const UserRegs&);
 
 // What a row promises.
 //   kFull     does what the man page says, as far as Linux programs can tell
@@ -27,10 +32,11 @@ struct SyscallInfo {
   std::string_view params;  // as written in the row
   Support support;
   std::string_view note;
-  SysResult (*call)(Task&, const SyscallRegs&);
-  void (*print)(TextSink&, const SyscallRegs&);  // arguments only
+  void (*print)(TextSink&, const SyscallArgs&);  // arguments only
 };
 
 std::span<const SyscallInfo> syscall_table();
+// The handlers alone, by number: what the fast path reads.
+std::span<const SyscallFunction> syscall_functions();
 
 }  // namespace narwhal

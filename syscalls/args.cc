@@ -1,0 +1,109 @@
+#include "syscalls/args.h"
+
+namespace narwhal {
+namespace {
+
+constexpr FlagName kOpenFlagNames[] = {
+    {020200000, "O_TMPFILE"}, {04010000, "O_SYNC"},     {0100, "O_CREAT"},
+    {0200, "O_EXCL"},         {0400, "O_NOCTTY"},       {01000, "O_TRUNC"},
+    {02000, "O_APPEND"},      {04000, "O_NONBLOCK"},    {010000, "O_DSYNC"},
+    {020000, "O_ASYNC"},      {040000, "O_DIRECT"},     {0100000, "O_LARGEFILE"},
+    {0200000, "O_DIRECTORY"}, {0400000, "O_NOFOLLOW"},  {01000000, "O_NOATIME"},
+    {02000000, "O_CLOEXEC"},  {010000000, "O_PATH"},
+};
+
+constexpr FlagName kProtectionNames[] = {{1, "PROT_READ"}, {2, "PROT_WRITE"}, {4, "PROT_EXEC"}};
+
+constexpr FlagName kMapFlagNames[] = {
+    {0x01, "MAP_SHARED"},       {0x02, "MAP_PRIVATE"},    {0x10, "MAP_FIXED"},
+    {0x20, "MAP_ANONYMOUS"},    {0x40, "MAP_32BIT"},      {0x100, "MAP_GROWSDOWN"},
+    {0x800, "MAP_DENYWRITE"},   {0x1000, "MAP_EXECUTABLE"}, {0x2000, "MAP_LOCKED"},
+    {0x4000, "MAP_NORESERVE"},  {0x8000, "MAP_POPULATE"}, {0x10000, "MAP_NONBLOCK"},
+    {0x20000, "MAP_STACK"},     {0x40000, "MAP_HUGETLB"}, {0x80000, "MAP_SYNC"},
+    {0x100000, "MAP_FIXED_NOREPLACE"},
+};
+
+constexpr std::string_view kSignalNames[] = {
+    "0",       "SIGHUP",  "SIGINT",  "SIGQUIT", "SIGILL",    "SIGTRAP", "SIGABRT", "SIGBUS",
+    "SIGFPE",  "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2",   "SIGPIPE", "SIGALRM", "SIGTERM",
+    "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG",
+    "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",  "SIGPWR",  "SIGSYS",
+};
+
+}  // namespace
+
+void print_flags(TextSink& out, u64 value, std::span<const FlagName> names,
+                 std::string_view zero) {
+  if (value == 0) {
+    out << zero;
+    return;
+  }
+  bool first = true;
+  for (const FlagName& flag : names) {
+    if ((value & flag.bits) != flag.bits) continue;
+    if (!first) out << '|';
+    out << flag.name;
+    value &= ~flag.bits;
+    first = false;
+  }
+  if (value == 0) return;
+  if (!first) out << '|';
+  out << hex(value);
+}
+
+void SyscallArg<OpenFlags>::print(TextSink& out, OpenFlags flags) {
+  constexpr std::string_view kModes[] = {"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"};
+  out << kModes[raw(flags) & 3];
+  if (raw(flags) & ~3u) {
+    out << '|';
+    print_flags(out, raw(flags) & ~3u, kOpenFlagNames, "");
+  }
+}
+
+void SyscallArg<Protection>::print(TextSink& out, Protection protection) {
+  print_flags(out, raw(protection), kProtectionNames, "PROT_NONE");
+}
+
+void SyscallArg<MapFlags>::print(TextSink& out, MapFlags flags) {
+  print_flags(out, raw(flags), kMapFlagNames, "0");
+}
+
+void SyscallArg<SignalNumber>::print(TextSink& out, SignalNumber signal) {
+  if (signal.value >= 0 && usize(signal.value) < std::size(kSignalNames))
+    out << kSignalNames[signal.value];
+  else if (signal.value >= 32 && signal.value <= 64)
+    out << "SIGRT_" << signal.value - 32;
+  else
+    out << signal.value;
+}
+
+void SyscallArg<UserString>::print(TextSink& out, UserString string) {
+  constexpr usize kShown = 64;
+  if (string.null()) {
+    out << "NULL";
+    return;
+  }
+  char text[kShown + 1];
+  auto length = platform::copy_string_from_user(text, string.addr, sizeof text);
+  if (!length.ok() && length.error() != Errno::kNameTooLong) {
+    out << string.addr;
+    return;
+  }
+  usize shown = length.ok() ? length.value() : kShown;
+  out << '"';
+  for (usize i = 0; i < shown; ++i) {
+    u8 c = u8(text[i]);
+    if (c == '\n')
+      out << "\\n";
+    else if (c == '"' || c == '\\')
+      out << '\\' << char(c);
+    else if (c >= 32 && c < 127)
+      out << char(c);
+    else
+      out << "\\x" << hex_digits(c, 2);
+  }
+  out << '"';
+  if (!length.ok()) out << "...";
+}
+
+}  // namespace narwhal

@@ -1,0 +1,121 @@
+#include "syscalls/dispatch.h"
+
+#include "kernel/base/log.h"
+#include "kernel/platform/upcalls.h"
+#include "process/task.h"
+
+namespace narwhal {
+namespace {
+
+constexpr usize kMaxCalls = 512;
+constexpr usize kRecentCalls = 16;
+
+struct RecentCall {
+  u32 number;
+  u32 tid;
+  i64 result;
+};
+
+// Counters and the ring of recent calls are written without locks: a lost count on several CPUs does no harm, and the
+// path of every system call runs through here.
+constinit u64 call_counts[kMaxCalls] = {};
+constinit RecentCall recent_calls[kRecentCalls] = {};
+constinit u32 recent_next = 0;
+constinit u64 missing_seen[kMaxCalls / 64] = {};
+
+constinit MissingCallReporter missing_call_reporter = nullptr;
+constinit TraceWriter trace_writer = nullptr;
+
+void report_missing(u32 number) {
+  u64& word = missing_seen[number / 64];
+  if (word >> (number % 64) & 1) return;
+  word |= u64{1} << (number % 64);
+  const SyscallInfo& info = syscall_table()[number];
+  LOG_WARN("system call " << info.name << " (" << number << ") is not implemented: ENOSYS");
+  if (missing_call_reporter) missing_call_reporter(info.name, number);
+}
+
+void print_result(TextSink& out, const SysResult& result) {
+  if (result.ok()) {
+    i64 value = result.value();
+    if (value > 0xffffffff)
+      out << hex(u64(value));  // an address
+    else
+      out << value;
+  } else {
+    out << "-1 " << result.error();
+  }
+}
+
+// Calls from which control may not come back to this point with the same meaning: shown before they run.
+bool may_not_return(u32 number) {
+  constexpr u32 kExit = 60, kExitGroup = 231, kRtSigreturn = 15;
+  return number == kExit || number == kExitGroup || number == kRtSigreturn;
+}
+
+SysResult traced_call(Task& task, const UserRegs& regs, u32 number, SyscallFunction function) {
+  const SyscallInfo& info = syscall_table()[number];
+  Text<640> line;
+  line << '[' << task.tid() << "] " << info.name << '(';
+  info.print(line, syscall_args(regs));
+  line << ')';
+  if (may_not_return(number)) {
+    line << " = ?\n";
+    if (trace_writer) trace_writer(line.view());
+    return function(task, regs);
+  }
+  SysResult result = function(task, regs);
+  line << " = ";
+  print_result(line, result);
+  line << '\n';
+  if (trace_writer) trace_writer(line.view());
+  return result;
+}
+
+}  // namespace
+
+void set_missing_call_reporter(MissingCallReporter reporter) { missing_call_reporter = reporter; }
+void set_trace_writer(TraceWriter writer) { trace_writer = writer; }
+
+u64 syscall_count(u32 number) { return number < kMaxCalls ? call_counts[number] : 0; }
+
+void print_recent_calls(void (*line)(std::string_view text)) {
+  for (usize i = 1; i <= kRecentCalls; ++i) {
+    const RecentCall& call = recent_calls[(recent_next - i) % kRecentCalls];
+    if (call.tid == 0) continue;
+    Text<128> text;
+    text << "  [" << call.tid << "] " << syscall_table()[call.number].name << " = " << call.result;
+    line(text.view());
+  }
+}
+
+void upcall::on_syscall(UserRegs& regs) {
+  Task& task = current_task();
+  const auto functions = syscall_functions();
+  const u64 number = regs.orig_rax;
+  if (number >= functions.size()) [[unlikely]] {
+    regs.rax = u64(-i64(Errno::kNoSys));
+    return;
+  }
+  ++call_counts[number];
+  RecentCall& recent = recent_calls[recent_next++ % kRecentCalls];
+  recent = {u32(number), task.tid(), 0};
+
+  const bool traced = has(task.user_work(), UserWork::kTrace);
+  const SysResult result = traced ? traced_call(task, regs, u32(number), functions[number])
+                                  : functions[number](task, regs);
+  if (result.ok()) [[likely]] {
+    regs.rax = u64(result.value());
+    recent.result = result.value();
+    return;
+  }
+  const Errno error = result.error();
+  if (error == Errno::kNoSys && syscall_table()[number].support == Support::kNone)
+    report_missing(u32(number));
+  // A restart code never reaches the program: the way back looks at it and restarts the call or turns it into EINTR.
+  if (error >= Errno::kRestartSys) task.set_user_work(UserWork::kSignal);
+  regs.rax = u64(-i64(error));
+  recent.result = -i64(error);
+}
+
+}  // namespace narwhal
