@@ -4,36 +4,37 @@ namespace narwhal {
 namespace {
 
 constexpr FlagName kOpenFlagNames[] = {
-    {020200000, "O_TMPFILE"}, {04010000, "O_SYNC"},     {0100, "O_CREAT"},
-    {0200, "O_EXCL"},         {0400, "O_NOCTTY"},       {01000, "O_TRUNC"},
-    {02000, "O_APPEND"},      {04000, "O_NONBLOCK"},    {010000, "O_DSYNC"},
-    {020000, "O_ASYNC"},      {040000, "O_DIRECT"},     {0100000, "O_LARGEFILE"},
-    {0200000, "O_DIRECTORY"}, {0400000, "O_NOFOLLOW"},  {01000000, "O_NOATIME"},
+    {020200000, "O_TMPFILE"}, {04010000, "O_SYNC"},    {0100, "O_CREAT"},
+    {0200, "O_EXCL"},         {0400, "O_NOCTTY"},      {01000, "O_TRUNC"},
+    {02000, "O_APPEND"},      {04000, "O_NONBLOCK"},   {010000, "O_DSYNC"},
+    {020000, "O_ASYNC"},      {040000, "O_DIRECT"},    {0100000, "O_LARGEFILE"},
+    {0200000, "O_DIRECTORY"}, {0400000, "O_NOFOLLOW"}, {01000000, "O_NOATIME"},
     {02000000, "O_CLOEXEC"},  {010000000, "O_PATH"},
 };
 
 constexpr FlagName kProtectionNames[] = {{1, "PROT_READ"}, {2, "PROT_WRITE"}, {4, "PROT_EXEC"}};
 
 constexpr FlagName kMapFlagNames[] = {
-    {0x01, "MAP_SHARED"},       {0x02, "MAP_PRIVATE"},    {0x10, "MAP_FIXED"},
-    {0x20, "MAP_ANONYMOUS"},    {0x40, "MAP_32BIT"},      {0x100, "MAP_GROWSDOWN"},
-    {0x800, "MAP_DENYWRITE"},   {0x1000, "MAP_EXECUTABLE"}, {0x2000, "MAP_LOCKED"},
-    {0x4000, "MAP_NORESERVE"},  {0x8000, "MAP_POPULATE"}, {0x10000, "MAP_NONBLOCK"},
-    {0x20000, "MAP_STACK"},     {0x40000, "MAP_HUGETLB"}, {0x80000, "MAP_SYNC"},
-    {0x100000, "MAP_FIXED_NOREPLACE"},
+    {0x01, "MAP_SHARED"},     {0x02, "MAP_PRIVATE"},
+    {0x10, "MAP_FIXED"},      {0x20, "MAP_ANONYMOUS"},
+    {0x40, "MAP_32BIT"},      {0x100, "MAP_GROWSDOWN"},
+    {0x800, "MAP_DENYWRITE"}, {0x1000, "MAP_EXECUTABLE"},
+    {0x2000, "MAP_LOCKED"},   {0x4000, "MAP_NORESERVE"},
+    {0x8000, "MAP_POPULATE"}, {0x10000, "MAP_NONBLOCK"},
+    {0x20000, "MAP_STACK"},   {0x40000, "MAP_HUGETLB"},
+    {0x80000, "MAP_SYNC"},    {0x100000, "MAP_FIXED_NOREPLACE"},
 };
 
 constexpr std::string_view kSignalNames[] = {
-    "0",       "SIGHUP",  "SIGINT",  "SIGQUIT", "SIGILL",    "SIGTRAP", "SIGABRT", "SIGBUS",
-    "SIGFPE",  "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2",   "SIGPIPE", "SIGALRM", "SIGTERM",
-    "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG",
-    "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",  "SIGPWR",  "SIGSYS",
+    "0",         "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",   "SIGTRAP", "SIGABRT", "SIGBUS",
+    "SIGFPE",    "SIGKILL", "SIGUSR1",   "SIGSEGV", "SIGUSR2",  "SIGPIPE", "SIGALRM", "SIGTERM",
+    "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN", "SIGTTOU", "SIGURG",
+    "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",   "SIGPWR",  "SIGSYS",
 };
 
 }  // namespace
 
-void print_flags(TextSink& out, u64 value, std::span<const FlagName> names,
-                 std::string_view zero) {
+void print_flags(TextSink& out, u64 value, std::span<const FlagName> names, std::string_view zero) {
   if (value == 0) {
     out << zero;
     return;

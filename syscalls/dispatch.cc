@@ -16,8 +16,8 @@ struct RecentCall {
   i64 result;
 };
 
-// Counters and the ring of recent calls are written without locks: a lost count on several CPUs does no harm, and the
-// path of every system call runs through here.
+// Counters and the ring of recent calls are written without locks: a lost count on several CPUs
+// does no harm, and the path of every system call runs through here.
 constinit u64 call_counts[kMaxCalls] = {};
 constinit RecentCall recent_calls[kRecentCalls] = {};
 constinit u32 recent_next = 0;
@@ -47,7 +47,8 @@ void print_result(TextSink& out, const SysResult& result) {
   }
 }
 
-// Calls from which control may not come back to this point with the same meaning: shown before they run.
+// Calls from which control may not come back to this point with the same meaning: shown before they
+// run.
 bool may_not_return(u32 number) {
   constexpr u32 kExit = 60, kExitGroup = 231, kRtSigreturn = 15;
   return number == kExit || number == kExitGroup || number == kRtSigreturn;
@@ -74,10 +75,16 @@ SysResult traced_call(Task& task, const UserRegs& regs, u32 number, SyscallFunct
 
 }  // namespace
 
-void set_missing_call_reporter(MissingCallReporter reporter) { missing_call_reporter = reporter; }
-void set_trace_writer(TraceWriter writer) { trace_writer = writer; }
+void set_missing_call_reporter(MissingCallReporter reporter) {
+  missing_call_reporter = reporter;
+}
+void set_trace_writer(TraceWriter writer) {
+  trace_writer = writer;
+}
 
-u64 syscall_count(u32 number) { return number < kMaxCalls ? call_counts[number] : 0; }
+u64 syscall_count(u32 number) {
+  return number < kMaxCalls ? call_counts[number] : 0;
+}
 
 void print_recent_calls(void (*line)(std::string_view text)) {
   for (usize i = 1; i <= kRecentCalls; ++i) {
@@ -98,24 +105,22 @@ void upcall::on_syscall(UserRegs& regs) {
     return;
   }
   ++call_counts[number];
-  RecentCall& recent = recent_calls[recent_next++ % kRecentCalls];
-  recent = {u32(number), task.tid(), 0};
-
   const bool traced = has(task.user_work(), UserWork::kTrace);
   const SysResult result = traced ? traced_call(task, regs, u32(number), functions[number])
                                   : functions[number](task, regs);
-  if (result.ok()) [[likely]] {
-    regs.rax = u64(result.value());
-    recent.result = result.value();
+  // Noted when it is over: a call that sleeps must not write into a slot that others have taken
+  // since.
+  const i64 value = result.ok() ? result.value() : -i64(result.error());
+  recent_calls[recent_next++ % kRecentCalls] = {u32(number), task.tid(), value};
+  regs.rax = u64(value);
+  if (result.ok()) [[likely]]
     return;
-  }
   const Errno error = result.error();
   if (error == Errno::kNoSys && syscall_table()[number].support == Support::kNone)
     report_missing(u32(number));
-  // A restart code never reaches the program: the way back looks at it and restarts the call or turns it into EINTR.
+  // A restart code never reaches the program: the way back looks at it and restarts the call or
+  // turns it into EINTR.
   if (error >= Errno::kRestartSys) task.set_user_work(UserWork::kSignal);
-  regs.rax = u64(-i64(error));
-  recent.result = -i64(error);
 }
 
 }  // namespace narwhal

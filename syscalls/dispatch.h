@@ -1,4 +1,5 @@
-// From the `syscall` instruction to the handler and back: counting, tracing, and telling of calls that are missing.
+// From the `syscall` instruction to the handler and back: counting, tracing, and telling of calls
+// that are missing.
 #pragma once
 
 #include "syscalls/table.h"
@@ -9,8 +10,8 @@ namespace narwhal {
 using MissingCallReporter = void (*)(std::string_view name, u32 number);
 void set_missing_call_reporter(MissingCallReporter reporter);
 
-// Where strace-style lines go while tracing is on; each ends with a newline. Turning tracing on marks the task (it and
-// the threads that it makes carry UserWork::kTrace).
+// Where strace-style lines go while tracing is on; each ends with a newline. Turning tracing on
+// marks the task (it and the threads that it makes carry UserWork::kTrace).
 using TraceWriter = void (*)(std::string_view line);
 void set_trace_writer(TraceWriter writer);
 

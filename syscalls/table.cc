@@ -46,7 +46,9 @@ struct Thunk<Handler> {
   }
 };
 
-SysResult no_such_call(Task&, const UserRegs&) { return Errno::kNoSys; }
+SysResult no_such_call(Task&, const UserRegs&) {
+  return Errno::kNoSys;
+}
 void print_raw(TextSink& out, const SyscallArgs& args) {
   out << hex(args.value[0]) << ", " << hex(args.value[1]) << ", " << hex(args.value[2]);
 }
@@ -75,6 +77,7 @@ consteval bool rows_are_dense() {
   return true;
 }
 static_assert(rows_are_dense(), "table.def must list every number once, in order");
+static_assert(std::size(kFunctions) == std::size(kTable));
 
 }  // namespace
 

@@ -31,6 +31,17 @@ class DirectoryVisitor {
   ~DirectoryVisitor() = default;
 };
 
+class File;
+
+class FileObserver {
+ public:
+  ListNode observer_node;
+  virtual void file_closing(File& file) = 0;
+
+ protected:
+  ~FileObserver() = default;
+};
+
 class File : public RefCounted {
  public:
   explicit File(OpenFlags flags) : flags_(u32(flags)) {}
@@ -55,6 +66,14 @@ class File : public RefCounted {
   // Woken when poll() may answer more; nullptr when it never changes (epoll_ctl(2) then says
   // EPERM).
   virtual WaitQueue* poll_queue() { return nullptr; }
+
+  // Told when the last reference to the file goes, before it is destroyed: epoll(7) forgets closed
+  // files this way.
+  void add_observer(FileObserver& observer);
+  void remove_observer(FileObserver& observer);
+
+  // Opening may have to wait for somebody else (a FIFO without a peer, fifo(7)): EAGAIN until then.
+  virtual Result<> finish_open() { return {}; }
 
   // --- the rest of what a descriptor can do
   // ------------------------------------------------------------------------
@@ -110,9 +129,15 @@ class File : public RefCounted {
   Mutex<LockRank::kFileOffset>& position_lock() { return position_mutex_; }
 
  protected:
+  void last_ref_dropped() override;
+
   Atomic<u32> flags_;
   Mutex<LockRank::kFileOffset> position_mutex_;
   u64 position_ = 0;
+
+ private:
+  SpinLock<LockRank::kSpinOther> observers_lock_;
+  List<FileObserver, &FileObserver::observer_node> observers_ TA_GUARDED_BY(observers_lock_);
 };
 using FileRef = Ref<File>;
 

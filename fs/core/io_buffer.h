@@ -40,7 +40,9 @@ class IoBuffer : NonCopyable {
   Result<usize> write_zeros(usize size);
   // Moves bytes out of the buffer (a write), likewise.
   Result<usize> read(void* to, usize size);
-  // As read(), but does not advance; for what must be looked at twice.
+  // As read(), but all `size` bytes or EFAULT, and without advancing: for what may have to be
+  // looked at twice.
+  Result<> peek(void* to, usize size) const;
   void skip(usize size);
 
  private:

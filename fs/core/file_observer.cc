@@ -1,0 +1,28 @@
+#include "fs/core/file.h"
+
+namespace narwhal {
+
+void File::add_observer(FileObserver& observer) {
+  SpinGuard guard(observers_lock_);
+  observers_.push_back(observer);
+}
+
+void File::remove_observer(FileObserver& observer) {
+  SpinGuard guard(observers_lock_);
+  if (observer.observer_node.linked()) observer.observer_node.unlink();
+}
+
+void File::last_ref_dropped() {
+  for (;;) {
+    FileObserver* observer;
+    {
+      SpinGuard guard(observers_lock_);
+      observer = observers_.pop_front();
+    }
+    if (!observer) break;
+    observer->file_closing(*this);
+  }
+  delete this;
+}
+
+}  // namespace narwhal

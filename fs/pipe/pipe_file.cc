@@ -1,0 +1,53 @@
+#include "fs/core/dentry.h"
+#include "fs/pipe/pipe.h"
+#include "kernel/abi/ioctl.h"
+#include "kernel/base/format.h"
+
+namespace narwhal {
+
+PipeFile::PipeFile(Ref<Pipe> pipe, OpenFlags flags, Ref<Dentry> dentry)
+    : AnonymousFile(flags, "pipe", u32(FileType::kFifo) | 0600),
+      pipe_(std::move(pipe)),
+      dentry_(std::move(dentry)) {
+  peer_generation_ =
+      narwhal::readable(flags) ? pipe_->writer_generation() : pipe_->reader_generation();
+  pipe_->opened(narwhal::readable(flags), narwhal::writable(flags));
+}
+
+PipeFile::~PipeFile() {
+  pipe_->closed(readable(), writable());
+}
+
+// fifo(7): opening one side waits for the other; O_RDWR never waits, a non-blocking writer is
+// refused.
+Result<> PipeFile::finish_open() {
+  if (readable() && writable()) return {};
+  if (readable()) {
+    if (nonblocking() || pipe_->has_writers() || pipe_->writer_generation() != peer_generation_)
+      return {};
+    return Errno::kAgain;
+  }
+  if (pipe_->has_readers() || pipe_->reader_generation() != peer_generation_) return {};
+  return nonblocking() ? Errno::kNxIo : Errno::kAgain;
+}
+
+Result<> PipeFile::stat(abi::Stat& out) {
+  if (dentry_) return dentry_->inode().stat(out);
+  TRY(AnonymousFile::stat(out));
+  out.inode = pipe_->inode_number();
+  return {};
+}
+
+Result<i64> PipeFile::ioctl(u32 command, UserAddr argument) {
+  if (command != abi::kFionRead) return Errno::kNotTty;
+  TRY(store_user(argument, i32(pipe_->bytes_ready())));
+  return i64{0};
+}
+
+Result<String> PipeFile::link_text() const {
+  Text<40> text;
+  text << "pipe:[" << pipe_->inode_number() << ']';
+  return String::copy(text.view());
+}
+
+}  // namespace narwhal

@@ -1,0 +1,24 @@
+// <sys/ioctl.h>: the numbers that files of more than one kind know.
+#pragma once
+
+#include "kernel/base/types.h"
+
+namespace narwhal::abi {
+
+inline constexpr u32 kTcGets = 0x5401;
+inline constexpr u32 kTcSets = 0x5402;
+inline constexpr u32 kTcSetsw = 0x5403;
+inline constexpr u32 kTcSetsf = 0x5404;
+inline constexpr u32 kTiocSctty = 0x540e;
+inline constexpr u32 kTiocGpgrp = 0x540f;
+inline constexpr u32 kTiocSpgrp = 0x5410;
+inline constexpr u32 kTiocOutq = 0x5411;
+inline constexpr u32 kTiocGwinsz = 0x5413;
+inline constexpr u32 kTiocSwinsz = 0x5414;
+inline constexpr u32 kFionRead = 0x541b;  // also TIOCINQ, SIOCINQ
+inline constexpr u32 kFionBio = 0x5421;
+inline constexpr u32 kFioNClex = 0x5450;
+inline constexpr u32 kFioClex = 0x5451;
+inline constexpr u32 kFioAsync = 0x5452;
+
+}  // namespace narwhal::abi
