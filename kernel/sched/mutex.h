@@ -15,9 +15,16 @@ class MutexBase : NonCopyable {
  protected:
   void acquire(LockRank rank) {
     check_rank(rank);
+    acquire_unranked();
+    note_acquired(rank);
+  }
+  void acquire_unranked() {
     Thread* nobody = nullptr;
     if (!owner_.compare_exchange(nobody, current_thread(), Order::kAcquire)) acquire_slowly();
-    note_acquired(rank);
+  }
+  void release_unranked() {
+    owner_.store(nullptr, Order::kRelease);
+    if (waiters_.load(Order::kSeqCst) != 0) queue_.wake(PollEvents::kIn);
   }
   bool try_acquire(LockRank rank) {
     Thread* nobody = nullptr;
@@ -27,8 +34,7 @@ class MutexBase : NonCopyable {
   }
   void release(LockRank rank) {
     note_released(rank);
-    owner_.store(nullptr, Order::kRelease);
-    if (waiters_.load(Order::kSeqCst) != 0) queue_.wake(PollEvents::kIn);
+    release_unranked();
   }
 
  private:
@@ -56,6 +62,10 @@ class TA_CAPABILITY("mutex") Mutex : public MutexBase {
   void lock() TA_ACQUIRE() { acquire(Rank); }
   bool try_lock() TA_TRY_ACQUIRE(true) { return try_acquire(Rank); }
   void unlock() TA_RELEASE() { release(Rank); }
+  // For a lock of the same rank as one that is held, where the class says how it orders the two
+  // (docs/lock-order.md).
+  void lock_nested() TA_ACQUIRE() { acquire_unranked(); }
+  void unlock_nested() TA_RELEASE() { release_unranked(); }
   void assert_held() const TA_ASSERT_HELD() { DEBUG_ASSERT(held_by_current()); }
 };
 

@@ -57,10 +57,13 @@ class WaitQueue : NonCopyable {
   // `max_exclusive`. Costs a load when nobody waits. Errors and hang-ups wake everyone: say so with
   // kErr or kHup in `events`.
   void wake(PollEvents events, usize max_exclusive = 1);
+  // The same from an on_wake of another queue, whose lock is held: an epoll passes on what it was
+  // told.
+  void wake_nested(PollEvents events, usize max_exclusive = 1);
   void wake_all() { wake(PollEvents::kAll, ~usize{0}); }
 
  private:
-  void wake_waiters(PollEvents events, usize max_exclusive);
+  void wake_waiters(PollEvents events, usize max_exclusive) TA_REQUIRES(lock_);
   SpinLock<LockRank::kWaitQueue> lock_;
   List<Waiter, &Waiter::node> waiters_ TA_GUARDED_BY(lock_);
 };

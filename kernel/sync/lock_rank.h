@@ -40,7 +40,7 @@ enum class LockRank : u8 {
   kDirectory,  // entries of a directory; parent before child
   kRename,     // one rename at a time in a file system
   kMounts,
-  kEpoll,              // one epoll; asks files whether they are ready, which may take any lock below
+  kEpoll,  // one epoll; asks files whether they are ready, which may take any lock below
   kFdTable,
   kFsContext,
   kFileOffset,  // position of an open file description

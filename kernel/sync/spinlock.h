@@ -35,6 +35,18 @@ class TA_CAPABILITY("spinlock") SpinLock : NonCopyable {
     locked_.store(false, Order::kRelease);
     platform::interrupts_restore(interrupts_were_enabled);
   }
+  // For a lock of the same rank as one that is held, where the class says how it orders the two.
+  [[nodiscard]] bool lock_nested() TA_ACQUIRE() {
+    bool were_enabled = platform::interrupts_save_disable();
+    while (locked_.exchange(true, Order::kAcquire)) __builtin_ia32_pause();
+    ++cpu_local().spinlock_depth;
+    return were_enabled;
+  }
+  void unlock_nested(bool interrupts_were_enabled) TA_RELEASE() {
+    --cpu_local().spinlock_depth;
+    locked_.store(false, Order::kRelease);
+    platform::interrupts_restore(interrupts_were_enabled);
+  }
   bool held() const { return locked_.load(Order::kRelaxed); }
 
  private:
