@@ -168,10 +168,10 @@ def _impl(ctx):
                 ["-w"],
                 [with_feature_set(features = ["third_party"])],
             ),
-            # `bazel build -c dbg` is for stepping through code.
+            # `bazel build -c dbg`: lighter optimisation for stepping through code, and DEBUG_ASSERT.
             _flags(
                 _COMPILE,
-                ["-O0", "-fno-inline"],
+                ["-Og", "-DNARWHAL_DEBUG=1"],
                 [with_feature_set(features = ["dbg"])],
             ),
         ],
@@ -215,7 +215,11 @@ def _impl(ctx):
             feature(
                 name = "sanitize",
                 flag_sets = [
-                    _flags(_COMPILE, _SANITIZE_FLAGS),
+                    _flags(_COMPILE, _SANITIZE_FLAGS + [
+                        # Whoever waits for a sanitizer can wait for the other checks too.
+                        "-DNARWHAL_DEBUG=1",
+                        "-D_GLIBCXX_ASSERTIONS",
+                    ]),
                     _flags(_LINK, _SANITIZE_FLAGS + ["-fsanitize-link-c++-runtime"]),
                 ],
             ),

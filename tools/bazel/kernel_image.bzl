@@ -47,10 +47,25 @@ _LINK_FLAGS = [
     "--color-diagnostics=always",
 ]
 
+def _link(ctx, linker, inputs, arguments, output, link_map):
+    args = ctx.actions.args()
+    args.add_all(_LINK_FLAGS)
+    args.add("-T", ctx.file.linker_script)
+    args.add_all(arguments)
+    args.add("-o", output)
+    args.add("-Map", link_map)
+    ctx.actions.run(
+        executable = linker,
+        arguments = [args],
+        inputs = inputs + [ctx.file.linker_script],
+        outputs = [output, link_map],
+        mnemonic = "KernelLink",
+        progress_message = "Linking the kernel %s" % output.short_path,
+    )
+
 def _kernel_image_impl(ctx):
     cc_toolchain = find_cpp_toolchain(ctx)
 
-    objects = []
     archives = []
     whole_archives = []
     more_flags = []
@@ -68,32 +83,52 @@ def _kernel_image_impl(ctx):
                 else:
                     archives.append(archive)
 
-    args = ctx.actions.args()
-    args.add_all(_LINK_FLAGS)
-    args.add("-T", ctx.file.linker_script)
-    args.add("--whole-archive")
-    args.add_all(whole_archives)
-    args.add("--no-whole-archive")
-    args.add_all(archives)
-    args.add_all(more_flags)
-    args.add("-o", ctx.outputs.debug)
-    args.add("-Map", ctx.outputs.map)
-    ctx.actions.run(
-        executable = cc_toolchain.ld_executable,
-        arguments = [args],
-        inputs = objects + archives + whole_archives + more_inputs + [ctx.file.linker_script],
-        outputs = [ctx.outputs.debug, ctx.outputs.map],
-        mnemonic = "KernelLink",
-        progress_message = "Linking the kernel %s" % ctx.outputs.debug.short_path,
-    )
+    linker = cc_toolchain.ld_executable
+    inputs = archives + whole_archives + more_inputs
+    arguments = ["--whole-archive"] + whole_archives + ["--no-whole-archive"] + archives + more_flags
 
-    strip = ctx.actions.args()
-    strip.add("--strip-debug")
-    strip.add(ctx.outputs.debug)
-    strip.add(ctx.outputs.elf)
+    # First without the table of function names, to learn where the functions are; it comes last, so nothing moves.
+    first = ctx.actions.declare_file(ctx.label.name + ".first")
+    first_map = ctx.actions.declare_file(ctx.label.name + ".first.map")
+    _link(ctx, linker, inputs, arguments, first, first_map)
+
+    table = ctx.actions.declare_file(ctx.label.name + ".symbols")
+    ctx.actions.run(
+        executable = ctx.executable._symbol_table_writer,
+        arguments = [first.path, table.path],
+        inputs = [first],
+        outputs = [table],
+        mnemonic = "KernelSymbols",
+        progress_message = "Naming the functions of %s" % ctx.label,
+    )
+    table_object = ctx.actions.declare_file(ctx.label.name + ".symbols.o")
     ctx.actions.run(
         executable = cc_toolchain.objcopy_executable,
-        arguments = [strip],
+        arguments = [
+            "--input-target=binary",
+            "--output-target=elf64-x86-64",
+            "--rename-section=.data=.symbols,alloc,readonly,data,contents",
+            table.path,
+            table_object.path,
+        ],
+        inputs = [table],
+        outputs = [table_object],
+        mnemonic = "KernelSymbolsObject",
+        progress_message = "Wrapping the function names of %s" % ctx.label,
+    )
+    _link(
+        ctx,
+        linker,
+        inputs + [table_object],
+        arguments + [table_object],
+        ctx.outputs.debug,
+        ctx.outputs.map,
+    )
+
+    # The dynamic symbol table stays: it belongs to a loaded segment.
+    ctx.actions.run(
+        executable = cc_toolchain.objcopy_executable,
+        arguments = ["--strip-all", ctx.outputs.debug.path, ctx.outputs.elf.path],
         inputs = [ctx.outputs.debug],
         outputs = [ctx.outputs.elf],
         mnemonic = "KernelStrip",
@@ -115,6 +150,11 @@ kernel_image = rule(
         "linker_script": attr.label(
             allow_single_file = [".ld"],
             mandatory = True,
+        ),
+        "_symbol_table_writer": attr.label(
+            default = "//tools/image:symbol_table_writer",
+            cfg = "exec",
+            executable = True,
         ),
         # The link reads the tools' paths from the toolchain; they are the same for both configurations.
         "_cc_toolchain": attr.label(default = "@bazel_tools//tools/cpp:current_cc_toolchain"),

@@ -1,9 +1,10 @@
 #pragma once
 
-// lwIP's settings. Its own defaults are those of a microcontroller; each group here says what is different and why.
-// C, because lwIP includes it.
+// lwIP's settings. Its own defaults are those of a microcontroller; each group here says what is
+// different and why. C, because lwIP includes it.
 
-// One lock of ours stands around every call into lwIP, and a timer of ours calls sys_check_timeouts().
+// One lock of ours stands around every call into lwIP, and a timer of ours calls
+// sys_check_timeouts().
 #define NO_SYS 1
 #define SYS_LIGHTWEIGHT_PROT 0
 #define LWIP_TIMERS 1
@@ -54,7 +55,8 @@
 #define TCP_SND_BUF (1024 * 1024)
 #define TCP_SND_QUEUELEN 8192
 #define MEMP_NUM_TCP_SEG TCP_SND_QUEUELEN
-// Must stay below 64 KiB less four segments; it only decides when lwIP calls a sender writable again.
+// Must stay below 64 KiB less four segments; it only decides when lwIP calls a sender writable
+// again.
 #define TCP_SNDLOWAT (32 * 1024)
 #define TCP_QUEUE_OOSEQ 1
 #define LWIP_TCP_SACK_OUT 1
@@ -63,8 +65,9 @@
 #define LWIP_TCP_KEEPALIVE 1
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 0xff
-// TIME_WAIT lasts two of these. RFC 9293's two minutes would leave a server that closes 20,000 connections a minute
-// with 40,000 dead ones; Linux waits 60 s, but reuses such a port at once for a newer sequence number.
+// TIME_WAIT lasts two of these. RFC 9293's two minutes would leave a server that closes 20,000
+// connections a minute with 40,000 dead ones; Linux waits 60 s, but reuses such a port at once for
+// a newer sequence number.
 #define TCP_MSL 1000
 
 // Each network device says what its checksum offload does; loopback needs none.

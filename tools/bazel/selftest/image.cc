@@ -6,12 +6,22 @@
 #include "tools/bazel/selftest/third_party.h"
 
 extern "C" {
-void* narwhal_lwip_malloc(size_t) { return nullptr; }
-void* narwhal_lwip_calloc(size_t, size_t) { return nullptr; }
+void* narwhal_lwip_malloc(size_t) {
+  return nullptr;
+}
+void* narwhal_lwip_calloc(size_t, size_t) {
+  return nullptr;
+}
 void narwhal_lwip_free(void*) {}
-uint32_t narwhal_lwip_random() { return 0; }
-void narwhal_lwip_assertion_failed(const char*, const char*, int) { __builtin_trap(); }
-uint32_t sys_now() { return 0; }
+uint32_t narwhal_lwip_random() {
+  return 0;
+}
+void narwhal_lwip_assertion_failed(const char*, const char*, int) {
+  __builtin_trap();
+}
+uint32_t sys_now() {
+  return 0;
+}
 }
 
 namespace narwhal {
@@ -31,7 +41,8 @@ struct Row {
 
 }  // namespace
 
-// Named by the entry code, so that the linker keeps it: a table of pointers, so that the image has relocations.
+// Named by the entry code, so that the linker keeps it: a table of pointers, so that the image has
+// relocations.
 extern "C" constinit const Row narwhal_selftest_table[] = {
     {"use_libraries", use_libraries},
 };

@@ -6,4 +6,6 @@
 
 static_assert(!narwhal::kSanitized, "programs are built without sanitizers");
 
-int main() { std::puts("plain"); }
+int main() {
+  std::puts("plain");
+}

@@ -8,7 +8,9 @@
 namespace narwhal {
 namespace {
 
-TEST(SanitizeTest, UnitTestsRunUnderSanitizers) { EXPECT_TRUE(kSanitized); }
+TEST(SanitizeTest, UnitTestsRunUnderSanitizers) {
+  EXPECT_TRUE(kSanitized);
+}
 
 TEST(SanitizeDeathTest, AReadPastTheEndStopsTheTest) {
   EXPECT_DEATH(

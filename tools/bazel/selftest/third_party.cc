@@ -1,4 +1,7 @@
-// The third-party libraries are reachable, on the host and in the kernel. The image calls none of this.
+// The third-party libraries are reachable, on the host and in the kernel. The image calls none of
+// this.
+
+#include "tools/bazel/selftest/third_party.h"
 
 #include <cstring>
 
@@ -6,7 +9,6 @@
 #include "lwip/init.h"
 #include "lwip/tcp.h"
 #include "lwip/timeouts.h"
-#include "tools/bazel/selftest/third_party.h"
 
 namespace narwhal {
 
@@ -17,8 +19,8 @@ size_t disassemble(std::span<const uint8_t> code, std::span<char> text) {
   ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_ATT);
   ZydisDecodedInstruction instruction;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction,
-                                           operands))) {
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &instruction, operands))) {
     return 0;
   }
   if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(

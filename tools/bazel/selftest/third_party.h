@@ -6,7 +6,8 @@
 
 namespace narwhal {
 
-// Writes the first instruction of `code` into `text` as AT&T assembly; returns its length, 0 if there is none.
+// Writes the first instruction of `code` into `text` as AT&T assembly; returns its length, 0 if
+// there is none.
 size_t disassemble(std::span<const uint8_t> code, std::span<char> text);
 
 // Starts lwIP, makes a TCP endpoint, binds it and closes it.

@@ -12,12 +12,24 @@
 #include "gtest/gtest.h"
 
 extern "C" {
-void* narwhal_lwip_malloc(size_t size) { return malloc(size); }
-void* narwhal_lwip_calloc(size_t count, size_t size) { return calloc(count, size); }
-void narwhal_lwip_free(void* memory) { free(memory); }
-uint32_t narwhal_lwip_random() { return 4; }
-void narwhal_lwip_assertion_failed(const char*, const char*, int) { abort(); }
-uint32_t sys_now() { return 0; }
+void* narwhal_lwip_malloc(size_t size) {
+  return malloc(size);
+}
+void* narwhal_lwip_calloc(size_t count, size_t size) {
+  return calloc(count, size);
+}
+void narwhal_lwip_free(void* memory) {
+  free(memory);
+}
+uint32_t narwhal_lwip_random() {
+  return 4;
+}
+void narwhal_lwip_assertion_failed(const char*, const char*, int) {
+  abort();
+}
+uint32_t sys_now() {
+  return 0;
+}
 }
 
 namespace narwhal {
@@ -30,7 +42,9 @@ TEST(ThirdPartyTest, ZydisDecodesAndFormats) {
   EXPECT_STREQ(text, "mov $0x3C, %eax");
 }
 
-TEST(ThirdPartyTest, LwipStarts) { EXPECT_TRUE(lwip_round_trip()); }
+TEST(ThirdPartyTest, LwipStarts) {
+  EXPECT_TRUE(lwip_round_trip());
+}
 
 TEST(ThirdPartyTest, PackagedLibrariesLink) {
   EXPECT_NE(elf_version(EV_CURRENT), unsigned{EV_NONE});

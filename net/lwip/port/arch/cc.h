@@ -1,7 +1,8 @@
 #pragma once
 
 // The compiler and the machine, as lwIP wants to hear of them. C, because lwIP includes it.
-// The functions named narwhal_lwip_* are the kernel's side; net/lwip defines them, and so does a host test.
+// The functions named narwhal_lwip_* are the kernel's side; net/lwip defines them, and so does a
+// host test.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +20,8 @@ void narwhal_lwip_free(void* memory);
 // Unpredictable: initial sequence numbers and ports depend on it.
 uint32_t narwhal_lwip_random(void);
 // An invariant of lwIP's does not hold: says so and stops.
-__attribute__((noreturn)) void narwhal_lwip_assertion_failed(const char* message, const char* file, int line);
+__attribute__((noreturn)) void narwhal_lwip_assertion_failed(const char* message, const char* file,
+                                                             int line);
 
 #ifdef __cplusplus
 }
