@@ -1,6 +1,7 @@
 // The handlers' declarations, made from the table. Each handler is in the file of its family.
 #pragma once
 
+#include "kernel/abi/epoll.h"
 #include "syscalls/table.h"
 
 namespace narwhal::sys {

@@ -1,6 +1,7 @@
 // Types that arguments of system calls have, beyond plain integers.
 #pragma once
 
+#include "kernel/abi/fd_pair.h"
 #include "kernel/platform/user.h"
 
 namespace narwhal {

@@ -11,18 +11,10 @@
 #pragma once
 
 #include "fs/core/anonymous_file.h"
+#include "kernel/abi/epoll.h"
 #include "kernel/base/hash_table.h"
 
 namespace narwhal {
-
-namespace abi {
-// struct epoll_event: packed on x86-64.
-struct [[gnu::packed]] EpollEvent {
-  u32 events;
-  u64 data;
-};
-static_assert(sizeof(EpollEvent) == 12);
-}  // namespace abi
 
 inline constexpr u32 kEpollExclusive = 1u << 28;
 inline constexpr u32 kEpollWakeUp = 1u << 29;

@@ -1,0 +1,284 @@
+// sendfile(2), splice(2), tee(2), vmsplice(2): bytes from file to file without a visit to the
+// program.
+#include "fs/core/inode.h"
+#include "fs/pipe/pipe.h"
+#include "process/task.h"
+#include "syscalls/handlers.h"
+
+namespace narwhal {
+namespace {
+
+constexpr u32 kSpliceNonBlock = 2;           // SPLICE_F_NONBLOCK
+constexpr u32 kSpliceFlags = 1 | 2 | 4 | 8;  // MOVE, NONBLOCK, MORE, GIFT
+constexpr usize kMaxIovecs = 1024;
+
+// Waits, unless told not to, until `attempt` says something else than EAGAIN.
+template <typename Attempt>
+auto attempt_on(File& file, PollEvents events, bool may_wait, Attempt attempt)
+    -> decltype(attempt()) {
+  WaitQueue* queue = file.poll_queue();
+  if (!may_wait || !queue) return attempt();
+  return block_until_ready(*queue, events, platform::kNoDeadline, attempt);
+}
+
+// Up to a page of a file: the very frame where the file has its data in pages (no copy), else a
+// fresh one.
+Result<Pipe::Page> read_page(File& file, u64* offset, usize limit) {
+  const usize in_page = offset ? *offset % kPageSize : 0;
+  const usize wanted = limit < kPageSize - in_page ? limit : kPageSize - in_page;
+  if (offset && file.inode() && file.inode()->is_regular()) {
+    if (auto object = file.inode()->memory_object(); object.ok()) {
+      const u64 size = object.value()->size();
+      if (*offset >= size) return Pipe::Page();
+      auto frame = TRY(object.value()->page(*offset / kPageSize, MemoryObject::Access::kRead));
+      const u64 left = size - *offset;
+      if (frame) {
+        const usize length = wanted < left ? wanted : usize(left);
+        Pipe::Page page{std::move(frame), u32(in_page), u32(length), false};
+        *offset += length;
+        return page;
+      }
+    }
+  }
+  auto frame = TRY(FrameRef::allocate(FrameContent::kAny));
+  IoBuffer buffer(std::span<std::byte>(frame.data(), wanted));
+  const usize length = TRY(offset ? file.read_at(buffer, *offset) : file.read(buffer));
+  if (offset) *offset += length;
+  return Pipe::Page{std::move(frame), 0, u32(length), true};
+}
+
+// Writes what it can of a page; the page is advanced by what was written.
+Result<usize> write_page(File& file, u64* offset, Pipe::Page& page) {
+  IoBuffer buffer(std::span<const std::byte>(page.frame.data() + page.offset, page.length));
+  const usize written = TRY(offset ? file.write_at(buffer, *offset) : file.write(buffer));
+  if (offset) *offset += written;
+  page.offset += u32(written);
+  page.length -= u32(written);
+  return written;
+}
+
+// Where a transfer reads or writes: at an offset that the program gave, at the file's own position,
+// or in a stream.
+class Cursor : NonCopyable {
+ public:
+  // `user` may be null. ESPIPE: an offset for what has no position.
+  Result<> open(File& file, UserAddr user, bool needs_position) {
+    file_ = &file;
+    user_ = user;
+    if (user.value != 0) {
+      if (!file.seekable()) return Errno::kSPipe;
+      const i64 given = TRY(load_user<i64>(user));
+      if (given < 0) return Errno::kInval;
+      offset_ = u64(given);
+      positioned_ = true;
+    } else if (file.seekable() && needs_position) {
+      offset_ = u64(TRY(file.seek(0, 1)));
+      positioned_ = true;
+    }
+    return {};
+  }
+  u64* offset() { return positioned_ ? &offset_ : nullptr; }
+  // Stores how far it came.
+  Result<> close() {
+    if (!positioned_) return {};
+    if (user_.value != 0) return store_user(user_, i64(offset_));
+    TRY(file_->seek(i64(offset_), 0));
+    return {};
+  }
+
+ private:
+  File* file_ = nullptr;
+  UserAddr user_{};
+  u64 offset_ = 0;
+  bool positioned_ = false;
+};
+
+// The position moves by what was transferred, and an error counts only when nothing was.
+SysResult finish(Cursor& cursor, usize total, Errno error) {
+  TRY(cursor.close());
+  if (total == 0 && error != Errno{}) return error;
+  return i64(total);
+}
+
+Result<Pipe*> pipe_of(File& file) {
+  if (file.kind() != File::Kind::kPipe) return Errno::kInval;
+  return &static_cast<PipeFile&>(file).pipe();
+}
+
+// File or stream to pipe.
+SysResult fill_pipe(File& in, UserAddr in_offset, PipeFile& out, usize count, bool may_wait) {
+  Cursor from;
+  TRY(from.open(in, in_offset, true));
+  usize total = 0;
+  Errno error{};
+  while (total < count) {
+    auto page = attempt_on(in, kPollReadable, may_wait && total == 0 && !in.nonblocking(),
+                           [&] { return read_page(in, from.offset(), count - total); });
+    if (!page.ok()) {
+      error = page.error();
+      break;
+    }
+    Pipe::Page piece = page.take();
+    if (piece.length == 0) break;
+    const usize length = piece.length;
+    auto pushed = attempt_on(out, kPollWritable, may_wait && !out.nonblocking(), [&]() -> Result<> {
+      if (!(has(out.pipe().poll(false, true), PollEvents::kOut | PollEvents::kErr)))
+        return Errno::kAgain;
+      return out.pipe().push(std::move(piece));
+    });
+    if (!pushed.ok()) {
+      if (from.offset()) *from.offset() -= length;
+      error = pushed.error();
+      break;
+    }
+    total += length;
+  }
+  return finish(from, total, error);
+}
+
+// Pipe to file, stream or pipe.
+SysResult drain_pipe(PipeFile& in, File& out, UserAddr out_offset, usize count, bool may_wait) {
+  Cursor to;
+  TRY(to.open(out, out_offset, !has(out.flags(), OpenFlags::kAppend)));
+  usize total = 0;
+  Errno error{};
+  while (total < count) {
+    auto page = attempt_on(in, kPollReadable, may_wait && total == 0 && !in.nonblocking(),
+                           [&] { return in.pipe().pop(count - total); });
+    if (!page.ok()) {
+      error = page.error();
+      break;
+    }
+    Pipe::Page piece = page.take();
+    if (piece.length == 0) break;
+    while (piece.length != 0 && error == Errno{}) {
+      auto written = attempt_on(out, kPollWritable, may_wait && !out.nonblocking(),
+                                [&] { return write_page(out, to.offset(), piece); });
+      if (written.ok())
+        total += written.value();
+      else
+        error = written.error();
+    }
+    if (piece.length != 0) {
+      in.pipe().unpop(std::move(piece));
+      break;
+    }
+  }
+  return finish(to, total, error);
+}
+
+SysResult send_file(Task& task, Fd out_fd, Fd in_fd, UserAddr offset, usize count) {
+  auto in = TRY(task.files().get(in_fd.value));
+  auto out = TRY(task.files().get(out_fd.value));
+  if (!in->readable() || !out->writable()) return Errno::kBadF;
+  if (has(out->flags(), OpenFlags::kAppend)) return Errno::kInval;
+  if (!in->seekable() && offset.value != 0) return Errno::kSPipe;
+  if (in->kind() == File::Kind::kDirectory || (!in->seekable() && in->kind() != File::Kind::kPipe))
+    return Errno::kInval;
+  if (count > kMaxIoBytes) count = kMaxIoBytes;
+  Cursor from;
+  TRY(from.open(*in, offset, true));
+  usize total = 0;
+  Errno error{};
+  while (total < count && error == Errno{}) {
+    auto page = read_page(*in, from.offset(), count - total);
+    if (!page.ok()) {
+      error = page.error();
+      break;
+    }
+    Pipe::Page piece = page.take();
+    if (piece.length == 0) break;
+    while (piece.length != 0) {
+      auto written = attempt_on(*out, kPollWritable, !out->nonblocking(),
+                                [&] { return write_page(*out, nullptr, piece); });
+      if (!written.ok()) {
+        error = written.error();
+        if (from.offset())
+          *from.offset() -= piece.length;  // not sent: the position stays before it
+        break;
+      }
+      total += written.value();
+    }
+  }
+  return finish(from, total, error);
+}
+
+}  // namespace
+
+SysResult sys::sendfile(Task& task, Fd out, Fd in, UserAddr offset, usize count) {
+  return send_file(task, out, in, offset, count);
+}
+
+SysResult sys::splice(Task& task, Fd in_fd, UserAddr in_offset, Fd out_fd, UserAddr out_offset,
+                      usize count, HexInt flags) {
+  if (flags.value & ~kSpliceFlags) return Errno::kInval;
+  auto in = TRY(task.files().get(in_fd.value));
+  auto out = TRY(task.files().get(out_fd.value));
+  if (!in->readable() || !out->writable()) return Errno::kBadF;
+  if (count == 0) return i64{0};
+  if (count > kMaxIoBytes) count = kMaxIoBytes;
+  const bool may_wait = !(flags.value & kSpliceNonBlock);
+  const bool in_pipe = in->kind() == File::Kind::kPipe, out_pipe = out->kind() == File::Kind::kPipe;
+  if ((in_pipe && in_offset.value != 0) || (out_pipe && out_offset.value != 0))
+    return Errno::kSPipe;
+  if (in_pipe) {
+    if (has(out->flags(), OpenFlags::kAppend)) return Errno::kInval;
+    if (out_pipe && TRY(pipe_of(*in)) == TRY(pipe_of(*out))) return Errno::kInval;
+    return drain_pipe(static_cast<PipeFile&>(*in), *out, out_offset, count, may_wait);
+  }
+  if (out_pipe) return fill_pipe(*in, in_offset, static_cast<PipeFile&>(*out), count, may_wait);
+  return Errno::kInval;
+}
+
+SysResult sys::tee(Task& task, Fd in_fd, Fd out_fd, usize count, HexInt flags) {
+  if (flags.value & ~kSpliceFlags) return Errno::kInval;
+  auto in = TRY(task.files().get(in_fd.value));
+  auto out = TRY(task.files().get(out_fd.value));
+  if (!in->readable() || !out->writable()) return Errno::kBadF;
+  Pipe* from = TRY(pipe_of(*in));
+  Pipe* to = TRY(pipe_of(*out));
+  if (from == to) return Errno::kInval;
+  const bool may_wait = !(flags.value & kSpliceNonBlock);
+  usize total = 0;
+  while (total < count) {
+    auto page = attempt_on(*in, kPollReadable, may_wait && total == 0 && !in->nonblocking(),
+                           [&] { return from->peek(total, count - total); });
+    if (!page.ok()) {
+      if (total == 0) return page.error();
+      break;
+    }
+    Pipe::Page piece = page.take();
+    if (piece.length == 0) break;
+    const usize length = piece.length;
+    auto pushed = attempt_on(*out, kPollWritable, may_wait && total == 0 && !out->nonblocking(),
+                             [&]() -> Result<> {
+                               if (!has(to->poll(false, true), PollEvents::kOut | PollEvents::kErr))
+                                 return Errno::kAgain;
+                               return to->push(std::move(piece));
+                             });
+    if (!pushed.ok()) {
+      if (total == 0) return pushed.error();
+      break;
+    }
+    total += length;
+  }
+  return i64(total);
+}
+
+SysResult sys::vmsplice(Task& task, Fd fd, UserAddr iovecs, usize count, HexInt flags) {
+  if (flags.value & ~kSpliceFlags) return Errno::kInval;
+  if (count > kMaxIovecs) return Errno::kInval;
+  auto file = TRY(task.files().get(fd.value));
+  if (file->kind() != File::Kind::kPipe) return Errno::kBadF;
+  auto pieces = TRY(load_iovecs(iovecs, count));
+  IoBuffer buffer{std::span<const abi::IoVec>(pieces)};
+  // Pages are copied, not gifted: what a program can see is the same.
+  const bool may_wait = !(flags.value & kSpliceNonBlock) && !file->nonblocking();
+  const bool writing = file->writable();
+  auto moved = attempt_on(*file, writing ? kPollWritable : kPollReadable, may_wait,
+                          [&] { return writing ? file->write(buffer) : file->read(buffer); });
+  if (!moved.ok()) return moved.error();
+  return i64(moved.value());
+}
+
+}  // namespace narwhal
