@@ -1,8 +1,12 @@
 """What BUILD files here load: tests, programs for the host and for the guest, and the kernel-only mark."""
 
+load(":fuzz_test.bzl", _narwhal_fuzz_test = "narwhal_fuzz_test")
 load(":kernel_image.bzl", _kernel_image = "kernel_image")
+load(":musl_program.bzl", _musl_program = "musl_program")
 
 kernel_image = _kernel_image
+musl_program = _musl_program
+narwhal_fuzz_test = _narwhal_fuzz_test
 
 # target_compatible_with for a library that only makes sense inside the kernel (control registers, entry code):
 # `bazel build //...` then skips it for the host.
