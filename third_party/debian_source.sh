@@ -33,13 +33,14 @@ if ! command -v apt-get >/dev/null; then
 fi
 
 # The machine's own entries, asked for sources instead of binaries: Debian's suites only, in both of apt's formats.
+etc=${NARWHAL_APT_ETC:-/etc/apt}  # the test has its own
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
 suites="($codename|stable|oldstable)(-updates|-security|-proposed-updates|/updates)?"
-for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+for list in "$etc/sources.list" "$etc"/sources.list.d/*.list; do
   [ -f "$list" ] || continue
   sed -nE "s#^[[:space:]]*deb(-src)?[[:space:]]+(\[[^]]*\][[:space:]]+)?([^[:space:]]+)[[:space:]]+($suites)[[:space:]]#deb-src \2\3 \4 #p" "$list"
 done | sort -u >"$cache/apt/sources/narwhal.list"
-for list in /etc/apt/sources.list.d/*.sources; do
+for list in "$etc"/sources.list.d/*.sources; do
   [ -f "$list" ] || continue
   # A stanza ends at an empty line; a comment line may stand inside it.
   grep -v '^#' "$list" | awk -v suites="$suites" '
@@ -59,7 +60,7 @@ for list in /etc/apt/sources.list.d/*.sources; do
   echo
 done >"$cache/apt/sources/narwhal.sources"
 if ! grep -q . "$cache/apt/sources/narwhal.list" "$cache/apt/sources/narwhal.sources"; then
-  echo "No entry for Debian $codename in /etc/apt/sources.list or /etc/apt/sources.list.d: cannot fetch $package." >&2
+  echo "No entry for Debian $codename in $etc/sources.list or $etc/sources.list.d: cannot fetch $package." >&2
   exit 1
 fi
 

@@ -32,13 +32,18 @@ setup_install() {
   local -a packages=("$@")
 
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null ||
+    if ! command -v sudo >/dev/null; then
+      setup_done "not possible"
       setup_fail "Installing packages needs root rights, and there is no sudo here. As root, run:" \
         "  apt-get install ${packages[*]}" "and then this command again."
+    fi
     if ! sudo -n true 2>/dev/null; then
-      [ -t 0 ] || setup_fail "Installing packages needs root rights, and sudo wants a password. Run:" \
-        "  sudo apt-get install ${packages[*]}" "and then this command again."
-      printf '\n' >&2
+      if [ ! -t 0 ]; then
+        setup_done "not possible"
+        setup_fail "Installing packages needs root rights, and sudo wants a password. Run:" \
+          "  sudo apt-get install ${packages[*]}" "and then this command again."
+      fi
+      setup_done "sudo asks first"
       sudo -v || setup_fail "Without root rights the packages cannot be installed: ${packages[*]}"
     fi
     sudo=(sudo -n)
@@ -127,7 +132,7 @@ setup_still_there() {
 
 setup_main() {
   local hash stamp
-  hash=$(cat "$root"/tools/setup/* "$root"/third_party/debian_source.* "$root/WORKSPACE" | sha256sum | cut -c1-16)
+  hash=$(cat "$root"/tools/setup/{setup.sh,packages.txt} "$root/third_party/debian_source.sh" "$root/WORKSPACE" | sha256sum | cut -c1-16)
   stamp=$setup_cache/setup-$hash
   if [ "${1:-}" != again ] && [ -e "$stamp" ] && setup_still_there; then return; fi
   mkdir -p "$setup_cache"
