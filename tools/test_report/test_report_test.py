@@ -75,6 +75,10 @@ class TestReportTest(unittest.TestCase):
         self.assertEqual(counts.passed, 1)
         self.assertEqual(len(counts.failed), 2)
 
+    def test_a_target_whose_cases_are_all_filtered_out_counts_nothing(self):
+        counts = test_report.read_events([self.result('//a:b_test', 'PASSED', '<testsuites tests="0"/>')])
+        self.assertEqual((counts.passed, counts.failed), (0, []))
+
     def test_a_later_attempt_replaces_an_earlier_one(self):
         counts = test_report.read_events([
             self.result('//a:b_test', 'FAILED', SCRIPT_FAILED_XML, attempt=1),
