@@ -20,7 +20,7 @@
 #define mem_clib_free narwhal_lwip_free
 // Received buffers become pbufs without a copy.
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
-// The vendor's size of the chains that we build ourselves: one Ethernet frame each.
+// Room for one Ethernet frame in each buffer.
 #define PBUF_POOL_BUFSIZE 1536
 
 // Protocols.
