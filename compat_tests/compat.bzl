@@ -1,0 +1,60 @@
+"""compat_test(): one family of conformance checks, as a program and as the tests that run it."""
+
+load("//tools/bazel:defs.bzl", "guest_program")
+
+_NARWHAL = "//tools/narwhal:narwhal"
+_KERNEL = "//kernel/init:narwhal"
+
+def run_compat_tests(name, program, guest_tags = [], args = []):
+    """NAME_native and NAME_guest for a program that prints what GoogleTest prints.
+
+    guest_tags: "manual" keeps a program out of `bazel test //...` whose guest run is known to disagree.
+    """
+    native.sh_test(
+        name = name + "_native",
+        size = "medium",
+        srcs = ["//compat_tests:run_compat"],
+        args = ["--only", "native", "--program", "$(rootpath %s)" % program],
+        data = [program],
+        # The sandbox takes away users, devices and parts of /proc that the checks are about.
+        tags = ["no-sandbox"],
+    )
+    native.sh_test(
+        name = name + "_guest",
+        size = "large",
+        srcs = ["//compat_tests:run_compat"],
+        args = [
+            "--program",
+            "$(rootpath %s)" % program,
+            "--narwhal",
+            "$(rootpath %s)" % _NARWHAL,
+            "--kernel",
+            "$(rootpath %s)" % _KERNEL,
+        ] + args,
+        data = [
+            program,
+            _KERNEL,
+            _NARWHAL,
+        ],
+        tags = ["guest", "no-sandbox"] + guest_tags,
+    )
+
+def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args = [], **kwargs):
+    """A GoogleTest program without sanitizers, and NAME_native and NAME_guest, which run it.
+
+    linkage: "static", "static-pie" or "dynamic".
+    """
+    if linkage not in ("static", "static-pie", "dynamic"):
+        fail("no such linkage: " + linkage)
+    guest_program(
+        name = name,
+        srcs = srcs,
+        static = linkage == "static",
+        linkopts = kwargs.pop("linkopts", []) + (["-static-pie"] if linkage == "static-pie" else []),
+        deps = deps + [
+            "//compat_tests/common",
+            "//third_party/googletest:static",
+        ],
+        **kwargs
+    )
+    run_compat_tests(name, ":" + name, guest_tags, args)
