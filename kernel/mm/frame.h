@@ -3,6 +3,9 @@
 // Every frame of RAM has a Frame record, found by its number. A frame is counted: each page-table
 // entry, each slot of a memory object and each FrameRef holds one reference; the last one returns
 // it to the allocator. Any context may allocate and free; nothing here sleeps.
+//
+// Memory comes in sections of 128 MiB. A section's records are made when the memory before it has
+// run out, so a large machine boots as fast as a small one.
 #pragma once
 
 #include "kernel/base/addr.h"
@@ -14,12 +17,18 @@ namespace narwhal {
 
 struct Frame {
   Atomic<u32> references{0};
-  u32 state = 0;  // allocator's and slab's own marks
-  u64 owner = 0;  // free frames: list links; slab frames: the slab
+  u32 state = 0;  // allocator's and heap's own marks; the kind (mm/frame_state.h)
+  u64 owner = 0;  // free frames and slabs: list links; large blocks of the heap: their size
 };
 static_assert(sizeof(Frame) == 16);
 
 enum class FrameContent : bool { kAny, kZeroed };
+
+// What a frame is used for; only statistics and copy-on-write ask. Forgotten when it is freed.
+enum class FrameKind : u8 { kOther, kHeap, kPageTable, kObject, kAnonymous };
+
+// The largest run: 2^15 frames, a section.
+inline constexpr unsigned kMaxFrameOrder = 15;
 
 // Finds RAM and takes it over; called once.
 void frames_init();
@@ -27,18 +36,41 @@ void frames_init();
 Result<PhysAddr> allocate_frames(unsigned order, FrameContent content);
 // Returns a run whole, whatever its counts. For memory that was never shared.
 void free_frames(PhysAddr start, unsigned order);
-// Hands RAM that was reserved at boot (archive, boot tables) to the allocator, frame by frame.
+// The same for any number of frames, aligned or not.
+void free_frame_run(PhysAddr start, u64 count);
+// Hands RAM that was reserved at boot (archive, boot tables) to the allocator: every whole frame in
+// [start, start + size).
 void release_boot_memory(PhysAddr start, u64 size);
 // Makes a frame of the initial archive an ordinary, counted frame with one reference, where it
-// lies.
-void adopt_boot_frame(PhysAddr frame);
+// lies. ENOMEM when there is no room for its record.
+Result<> adopt_boot_frame(PhysAddr frame);
 
-Frame& frame_at(PhysAddr frame);
-void frame_add_ref(PhysAddr frame);
-void frame_drop_ref(PhysAddr frame);  // frees it with the last one
+namespace frame_internal {
+inline constexpr unsigned kSectionShift = 27;
+inline constexpr u64 kSectionFrames = u64{1} << (kSectionShift - kPageShift);
+extern Frame** sections;
+}  // namespace frame_internal
+
+inline Frame& frame_at(PhysAddr frame) {
+  using namespace frame_internal;
+  return sections[frame.value >> kSectionShift][frame.page_number() & (kSectionFrames - 1)];
+}
+inline void frame_add_ref(PhysAddr frame) {
+  [[maybe_unused]] u32 old = frame_at(frame).references.fetch_add(1, Order::kRelaxed);
+  DEBUG_ASSERT(old != 0);
+}
+void frame_free_last(PhysAddr frame);
+// Frees it with the last reference.
+inline void frame_drop_ref(PhysAddr frame) {
+  const u32 old = frame_at(frame).references.fetch_sub(1, Order::kAcqRel);
+  DEBUG_ASSERT(old != 0);
+  if (old == 1) frame_free_last(frame);
+}
 inline u32 frame_refs(PhysAddr frame) {
   return frame_at(frame).references.load(Order::kAcquire);
 }
+void set_frame_kind(PhysAddr frame, FrameKind kind);
+FrameKind frame_kind(PhysAddr frame);
 
 struct MemoryStatistics {
   u64 total_frames;

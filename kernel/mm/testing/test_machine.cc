@@ -1,0 +1,82 @@
+#include "kernel/mm/testing/test_machine.h"
+
+#include <sys/mman.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "kernel/base/log.h"
+#include "kernel/base/panic.h"
+#include "kernel/platform/cpu_local.h"
+
+namespace narwhal {
+
+namespace {
+
+std::vector<platform::MemoryRange> usable_ranges;
+platform::MemoryRange archive_range;
+std::byte* memory = nullptr;
+usize memory_size = 0;
+
+}  // namespace
+
+LogLevel log_level = LogLevel::kWarn;
+CpuLocal fake_cpu_local;
+
+void log_line(LogLevel, std::string_view text) {
+  std::fprintf(stderr, "%.*s\n", int(text.size()), text.data());
+}
+void panic(const char* reason) {
+  std::fprintf(stderr, "panic: %s\n", reason);
+  std::abort();
+}
+void panic_at(const char* condition, const char* file, int line) {
+  std::fprintf(stderr, "panic: %s:%d: %s\n", file, line, condition);
+  std::abort();
+}
+
+namespace platform {
+
+bool interrupts_save_disable() {
+  return true;
+}
+void interrupts_restore(bool) {}
+bool interrupts_enabled() {
+  return true;
+}
+std::span<const MemoryRange> usable_memory() {
+  return usable_ranges;
+}
+MemoryRange boot_archive() {
+  return archive_range;
+}
+std::byte* direct_map(PhysAddr address) {
+  return memory + address.value;
+}
+PhysAddr direct_map_to_phys(const void* address) {
+  return PhysAddr(u64(static_cast<const std::byte*>(address) - memory));
+}
+
+}  // namespace platform
+
+void testing::set_physical_memory(const std::vector<platform::MemoryRange>& usable,
+                                  platform::MemoryRange archive) {
+  if (memory) munmap(memory, memory_size);
+  usable_ranges = usable;
+  archive_range = archive;
+  usize end = archive.start.value + archive.size;
+  for (const auto& range : usable)
+    if (range.start.value + range.size > end) end = range.start.value + range.size;
+  // What is no RAM can't be touched.
+  void* mapped = mmap(nullptr, end, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) std::abort();
+  memory = static_cast<std::byte*>(mapped);
+  memory_size = end;
+  std::vector<platform::MemoryRange> all = usable;
+  all.push_back(archive);
+  for (const auto& range : all)
+    if (range.size && mprotect(memory + range.start.value, range.size, PROT_READ | PROT_WRITE) != 0)
+      std::abort();
+}
+
+}  // namespace narwhal
