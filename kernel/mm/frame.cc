@@ -228,7 +228,7 @@ bool FrameAllocator::activate_more() {
     const Bounds part = bounds(section);
     const u64 records = platform::direct_map_to_phys(&record(part.low)).page_number();
     const u64 records_end = records + div_round_up(part.bytes(), kPageSize);
-    const u64 before = free_;
+    [[maybe_unused]] const u64 before = free_;
     free_ -= frames.end - frames.first;
     if (records >= frames.first && records < frames.end) {
       free_ += records_end - records;  // counted when they were placed

@@ -16,6 +16,8 @@ class Heap : public ::testing::Test {
  protected:
   // The size classes are global and remember their slabs, so memory is made once.
   static void SetUpTestSuite() {
+    static bool made = false;
+    if (std::exchange(made, true)) return;
     testing::set_physical_memory({{PhysAddr(kMiB), 64 * kMiB}});
     frames_init();
   }
