@@ -8,6 +8,7 @@
 
 #include "fs/core/credentials.h"
 #include "fs/core/io_buffer.h"
+#include "fs/core/path.h"
 #include "kernel/abi/fcntl.h"
 #include "kernel/abi/stat.h"
 #include "kernel/base/ref.h"
@@ -18,8 +19,6 @@
 namespace narwhal {
 
 class Inode;
-class Dentry;
-class FileLockOwner;
 
 // What getdents64(2) wants from a directory: called for each entry; returns false when the buffer
 // is full.
@@ -32,6 +31,7 @@ class DirectoryVisitor {
 };
 
 class File;
+using FileRef = Ref<File>;
 
 class FileObserver {
  public:
@@ -47,8 +47,9 @@ class File : public RefCounted {
   explicit File(OpenFlags flags) : flags_(u32(flags)) {}
 
   // --- data. Sizes in bytes; short counts as on Linux; EAGAIN instead of sleeping.
-  // -------------------------------- At the file's position if it has one, else in sequence. The
-  // default says EINVAL (EBADF is checked by callers from the access mode).
+
+  // At the file's position if it has one, else in sequence. The default says EINVAL (EBADF is
+  // checked by callers from the access mode).
   virtual Result<usize> read(IoBuffer& to);
   virtual Result<usize> write(IoBuffer& from);
   // At an offset; ESPIPE for what has no position. Must not move the position.
@@ -60,7 +61,7 @@ class File : public RefCounted {
   virtual bool seekable() const { return false; }
 
   // --- readiness
-  // ---------------------------------------------------------------------------------------------------
+
   // What is ready now. Regular files: always readable and writable.
   virtual PollEvents poll() { return kPollReadable | kPollWritable; }
   // Woken when poll() may answer more; nullptr when it never changes (epoll_ctl(2) then says
@@ -76,7 +77,7 @@ class File : public RefCounted {
   virtual Result<> finish_open() { return {}; }
 
   // --- the rest of what a descriptor can do
-  // ------------------------------------------------------------------------
+
   virtual Result<> stat(abi::Stat& out) = 0;
   // ENOTTY by default.
   virtual Result<i64> ioctl(u32 command, UserAddr argument);
@@ -93,9 +94,13 @@ class File : public RefCounted {
   // (record locks; pipes and sockets do their work in the destructor).
   virtual void descriptor_closed() {}
 
-  // What it was opened from; nullptr for pipes, sockets, and what has no name.
-  virtual Dentry* dentry() const { return nullptr; }
-  virtual Inode* inode() const { return nullptr; }
+  // Where it was opened; null for pipes, sockets, and what has no name. The two others follow from
+  // it.
+  virtual const Path* path() const { return nullptr; }
+  virtual Dentry* dentry() const;
+  virtual Inode* inode() const;
+  // What opening /proc/self/fd/N gives for a file that has no path. ENXIO.
+  virtual Result<FileRef> reopen(OpenFlags flags);
   // Text of /proc/self/fd/N: a path, "pipe:[123]", "anon_inode:[eventpoll]".
   virtual Result<String> link_text() const = 0;
   // Extra lines of /proc/self/fdinfo/N.
@@ -139,6 +144,5 @@ class File : public RefCounted {
   SpinLock<LockRank::kSpinOther> observers_lock_;
   List<FileObserver, &FileObserver::observer_node> observers_ TA_GUARDED_BY(observers_lock_);
 };
-using FileRef = Ref<File>;
 
 }  // namespace narwhal

@@ -28,11 +28,14 @@ class IoBuffer : NonCopyable {
 
   usize remaining() const { return remaining_; }
   bool is_kernel() const { return kernel_ != nullptr; }
-  // Leaves at most `size` bytes to be moved; returns what was cut off so that the caller can give
-  // it back.
-  void truncate(usize size) {
-    if (size < remaining_) remaining_ = size;
+  // Leaves at most `size` bytes to be moved; returns how many were cut off, for extend().
+  usize truncate(usize size) {
+    if (size >= remaining_) return 0;
+    usize cut = remaining_ - size;
+    remaining_ = size;
+    return cut;
   }
+  void extend(usize cut) { remaining_ += cut; }
 
   // Moves bytes into the buffer (a read). Moves min(size, remaining()); EFAULT only when not one
   // byte could be moved.
@@ -45,7 +48,17 @@ class IoBuffer : NonCopyable {
   Result<> peek(void* to, usize size) const;
   void skip(usize size);
 
+  // What the caller of a write wants of files that have a size and a position.
+  struct WriteRules {
+    u64 size_limit = ~u64{0};  // RLIMIT_FSIZE: EFBIG for what begins beyond, short writes up to it
+    bool append = false;       // RWF_APPEND, pwritev2(2)
+  };
+  WriteRules rules;
+
  private:
+  template <typename Copy>
+  Result<usize> move(usize size, Copy copy);
+
   abi::IoVec single_{};
   std::span<const abi::IoVec> pieces_;
   usize piece_ = 0;         // index of the present piece

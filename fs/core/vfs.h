@@ -1,6 +1,8 @@
 // Paths to things: what system calls with a path do. See path_resolution(7).
 //
 // All functions take the acting FsContext and Credentials and give the errno that Linux gives.
+// Paths are at most kMaxPath - 1 bytes and hold no NUL; whoever copied them from a program saw to
+// that.
 #pragma once
 
 #include "fs/core/dentry.h"
@@ -8,14 +10,11 @@
 
 namespace narwhal {
 
-// A place in the tree of names.
-struct Path {
-  Ref<Mount> mount;
-  Ref<Dentry> dentry;
-  explicit operator bool() const { return bool(dentry); }
-};
+inline constexpr usize kMaxPath = 4096;  // PATH_MAX, the NUL included
+inline constexpr usize kMaxName = 255;   // NAME_MAX
 
-// Working directory, root and umask; shared by threads with CLONE_FS.
+// Working directory, root and umask; shared by threads with CLONE_FS. The two places are guarded by
+// the names lock, so that a path walk reads them for nothing.
 class FsContext : public RefCounted {
  public:
   FsContext(Path root, Path working_directory, u32 umask)
@@ -29,9 +28,9 @@ class FsContext : public RefCounted {
   u32 exchange_umask(u32 mask) { return umask_.exchange(mask & 0777); }
 
  private:
-  mutable Mutex<LockRank::kFsContext> mutex_;
-  Path root_ TA_GUARDED_BY(mutex_);
-  Path working_directory_ TA_GUARDED_BY(mutex_);
+  friend class PathWalk;
+  Path root_ TA_GUARDED_BY(names_lock);
+  Path working_directory_ TA_GUARDED_BY(names_lock);
   Atomic<u32> umask_;
 };
 
@@ -42,6 +41,18 @@ enum class LookupFlags : u32 {
   kEmptyPath = 4,  // "" means the start itself (AT_EMPTY_PATH)
 };
 ENABLE_FLAGS(LookupFlags);
+
+// openat2(2), RESOLVE_*.
+enum class ResolveFlags : u64 {
+  kNone = 0,
+  kNoXdev = 0x01,
+  kNoMagicLinks = 0x02,
+  kNoSymlinks = 0x04,
+  kBeneath = 0x08,
+  kInRoot = 0x10,
+  kCached = 0x20,
+};
+ENABLE_FLAGS(ResolveFlags);
 
 namespace vfs {
 
@@ -55,27 +66,58 @@ struct Actor {
 Result<Path> lookup(const Actor& actor, const Path& start, std::string_view path,
                     LookupFlags flags);
 Result<FileRef> open(const Actor& actor, const Path& start, std::string_view path, OpenFlags flags,
-                     u32 mode);
+                     u32 mode, ResolveFlags resolve = ResolveFlags::kNone);
+// Opens a place that was looked up before, as execve(2) and magic links do; rights are checked.
+Result<FileRef> open_path(const Actor& actor, const Path& path, OpenFlags flags);
 // The path of a place as getcwd(2) and /proc show it; " (deleted)" is appended when its name is
-// gone, "(unreachable)" put before when it is not below the root.
+// gone, "(unreachable)" put before when it is not below the root. Without a context: seen from the
+// root of all.
 Result<String> path_text(const FsContext& fs, const Path& path);
-// access(2)-like checks; mask of R_OK 4, W_OK 2, X_OK 1. EACCES, EROFS.
+Result<String> path_text(const Path& path);
+// Whether path_text() would say "(unreachable)".
+bool is_reachable(const FsContext& fs, const Path& path);
+
+// Rights to read (4), write (2), execute or search (1), by mode, owner and capabilities.
+enum Access : u32 { kMayExecute = 1, kMayWrite = 2, kMayRead = 4 };
+// EACCES.
+Result<> check_permission(const Credentials& who, const Inode& inode, u32 mask);
+// access(2) of a place: adds EROFS, and EACCES for execution on a noexec mount.
+Result<> check_access(const Credentials& who, const Path& path, u32 mask);
 Result<> check_access(const Credentials& who, Inode& inode, u32 mask);
 
 Result<> mkdir(const Actor& actor, const Path& start, std::string_view path, u32 mode);
-Result<> mknod(const Actor& actor, const Path& start, std::string_view path, u32 mode, u64 device);
+// The type is in `mode`; 0 means regular. What is returned is where it was made: bind(2) of a
+// unix(7) socket attaches itself there.
+Result<Path> mknod(const Actor& actor, const Path& start, std::string_view path, u32 mode,
+                   u64 device);
 Result<> unlink(const Actor& actor, const Path& start, std::string_view path);
 Result<> rmdir(const Actor& actor, const Path& start, std::string_view path);
 Result<> symlink(const Actor& actor, std::string_view target, const Path& start,
                  std::string_view path);
 Result<> link(const Actor& actor, const Path& from, const Path& start, std::string_view path);
+enum RenameFlags : u32 { kRenameNoReplace = 1, kRenameExchange = 2, kRenameWhiteout = 4 };
 Result<> rename(const Actor& actor, const Path& old_start, std::string_view old_path,
                 const Path& new_start, std::string_view new_path, u32 flags);
+// chmod, chown, utimensat: rights are checked, set-user-ID bits dropped where Linux drops them.
 Result<> change_attributes(const Actor& actor, const Path& path, const AttributeChange& change);
+// truncate(2): rights to write are checked.
+Result<> truncate(const Actor& actor, const Path& path, u64 size);
+Result<String> read_link(const Actor& actor, const Path& path);
+
+// xattr(7), with the rules of each name space.
+Result<usize> get_xattr(const Actor& actor, const Path& path, std::string_view name,
+                        std::span<std::byte> out);
+Result<> set_xattr(const Actor& actor, const Path& path, std::string_view name,
+                   std::span<const std::byte> value, int flags);
+Result<> remove_xattr(const Actor& actor, const Path& path, std::string_view name);
+Result<usize> list_xattr(const Actor& actor, const Path& path, std::span<char> out);
 
 // The one tree of mounts. mount() sets a file system's root upon a directory.
 Result<> mount_root(Ref<FileSystem> file_system);
 Result<> mount(const Actor& actor, std::string_view at, Ref<FileSystem> file_system, u32 flags);
+// mount(2) with MS_BIND; `recursive` takes the mounts below with it.
+Result<> bind_mount(const Actor& actor, const Path& from, std::string_view at, bool recursive);
+Result<> unmount(const Actor& actor, std::string_view at, bool lazy, bool follow);
 Path root_path();
 
 }  // namespace vfs

@@ -27,6 +27,13 @@ constexpr u64 make_device(u32 major, u32 minor) {
          (u64{major} & ~u64{0xfff}) << 32;
 }
 
+constexpr u32 device_major(u64 device) {
+  return u32((device >> 8 & 0xfff) | (device >> 32 & ~u64{0xfff}));
+}
+constexpr u32 device_minor(u64 device) {
+  return u32((device & 0xff) | (device >> 12 & ~u64{0xff}));
+}
+
 namespace abi {
 
 struct TimeSpec {

@@ -43,6 +43,7 @@ namespace narwhal {
   X(kPipe, 32, "EPIPE")                     \
   X(kDom, 33, "EDOM")                       \
   X(kRange, 34, "ERANGE")                   \
+  X(kDeadLk, 35, "EDEADLK")                 \
   X(kNameTooLong, 36, "ENAMETOOLONG")       \
   X(kNoLck, 37, "ENOLCK")                   \
   X(kNoSys, 38, "ENOSYS")                   \

@@ -24,6 +24,9 @@ class RefCounted : NonCopyable {
   void drop_ref() const {
     if (count_.fetch_sub(1, Order::kAcqRel) == 1) const_cast<RefCounted*>(this)->last_ref_dropped();
   }
+  // Drops a reference and says whether it was the last, for those who take long chains apart in a
+  // loop instead of by recursion: the caller then owns the object's end.
+  [[nodiscard]] bool drop_ref_is_last() const { return count_.fetch_sub(1, Order::kAcqRel) == 1; }
   // For look-ups in tables that do not own: fails once the count has reached zero.
   bool try_add_ref() const {
     u32 count = count_.load(Order::kRelaxed);

@@ -37,6 +37,16 @@ class String : NonCopyable {
     *out = '\0';
     return s;
   }
+  // `size` bytes that are not set yet: fill() gives them. ENOMEM.
+  static Result<String> uninitialized(usize size) {
+    String s;
+    s.data_ = static_cast<char*>(::operator new(size + 1, std::nothrow));
+    if (!s.data_) return Errno::kNoMem;
+    s.size_ = size;
+    s.data_[size] = '\0';
+    return s;
+  }
+  char* fill() { return data_; }
   static Result<String> copy(std::string_view text) { return concat(text); }
 
   std::string_view view() const { return {data_ ? data_ : "", size_}; }
@@ -44,6 +54,11 @@ class String : NonCopyable {
   const char* c_str() const { return data_ ? data_ : ""; }
   usize size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  // Gives the bytes away; ::operator delete frees them.
+  [[nodiscard]] char* release() {
+    size_ = 0;
+    return std::exchange(data_, nullptr);
+  }
 
  private:
   char* data_ = nullptr;

@@ -45,6 +45,12 @@ class MemoryObject : public RefCounted {
   void attach(Mapping& mapping);
   void detach(Mapping& mapping);
 
+ protected:
+  // Called after remove_pages() or set_size() took `count` pages out, without the lock held, for
+  // owners who keep account. The destructor does not call it: an owner's own destructor comes first
+  // and finds page_count() as it was.
+  virtual void pages_removed(u64 count) { static_cast<void>(count); }
+
  private:
   struct Node;
   Atomic<u64> size_{0};

@@ -25,6 +25,8 @@ enum class LockRank : u8 {
   kSignalQueue,  // pending signals of a process or thread
   kThreadList,   // lists of threads and processes, pids
   kFutexBucket,
+  kNotifyQueue,  // events of one inotify instance
+  kNames,  // the tree of names: dentries, mounts, roots (fs/core/names_lock.h)
   kSpinOther,
 
   // Sleeping mutexes.

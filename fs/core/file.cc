@@ -1,0 +1,63 @@
+// What a file does that has no say of its own.
+#include "fs/core/file.h"
+
+#include "fs/core/dentry.h"
+
+namespace narwhal {
+
+Result<usize> File::read(IoBuffer&) {
+  return Errno::kInval;
+}
+Result<usize> File::write(IoBuffer&) {
+  return Errno::kInval;
+}
+Result<usize> File::read_at(IoBuffer&, u64) {
+  return Errno::kSPipe;
+}
+Result<usize> File::write_at(IoBuffer&, u64) {
+  return Errno::kSPipe;
+}
+Result<i64> File::seek(i64, int) {
+  return Errno::kSPipe;
+}
+Result<i64> File::ioctl(u32, UserAddr) {
+  return Errno::kNotTty;
+}
+Result<> File::mmap(MapRequest&) {
+  return Errno::kNoDev;
+}
+Result<> File::truncate(u64) {
+  return Errno::kInval;
+}
+Result<> File::allocate(int, u64, u64) {
+  // fallocate(2): ESPIPE for pipes and FIFOs, ENODEV for what else is no regular file.
+  return kind() == Kind::kPipe ? Errno::kSPipe : Errno::kNoDev;
+}
+Result<> File::sync(bool) {
+  return Errno::kInval;
+}
+Result<> File::read_directory(DirectoryVisitor&) {
+  return Errno::kNotDir;
+}
+Result<FileRef> File::reopen(OpenFlags) {
+  return Errno::kNxIo;
+}
+
+Result<> File::set_flags(OpenFlags wanted) {
+  // F_SETFL changes these and leaves the rest as it was opened (fcntl(2)).
+  constexpr u32 kMask = raw(OpenFlags::kAppend | OpenFlags::kNonBlock | OpenFlags::kAsync |
+                            OpenFlags::kDirect | OpenFlags::kNoAccessTime);
+  flags_.store((flags_.load(Order::kRelaxed) & ~kMask) | (raw(wanted) & kMask), Order::kRelaxed);
+  return {};
+}
+
+Dentry* File::dentry() const {
+  const Path* place = path();
+  return place ? place->dentry.get() : nullptr;
+}
+Inode* File::inode() const {
+  const Path* place = path();
+  return place && place->dentry ? &place->dentry->inode() : nullptr;
+}
+
+}  // namespace narwhal

@@ -1,0 +1,134 @@
+#include "fs/core/io_buffer.h"
+
+#include <cstring>
+
+namespace narwhal {
+
+IoBuffer::IoBuffer(std::span<const abi::IoVec> pieces) : pieces_(pieces) {
+  for (const abi::IoVec& piece : pieces) remaining_ += piece.length;
+  if (remaining_ > kMaxIoBytes) remaining_ = kMaxIoBytes;
+}
+
+// Calls copy(address, done, length) for piece after piece; it returns the bytes that it could not
+// copy. A fault ends the transfer.
+template <typename Copy>
+Result<usize> IoBuffer::move(usize size, Copy copy) {
+  if (size > remaining_) size = remaining_;
+  usize done = 0;
+  while (done < size) {
+    const abi::IoVec& piece = pieces_[piece_];
+    usize length = piece.length - piece_offset_;
+    if (length == 0) {
+      ++piece_;
+      piece_offset_ = 0;
+      continue;
+    }
+    if (length > size - done) length = size - done;
+    const usize left = copy(UserAddr(piece.base + piece_offset_), done, length);
+    const usize moved = length - left;
+    piece_offset_ += moved;
+    remaining_ -= moved;
+    done += moved;
+    if (left != 0) {
+      if (done == 0) return Errno::kFault;
+      break;
+    }
+  }
+  return done;
+}
+
+Result<usize> IoBuffer::write(const void* from, usize size) {
+  if (kernel_) {
+    if (size > remaining_) size = remaining_;
+    std::memcpy(kernel_, from, size);
+    kernel_ += size;
+    remaining_ -= size;
+    return size;
+  }
+  return move(size, [from](UserAddr to, usize done, usize length) {
+    return platform::copy_to_user(to, static_cast<const std::byte*>(from) + done, length);
+  });
+}
+
+Result<usize> IoBuffer::write_zeros(usize size) {
+  if (kernel_) {
+    if (size > remaining_) size = remaining_;
+    std::memset(kernel_, 0, size);
+    kernel_ += size;
+    remaining_ -= size;
+    return size;
+  }
+  return move(size,
+              [](UserAddr to, usize, usize length) { return platform::zero_user(to, length); });
+}
+
+Result<usize> IoBuffer::read(void* to, usize size) {
+  if (kernel_) {
+    if (size > remaining_) size = remaining_;
+    std::memcpy(to, kernel_, size);
+    kernel_ += size;
+    remaining_ -= size;
+    return size;
+  }
+  return move(size, [to](UserAddr from, usize done, usize length) {
+    return platform::copy_from_user(static_cast<std::byte*>(to) + done, from, length);
+  });
+}
+
+Result<> IoBuffer::peek(void* to, usize size) const {
+  if (size > remaining_) return Errno::kFault;
+  if (kernel_) {
+    std::memcpy(to, kernel_, size);
+    return {};
+  }
+  usize index = piece_, offset = piece_offset_, done = 0;
+  while (done < size) {
+    const abi::IoVec& piece = pieces_[index];
+    usize length = piece.length - offset;
+    if (length > size - done) length = size - done;
+    if (length != 0 && platform::copy_from_user(static_cast<std::byte*>(to) + done,
+                                                UserAddr(piece.base + offset), length) != 0)
+      return Errno::kFault;
+    done += length;
+    ++index;
+    offset = 0;
+  }
+  return {};
+}
+
+void IoBuffer::skip(usize size) {
+  if (size > remaining_) size = remaining_;
+  remaining_ -= size;
+  if (kernel_) {
+    kernel_ += size;
+    return;
+  }
+  while (size != 0) {
+    usize length = pieces_[piece_].length - piece_offset_;
+    if (length > size) length = size;
+    piece_offset_ += length;
+    size -= length;
+    if (piece_offset_ == pieces_[piece_].length) {
+      ++piece_;
+      piece_offset_ = 0;
+    }
+  }
+}
+
+Result<Vector<abi::IoVec>> load_iovecs(UserAddr pieces, usize count) {
+  constexpr usize kMaxPieces = 1024;  // UIO_MAXIOV
+  if (count > kMaxPieces) return Errno::kInval;
+  Vector<abi::IoVec> loaded = TRY(UserIn<abi::IoVec>{pieces}.load_array(count));
+  u64 total = 0;
+  for (usize i = 0; i < count; ++i) {
+    abi::IoVec& piece = loaded[i];
+    if (i64(piece.length) < 0) return Errno::kInval;
+    if (!user_range_ok(UserAddr(piece.base), piece.length)) return Errno::kFault;
+    // The sum is cut, not refused (readv(2), NOTES).
+    if (piece.length > kMaxIoBytes - total) piece.length = kMaxIoBytes - total;
+    total += piece.length;
+  }
+  return loaded;
+}
+
+}  // namespace narwhal

@@ -1,0 +1,106 @@
+#include "fs/core/mount.h"
+
+#include "fs/core/dentry.h"
+
+namespace narwhal {
+namespace {
+
+constinit Atomic<u32> last_mount_id{0};
+
+}  // namespace
+
+// Few mounts exist, and only covered names ask: a list serves.
+constinit MountTree::Mounts MountTree::mounts_;
+constinit Mount* MountTree::root_ = nullptr;
+
+Mount::Mount(Ref<FileSystem> file_system, Ref<Dentry> root, MountFlags flags)
+    : file_system_(std::move(file_system)),
+      root_(std::move(root)),
+      flags_(raw(flags)),
+      id_(last_mount_id.fetch_add(1) + 1) {}
+
+Mount::~Mount() = default;
+
+Mount* MountTree::root() {
+  return root_;
+}
+
+Mount* MountTree::find(const Mount& parent, const Dentry& mountpoint) {
+  // The newest first: a later mount on the same name covers the earlier one by standing on its
+  // root, so that at most one is found; the order is for speed only.
+  for (Mount* mount = mounts_.back(); mount; mount = mounts_.previous(*mount))
+    if (mount->parent_ == &parent && mount->mountpoint_ == &mountpoint) return mount;
+  return nullptr;
+}
+
+void MountTree::link(Mount& mount, Mount& parent, Dentry& mountpoint) {
+  mount.parent_ = Ref<Mount>(&parent);
+  mount.mountpoint_ = Ref<Dentry>(&mountpoint);
+  ++parent.children_;
+  mountpoint.covers_.fetch_add(1);
+}
+
+void MountTree::unlink(Mount& mount, Path& dropped) {
+  dropped.mount = std::move(mount.parent_);
+  dropped.dentry = std::move(mount.mountpoint_);
+  --dropped.mount->children_;
+  dropped.dentry->covers_.fetch_sub(1);
+}
+
+Result<> MountTree::attach_root(Ref<Mount> mount) {
+  NamesWriteGuard guard;
+  if (root_) return Errno::kBusy;
+  root_ = mount.get();
+  mounts_.push_back(*mount.release());
+  return {};
+}
+
+Result<> MountTree::attach(Ref<Mount> mount, const Path& at) {
+  NamesWriteGuard guard;
+  if (at.dentry->unlinked()) return Errno::kNoEnt;
+  // Somebody may have mounted there since the path was walked: stand on top.
+  Mount* parent = at.mount.get();
+  Dentry* mountpoint = at.dentry.get();
+  while (Mount* covering = find(*parent, *mountpoint)) {
+    parent = covering;
+    mountpoint = covering->root_.get();
+  }
+  link(*mount, *parent, *mountpoint);
+  mounts_.push_back(*mount.release());
+  return {};
+}
+
+Result<> MountTree::detach(const Ref<Mount>& mount, bool lazy) {
+  Path dropped;
+  Ref<Mount> list_reference;
+  NamesWriteGuard guard;
+  if (mount == root_ || !mount->node_.linked()) return Errno::kInval;
+  if (mount->children_ != 0) return Errno::kBusy;
+  // One reference is the list's, one the caller's.
+  if (!lazy && mount->ref_count() > 2) return Errno::kBusy;
+  unlink(*mount, dropped);
+  mount->node_.unlink();
+  list_reference = Ref<Mount>::adopt(mount.get());
+  return {};
+}
+
+Result<> MountTree::move(const Ref<Mount>& mount, const Path& to) {
+  Path dropped;
+  NamesWriteGuard guard;
+  if (mount == root_ || !mount->node_.linked()) return Errno::kInval;
+  for (Mount* m = to.mount.get(); m; m = m->parent_.get())
+    if (m == mount) return Errno::kLoop;
+  if (to.dentry->unlinked()) return Errno::kNoEnt;
+  unlink(*mount, dropped);
+  link(*mount, *to.mount, *to.dentry);
+  return {};
+}
+
+Ref<Mount> MountTree::next(const Mount* after) {
+  NamesReadGuard guard;
+  if (!after) return Ref<Mount>(mounts_.front());
+  if (!after->node_.linked()) return nullptr;
+  return Ref<Mount>(mounts_.next(const_cast<Mount&>(*after)));
+}
+
+}  // namespace narwhal

@@ -1,0 +1,92 @@
+// mount(2), umount2(2).
+#include "fs/core/notify.h"
+#include "fs/core/path_walk.h"
+#include "fs/core/vfs.h"
+
+namespace narwhal::vfs {
+namespace {
+
+// A file system shows a directory on a directory, and a file on a file.
+Result<> check_mountpoint(const Dentry& root, const Path& at) {
+  if (root.inode().is_directory() != at.dentry->inode().is_directory()) return Errno::kNotDir;
+  return {};
+}
+
+Result<Ref<Mount>> mount_of(Ref<FileSystem> file_system, Ref<Dentry> root, MountFlags flags) {
+  return make_ref<Mount>(std::move(file_system), std::move(root), flags);
+}
+
+}  // namespace
+
+Result<> mount_root(Ref<FileSystem> file_system) {
+  Ref<Dentry> root = TRY(file_system->root());
+  return MountTree::attach_root(
+      TRY(mount_of(std::move(file_system), std::move(root), MountFlags::kRelativeAccessTime)));
+}
+
+Path root_path() {
+  NamesReadGuard guard;
+  Mount* root = MountTree::root();
+  if (!root) return Path();
+  return Path{Ref<Mount>(root), root->root()};
+}
+
+Result<> mount(const Actor& actor, std::string_view at, Ref<FileSystem> file_system, u32 flags) {
+  const Path place = TRY(lookup(actor, Path(), at, LookupFlags::kFollow));
+  Ref<Dentry> root = TRY(file_system->root());
+  TRY(check_mountpoint(*root, place));
+  return MountTree::attach(
+      TRY(mount_of(std::move(file_system), std::move(root), MountFlags(flags))), place);
+}
+
+Result<> bind_mount(const Actor& actor, const Path& from, std::string_view at, bool recursive) {
+  const Path place = TRY(lookup(actor, Path(), at, LookupFlags::kFollow));
+  TRY(check_mountpoint(*from.dentry, place));
+  Ref<Mount> copy = TRY(mount_of(from.mount->file_system_ref(), from.dentry, from.mount->flags()));
+  TRY(MountTree::attach(copy, place));
+  if (!recursive) return {};
+
+  // What is mounted below the source appears below the copy. Each mount's parent comes before it in
+  // the list, so its copy is known by then.
+  struct Pair {
+    Ref<Mount> original, copy;
+  };
+  Vector<Pair> pairs;
+  TRY(pairs.push_back({from.mount, copy}));
+  const u32 last_id = copy->id();
+  for (Ref<Mount> original = MountTree::next(nullptr); original && original->id() < last_id;
+       original = MountTree::next(original.get())) {
+    Path point;
+    {
+      NamesReadGuard guard;
+      for (const Pair& pair : pairs) {
+        if (original->parent() != pair.original.get()) continue;
+        if (pair.original == from.mount &&
+            !DentryTree::is_below(*original->mountpoint(), *from.dentry))
+          continue;
+        point = Path{pair.copy, Ref<Dentry>(original->mountpoint())};
+      }
+    }
+    if (!point) continue;
+    Ref<Mount> below =
+        TRY(mount_of(original->file_system_ref(), original->root(), original->flags()));
+    TRY(MountTree::attach(below, point));
+    TRY(pairs.push_back({original, below}));
+  }
+  return {};
+}
+
+Result<> unmount(const Actor& actor, std::string_view at, bool lazy, bool follow) {
+  Path place;
+  {
+    PathWalk walk(actor, Path(), at);
+    TRY(walk.to_end(follow));
+    place = TRY(walk.finish());
+  }
+  // It must be the root of a mount, not a place inside.
+  if (place.dentry != place.mount->root()) return Errno::kInval;
+  place.dentry = nullptr;
+  return MountTree::detach(place.mount, lazy);
+}
+
+}  // namespace narwhal::vfs
