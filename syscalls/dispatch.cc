@@ -73,6 +73,30 @@ SysResult traced_call(Task& task, const UserRegs& regs, u32 number, SyscallFunct
   return result;
 }
 
+void make_call(Task& task, UserRegs& regs) {
+  const auto functions = syscall_functions();
+  const u64 number = regs.orig_rax;
+  if (number >= functions.size()) [[unlikely]] {
+    regs.rax = u64(-i64(Errno::kNoSys));
+    return;
+  }
+  ++call_counts[number];
+  const bool traced = has(task.user_work(), UserWork::kTrace);
+  const SysResult result = traced ? traced_call(task, regs, u32(number), functions[number])
+                                  : functions[number](task, regs);
+  // Noted when it is over: a call that sleeps must not write into a slot that others have taken since.
+  const i64 value = result.ok() ? result.value() : -i64(result.error());
+  recent_calls[recent_next++ % kRecentCalls] = {u32(number), task.tid(), value};
+  regs.rax = u64(value);
+  if (result.ok()) [[likely]]
+    return;
+  const Errno error = result.error();
+  if (error == Errno::kNoSys && syscall_table()[number].support == Support::kNone)
+    report_missing(u32(number));
+  // A restart code never reaches the program: the way back looks at it and restarts the call or turns it into EINTR.
+  if (error >= Errno::kRestartSys) task.set_user_work(UserWork::kSignal);
+}
+
 }  // namespace
 
 void set_missing_call_reporter(MissingCallReporter reporter) {
@@ -96,31 +120,13 @@ void print_recent_calls(void (*line)(std::string_view text)) {
   }
 }
 
-void upcall::on_syscall(UserRegs& regs) {
+// Interrupts go off before the last look, so that what an interrupt asks for after it is seen on its own way out.
+bool upcall::on_syscall(UserRegs& regs) {
   Task& task = current_task();
-  const auto functions = syscall_functions();
-  const u64 number = regs.orig_rax;
-  if (number >= functions.size()) [[unlikely]] {
-    regs.rax = u64(-i64(Errno::kNoSys));
-    return;
-  }
-  ++call_counts[number];
-  const bool traced = has(task.user_work(), UserWork::kTrace);
-  const SysResult result = traced ? traced_call(task, regs, u32(number), functions[number])
-                                  : functions[number](task, regs);
-  // Noted when it is over: a call that sleeps must not write into a slot that others have taken
-  // since.
-  const i64 value = result.ok() ? result.value() : -i64(result.error());
-  recent_calls[recent_next++ % kRecentCalls] = {u32(number), task.tid(), value};
-  regs.rax = u64(value);
-  if (result.ok()) [[likely]]
-    return;
-  const Errno error = result.error();
-  if (error == Errno::kNoSys && syscall_table()[number].support == Support::kNone)
-    report_missing(u32(number));
-  // A restart code never reaches the program: the way back looks at it and restarts the call or
-  // turns it into EINTR.
-  if (error >= Errno::kRestartSys) task.set_user_work(UserWork::kSignal);
+  make_call(task, regs);
+  platform::interrupts_save_disable();
+  constexpr UserWork kNoReason = UserWork::kTrace;  // tracing alone needs nothing on the way back
+  return (task.user_work() & ~kNoReason) != UserWork::kNone || cpu_local().need_resched;
 }
 
 }  // namespace narwhal

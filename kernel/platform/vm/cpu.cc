@@ -1,0 +1,254 @@
+#include "kernel/platform/vm/cpu.h"
+
+#include <cstddef>
+#include <cstring>
+
+#include "kernel/arch/x86_64/instructions.h"
+#include "kernel/arch/x86_64/msr.h"
+#include "kernel/platform/context.h"
+#include "kernel/platform/cpu_local.h"
+#include "kernel/platform/machine.h"
+
+extern "C" {
+// Looked at by entry.S and user_copy.S.
+constinit bool narwhal_has_smap = false;
+void narwhal_syscall_entry();
+extern char narwhal_trap_stubs[], narwhal_fatal_stubs[];
+}
+
+namespace narwhal {
+
+// Assembly knows these.
+static_assert(offsetof(CpuLocal, self) == 0);
+static_assert(offsetof(CpuLocal, kernel_stack_top) == 8);
+static_assert(offsetof(CpuLocal, user_stack_scratch) == 16);
+static_assert(offsetof(CpuLocal, current) == 24);
+static_assert(offsetof(UserRegs, rdi) == 112 && offsetof(UserRegs, rip) == 128 && offsetof(UserRegs, cs) == 136 &&
+              offsetof(UserRegs, rflags) == 144 && offsetof(UserRegs, rcx) == 88 && offsetof(UserRegs, r11) == 48 &&
+              sizeof(UserRegs) == 168);
+
+namespace vm {
+
+constinit CpuFeatures cpu_features{};
+
+namespace {
+
+struct [[gnu::packed]] TaskState {
+  u32 reserved0;
+  u64 stack[3];
+  u64 reserved1;
+  u64 interrupt_stack[7];
+  u64 reserved2;
+  u16 reserved3;
+  u16 io_map;
+};
+static_assert(sizeof(TaskState) == 104);
+
+struct Gate {
+  u16 offset_low;
+  u16 selector;
+  u8 stack;
+  u8 type;
+  u16 offset_middle;
+  u32 offset_high;
+  u32 reserved;
+};
+static_assert(sizeof(Gate) == 16);
+
+struct [[gnu::packed]] TablePointer {
+  u16 limit;
+  u64 base;
+};
+
+constexpr usize kFatalStackSize = 8 * kKiB;
+
+constinit CpuLocal boot_cpu;
+constinit TaskState task_state{};
+alignas(16) constinit u64 descriptors[8] = {};
+alignas(16) constinit Gate gates[256] = {};
+alignas(16) constinit std::byte fatal_stacks[3][kFatalStackSize] = {};
+
+constexpr u8 kInterruptGate = 0x8e;
+constexpr u8 kUserInterruptGate = 0xee;
+constexpr unsigned kNmi = 2, kBreakpoint = 3, kOverflow = 4, kDoubleFault = 8, kMachineCheck = 18;
+
+void set_gate(unsigned vector, const char* stub, u8 type, u8 stack) {
+  const u64 address = reinterpret_cast<u64>(stub);
+  gates[vector] = {u16(address), x86::kKernelCode, stack, type, u16(address >> 16), u32(address >> 32), 0};
+}
+
+void load_tables() {
+  const u64 tss = reinterpret_cast<u64>(&task_state);
+  descriptors[1] = 0x00af9a000000ffff;                 // 0x08 kernel code
+  descriptors[2] = 0x00cf92000000ffff;                 // 0x10 kernel data
+  descriptors[3] = 0x00cffa000000ffff;                 // 0x1b 32-bit user code, which sysret counts from
+  descriptors[4] = 0x00cff2000000ffff;                 // 0x23 user data
+  descriptors[5] = 0x00affa000000ffff;                 // 0x2b user code
+  descriptors[6] = 0x0000890000000000 | (sizeof(TaskState) - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
+  descriptors[7] = tss >> 32;
+  const TablePointer gdt{sizeof descriptors - 1, reinterpret_cast<u64>(descriptors)};
+  asm volatile(
+      "lgdt %0\n"
+      "pushq %1\n"
+      "leaq 1f(%%rip), %%rax\n"
+      "pushq %%rax\n"
+      "lretq\n"
+      "1: movl %2, %%eax\n"
+      "movl %%eax, %%ss\n"
+      "movl %%eax, %%ds\n"
+      "movl %%eax, %%es\n"
+      "xorl %%eax, %%eax\n"
+      "movl %%eax, %%fs\n"
+      "movl %%eax, %%gs\n" ::"m"(gdt),
+      "i"(x86::kKernelCode), "i"(x86::kKernelData)
+      : "rax", "memory");
+
+  for (unsigned i = 0; i < 3; ++i)
+    task_state.interrupt_stack[i] = reinterpret_cast<u64>(fatal_stacks[i]) + kFatalStackSize;
+  task_state.io_map = sizeof task_state;
+  asm volatile("ltr %w0" ::"r"(u32(x86::kTaskState)));
+
+  for (unsigned vector = 0; vector < 256; ++vector) {
+    // int3 and into may be used by programs; `int 0x80` is no way into this kernel and faults (general protection).
+    const bool from_user = vector == kBreakpoint || vector == kOverflow;
+    set_gate(vector, narwhal_trap_stubs + vector * 16, from_user ? kUserInterruptGate : kInterruptGate, 0);
+  }
+  set_gate(kNmi, narwhal_fatal_stubs + kNmi * 16, kInterruptGate, 1);
+  set_gate(kDoubleFault, narwhal_fatal_stubs + kDoubleFault * 16, kInterruptGate, 2);
+  set_gate(kMachineCheck, narwhal_fatal_stubs + kMachineCheck * 16, kInterruptGate, 3);
+  const TablePointer idt{sizeof gates - 1, reinterpret_cast<u64>(gates)};
+  asm volatile("lidt %0" ::"m"(idt));
+}
+
+void find_features() {
+  const auto basic = x86::cpuid(1);
+  const u32 most = x86::cpuid(0).eax;
+  const auto extended = most >= 7 ? x86::cpuid(7) : x86::CpuidResult{};
+  cpu_features.hypervisor = basic.ecx >> 31 & 1;
+  cpu_features.xsave = basic.ecx >> 26 & 1;
+  cpu_features.tsc_deadline = basic.ecx >> 24 & 1;
+  cpu_features.x2apic = basic.ecx >> 21 & 1;
+  cpu_features.fsgsbase = extended.ebx & 1;
+  cpu_features.smep = extended.ebx >> 7 & 1;
+  cpu_features.smap = extended.ebx >> 20 & 1;
+  cpu_features.umip = extended.ecx >> 2 & 1;
+  cpu_features.xsaveopt = cpu_features.xsave && (x86::cpuid(0xd, 1).eax & 1);
+  if (x86::cpuid(0x80000000).eax >= 0x80000007) cpu_features.invariant_tsc = x86::cpuid(0x80000007).edx >> 8 & 1;
+}
+
+}  // namespace
+
+void restore_cpu_local() { x86::write_msr(x86::kMsrGsBase, reinterpret_cast<u64>(&boot_cpu)); }
+
+void set_interrupt_stack(u64 top) {
+  task_state.stack[0] = top;
+  cpu_local().kernel_stack_top = top;
+}
+
+void cpu_init() {
+  load_tables();
+  find_features();
+
+  boot_cpu.self = &boot_cpu;
+  restore_cpu_local();
+  x86::write_msr(x86::kMsrKernelGsBase, 0);
+
+  x86::write_msr(x86::kMsrEfer, x86::read_msr(x86::kMsrEfer) | x86::kEferSyscall | x86::kEferNoExecute);
+  x86::write_msr(x86::kMsrStar, u64{x86::kUserCode32Base} << 48 | u64{x86::kKernelCode} << 32);
+  x86::write_msr(x86::kMsrLstar, reinterpret_cast<u64>(&narwhal_syscall_entry));
+  x86::write_msr(x86::kMsrSfmask, x86::kFlagInterruptEnable | x86::kFlagDirection | x86::kFlagTrap |
+                                      x86::kFlagAlignmentCheck | x86::kFlagNestedTask | x86::kFlagIoPrivilege |
+                                      x86::kFlagResume);
+
+  u64 cr0 = x86::read_cr0();
+  cr0 &= ~(x86::kCr0Emulation | x86::kCr0TaskSwitched);
+  cr0 |= x86::kCr0MonitorCoprocessor | x86::kCr0NumericError | x86::kCr0WriteProtect;
+  x86::write_cr0(cr0);
+
+  u64 cr4 = x86::read_cr4() | x86::kCr4GlobalPages | x86::kCr4FxSave | x86::kCr4SimdExceptions;
+  if (cpu_features.fsgsbase) cr4 |= x86::kCr4FsGsBase;
+  if (cpu_features.umip) cr4 |= x86::kCr4UserInstructionPrevention;
+  if (cpu_features.smep) cr4 |= x86::kCr4Smep;
+  if (cpu_features.smap) cr4 |= x86::kCr4Smap;
+  if (cpu_features.xsave) cr4 |= x86::kCr4XSave;
+  x86::write_cr4(cr4);
+  narwhal_has_smap = cpu_features.smap;
+}
+
+}  // namespace vm
+
+bool platform::interrupts_enabled() { return x86::read_flags() & x86::kFlagInterrupt; }
+
+bool platform::interrupts_save_disable() {
+  const bool enabled = interrupts_enabled();
+  x86::disable_interrupts();
+  return enabled;
+}
+
+void platform::interrupts_restore(bool were_enabled) {
+  if (were_enabled) x86::enable_interrupts();
+}
+
+void platform::wait_for_interrupt() { asm volatile("sti\nhlt\ncli" ::: "memory"); }
+
+u32 platform::cpu_count() { return 1; }
+
+const platform::CpuIdentity& platform::cpu_identity() {
+  static constinit CpuIdentity identity{};
+  if (identity.vendor[0] != '\0') return identity;
+  const auto vendor = x86::cpuid(0);
+  const u32 words[3] = {vendor.ebx, vendor.edx, vendor.ecx};
+  for (u32 i = 0; i < 3; ++i)
+    if (x86::cpuid(0x80000000).eax >= 0x80000004) {
+      const auto part = x86::cpuid(0x80000002 + i);
+      const u32 registers[4] = {part.eax, part.ebx, part.ecx, part.edx};
+      std::memcpy(identity.brand + i * 16, registers, 16);
+    }
+  const auto signature = x86::cpuid(1);
+  identity.family = signature.eax >> 8 & 15;
+  identity.model = (signature.eax >> 4 & 15) | (signature.eax >> 16 & 15) << 4;
+  if (identity.family == 15) identity.family += signature.eax >> 20 & 255;
+  identity.stepping = signature.eax & 15;
+  identity.hwcap = signature.edx;
+  identity.hwcap2 = vm::cpu_features.fsgsbase ? 2 : 0;
+  const TscClock clock = tsc_clock();
+  // ns = ticks * mult >> shift, so ticks a millisecond are 10^6 << shift over mult.
+  if (clock.mult != 0) identity.tsc_khz = (u64{1'000'000} << clock.shift) / clock.mult;
+  std::memcpy(identity.vendor, words, sizeof words);
+  return identity;
+}
+
+usize platform::cpu_flags(std::span<char> out) {
+  // By bit of CPUID.1:EDX, CPUID.1:ECX, CPUID.7:EBX, CPUID.7:ECX, CPUID.80000001:EDX, CPUID.80000001:ECX.
+  struct Flag {
+    u8 word, bit;
+    const char* name;
+  };
+  static constexpr Flag kFlags[] = {
+      {0, 0, "fpu"},      {0, 3, "pse"},      {0, 4, "tsc"},       {0, 5, "msr"},      {0, 6, "pae"},
+      {0, 8, "cx8"},      {0, 9, "apic"},     {0, 11, "sep"},      {0, 13, "pge"},     {0, 15, "cmov"},
+      {0, 16, "pat"},     {0, 19, "clflush"}, {0, 23, "mmx"},      {0, 24, "fxsr"},    {0, 25, "sse"},
+      {0, 26, "sse2"},    {4, 11, "syscall"}, {4, 20, "nx"},       {4, 26, "pdpe1gb"}, {4, 27, "rdtscp"},
+      {4, 29, "lm"},      {1, 0, "pni"},      {1, 1, "pclmulqdq"}, {1, 9, "ssse3"},    {1, 12, "fma"},
+      {1, 13, "cx16"},    {1, 19, "sse4_1"},  {1, 20, "sse4_2"},   {1, 22, "movbe"},   {1, 23, "popcnt"},
+      {1, 25, "aes"},     {1, 26, "xsave"},   {1, 28, "avx"},      {1, 29, "f16c"},    {1, 30, "rdrand"},
+      {1, 31, "hypervisor"}, {5, 0, "lahf_lm"}, {5, 5, "abm"},     {5, 6, "sse4a"},    {2, 0, "fsgsbase"},
+      {2, 3, "bmi1"},     {2, 5, "avx2"},     {2, 7, "smep"},      {2, 8, "bmi2"},     {2, 9, "erms"},
+      {2, 16, "avx512f"}, {2, 17, "avx512dq"}, {2, 18, "rdseed"},  {2, 19, "adx"},     {2, 20, "smap"},
+      {2, 29, "sha_ni"},  {2, 30, "avx512bw"}, {2, 31, "avx512vl"}, {3, 2, "umip"},    {3, 22, "rdpid"},
+  };
+  const auto basic = x86::cpuid(1), extended = x86::cpuid(7), amd = x86::cpuid(0x80000001);
+  const u32 words[] = {basic.edx, basic.ecx, extended.ebx, extended.ecx, amd.edx, amd.ecx};
+  usize used = 0;
+  for (const Flag& flag : kFlags) {
+    if (!(words[flag.word] >> flag.bit & 1)) continue;
+    const usize length = std::strlen(flag.name);
+    if (used + length + 1 > out.size()) break;
+    if (used) out[used++] = ' ';
+    std::memcpy(out.data() + used, flag.name, length);
+    used += length;
+  }
+  return used;
+}
+
+}  // namespace narwhal

@@ -1,0 +1,233 @@
+# The ways into the kernel and out of it: system calls, exceptions, interrupts.
+#
+# Each builds a UserRegs (kernel/platform/context.h) on the kernel stack. When the program was interrupted that is the
+# thread's own stack top, so user_regs_at() finds it. GS holds the CpuLocal while the kernel runs; swapgs changes it at
+# the border. Offsets in CpuLocal: 8 kernel_stack_top, 16 user_stack_scratch.
+
+#define REGS_RDI 112
+#define REGS_RIP 128
+#define REGS_CS 136
+#define REGS_RFLAGS 144
+
+    .text
+
+    .macro PUSH_REGISTERS_BELOW_RDI
+    pushq %rsi
+    pushq %rdx
+    pushq %rcx
+    pushq %rax
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    .endm
+
+# --- system calls ------------------------------------------------------------------------------------------------
+# `syscall` left rip in rcx and rflags in r11, and masked rflags by SFMASK: interrupts are off.
+    .globl narwhal_syscall_entry
+    .hidden narwhal_syscall_entry
+    .balign 64
+narwhal_syscall_entry:
+    swapgs
+    movq %rsp, %gs:16
+    movq %gs:8, %rsp
+    pushq $0x23                     # ss
+    pushq %gs:16
+    pushq %r11
+    pushq $0x2b                     # cs
+    pushq %rcx
+    pushq %rax                      # orig_rax
+    pushq %rdi
+    PUSH_REGISTERS_BELOW_RDI
+    xorl %ebp, %ebp                 # the end of the kernel's chain of frames
+    movq %rsp, %rdi
+    sti
+    call narwhal_upcall_syscall
+    # Interrupts are off again; al says whether the way back has work to do.
+    testb %al, %al
+    jnz narwhal_return_slowly
+    # sysret takes rip and rflags from rcx and r11. It may be used when that is what they held, which is always so
+    # unless a handler changed the frame, and when rip is canonical: on Intel's CPUs it faults in ring 0 otherwise.
+    movq REGS_RIP(%rsp), %rcx
+    movq REGS_RFLAGS(%rsp), %r11
+    cmpq %rcx, 88(%rsp)
+    jne narwhal_restore_all
+    cmpq %r11, 48(%rsp)
+    jne narwhal_restore_all
+    testl $0x10100, %r11d           # trap and resume flags: iretq does them right
+    jnz narwhal_restore_all
+    movq %rcx, %rax
+    shrq $47, %rax
+    jnz narwhal_restore_all
+    # The callee-saved registers still hold what the program had in them, but for rbp.
+    movq 32(%rsp), %rbp
+    movq 56(%rsp), %r10
+    movq 64(%rsp), %r9
+    movq 72(%rsp), %r8
+    movq 80(%rsp), %rax
+    movq 96(%rsp), %rdx
+    movq 104(%rsp), %rsi
+    movq 112(%rsp), %rdi
+    movq 152(%rsp), %rsp
+    swapgs
+    sysretq
+
+# --- leaving with everything restored ---------------------------------------------------------------------------------
+# rsp points at a UserRegs; interrupts are off.
+    .globl narwhal_return_slowly
+    .hidden narwhal_return_slowly
+narwhal_return_slowly:
+    movq %rsp, %rdi
+    call narwhal_upcall_return_to_user
+narwhal_restore_all:
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    addq $8, %rsp
+    swapgs
+    iretq
+
+# [[noreturn]] void platform::enter_user(UserRegs& regs)
+    .globl narwhal_enter_user
+    .hidden narwhal_enter_user
+narwhal_enter_user:
+    cli
+    movq %rdi, %rsp
+    xorl %ebp, %ebp
+    jmp narwhal_return_slowly
+
+# --- exceptions and interrupts ------------------------------------------------------------------------------------
+# A stub for each vector, 16 bytes apart: pushes an error code where the CPU does not, then rdi, and puts the vector
+# into edi.
+    .balign 16
+    .globl narwhal_trap_stubs
+    .hidden narwhal_trap_stubs
+narwhal_trap_stubs:
+    .set vector, 0
+    .rept 256
+    .balign 16
+    .if (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
+    .else
+    pushq $0
+    .endif
+    pushq %rdi
+    movl $vector, %edi
+    jmp narwhal_trap_common
+    .set vector, vector + 1
+    .endr
+
+    .balign 64
+narwhal_trap_common:
+    PUSH_REGISTERS_BELOW_RDI
+    cld
+    testb $3, REGS_CS(%rsp)
+    jz narwhal_trap_in_kernel
+    swapgs
+    cmpb $0, narwhal_has_smap(%rip)
+    je 1f
+    .byte 0x0f, 0x01, 0xca          # clac: the program may have set AC
+1:  xorl %ebp, %ebp
+    movq %rsp, %rsi
+    call narwhal_trap_from_user     # (vector, regs); returns with interrupts off
+    jmp narwhal_return_slowly
+
+narwhal_trap_in_kernel:
+    cmpb $0, narwhal_has_smap(%rip)
+    je 1f
+    .byte 0x0f, 0x01, 0xca          # clac: the trap may have come from a user copy; iretq brings AC back
+1:  movq %rsp, %rsi
+    call narwhal_trap_from_kernel
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    addq $8, %rsp
+    iretq
+
+# NMI, double fault and machine check come on stacks of their own and are always the end. GS may be either side's: the
+# handler sets it.
+    .globl narwhal_fatal_stubs
+    .hidden narwhal_fatal_stubs
+    .balign 16
+narwhal_fatal_stubs:
+    .set vector, 0
+    .rept 32
+    .balign 16
+    .if (vector == 8)
+    .else
+    pushq $0
+    .endif
+    pushq %rdi
+    movl $vector, %edi
+    jmp narwhal_fatal_common
+    .set vector, vector + 1
+    .endr
+narwhal_fatal_common:
+    PUSH_REGISTERS_BELOW_RDI
+    cld
+    movq %rsp, %rsi
+    call narwhal_fatal_trap
+    ud2
+
+# --- switching contexts -----------------------------------------------------------------------------------------------
+# void platform::context_switch(KernelContext& from, KernelContext& to)
+    .globl narwhal_context_switch
+    .hidden narwhal_context_switch
+    .balign 16
+narwhal_context_switch:
+    pushq %rbp
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, (%rdi)
+    movq (%rsi), %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    popq %rbp
+    ret
+
+# The first instructions of a new context: r12 entry, r13 argument.
+    .globl narwhal_context_start
+    .hidden narwhal_context_start
+narwhal_context_start:
+    xorl %ebp, %ebp
+    sti
+    movq %r13, %rdi
+    call *%r12
+    ud2
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,175 @@
+#include "kernel/platform/vm/time.h"
+
+#include "kernel/arch/x86_64/instructions.h"
+#include "kernel/arch/x86_64/msr.h"
+#include "kernel/base/log.h"
+#include "kernel/platform/machine.h"
+#include "kernel/platform/vm/apic.h"
+#include "kernel/platform/vm/cpu.h"
+
+namespace narwhal {
+namespace vm {
+namespace {
+
+constexpr u32 kShift = 32;
+constexpr u64 kPitHz = 1'193'182;
+
+constinit platform::TscClock tsc{};
+constinit u64 ticks_per_us_32 = 0;  // time-stamp ticks a microsecond, 32.32
+constinit u64 apic_per_ns_32 = 0;   // APIC timer ticks a ns, 32.32
+constinit i64 wall_clock_at_boot = 0;
+
+// Channel 2 of the 8254, which counts down at a fixed rate: gate on, speaker off.
+void pit_start() {
+  x86::out8(0x61, u8((x86::in8(0x61) & ~3) | 1));
+  x86::out8(0x43, 0xb0);  // channel 2, both bytes, mode 0
+  x86::out8(0x42, 0xff);
+  x86::out8(0x42, 0xff);
+}
+u16 pit_read() {
+  x86::out8(0x43, 0x80);  // latch channel 2
+  const u8 low = x86::in8(0x42);
+  return u16(low | x86::in8(0x42) << 8);
+}
+
+struct Sample {
+  u64 tsc;
+  u32 apic;
+  u16 pit;
+};
+// Both counters as close together as they can be read: the try that took least time counts.
+Sample sample() {
+  Sample best{};
+  u64 least = ~u64{0};
+  for (int i = 0; i < 5; ++i) {
+    const u64 before = x86::read_tsc_ordered();
+    const u16 pit = pit_read();
+    const u64 after = x86::read_tsc_ordered();
+    if (after - before >= least) continue;
+    least = after - before;
+    best = {before + (after - before) / 2, apic_timer_remaining(), pit};
+  }
+  return best;
+}
+
+// Ticks a second of the time-stamp counter and of the APIC timer, measured against the 8254.
+void measure(u64& tsc_hz, u64& apic_hz) {
+  constexpr u16 kPitTicks = u16(kPitHz / 200);  // 5 ms
+  pit_start();
+  apic_timer_start(~0u);
+  const Sample first = sample();
+  while (u16(first.pit - pit_read()) < kPitTicks) {
+  }
+  const Sample last = sample();
+  apic_timer_start(0);
+  const u64 elapsed = u16(first.pit - last.pit);
+  if (elapsed == 0) panic("the machine has no 8254 timer to measure the time-stamp counter with");
+  tsc_hz = (last.tsc - first.tsc) * kPitHz / elapsed;
+  apic_hz = u64{first.apic - last.apic} * kPitHz / elapsed;
+}
+
+// Frequency as the hypervisor or CPU says it, 0 when neither does.
+u64 told_tsc_hz() {
+  if (cpu_features.hypervisor) {
+    const auto base = x86::cpuid(0x40000000);
+    if (base.eax >= 0x40000010) {
+      if (const u32 khz = x86::cpuid(0x40000010).eax; khz != 0) return u64{khz} * 1000;
+    }
+  }
+  if (x86::cpuid(0).eax >= 0x15) {
+    const auto ratio = x86::cpuid(0x15);
+    if (ratio.eax != 0 && ratio.ebx != 0 && ratio.ecx != 0) return u64{ratio.ecx} * ratio.ebx / ratio.eax;
+  }
+  return 0;
+}
+
+u8 cmos(u8 reg) {
+  x86::out8(0x70, reg);
+  return x86::in8(0x71);
+}
+unsigned from_bcd(u8 value, bool binary) { return binary ? value : (value & 15) + (value >> 4) * 10; }
+
+// Days since 1970-01-01 of a date of the Gregorian calendar.
+i64 days_since_epoch(i64 year, unsigned month, unsigned day) {
+  if (month <= 2) --year;
+  const i64 era = year / 400;
+  const unsigned in_era = unsigned(year - era * 400);
+  const unsigned in_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  return era * 146097 + i64(in_era * 365 + in_era / 4 - in_era / 100 + in_year) - 719468;
+}
+
+i64 read_clock() {
+  if (cmos(0x0a) == 0xff && cmos(0x0b) == 0xff) return 0;  // there is none
+  u8 now[6], again[6];
+  constexpr u8 kRegisters[6] = {0, 2, 4, 7, 8, 9};  // second, minute, hour, day, month, year
+  bool same = false;
+  for (int tries = 0; tries < 100 && !same; ++tries) {
+    while (cmos(0x0a) & 0x80) {
+    }
+    same = true;
+    for (int i = 0; i < 6; ++i) now[i] = cmos(kRegisters[i]);
+    for (int i = 0; i < 6; ++i) same &= (again[i] = cmos(kRegisters[i])) == now[i];
+  }
+  const u8 mode = cmos(0x0b);
+  const bool binary = mode & 4;
+  const bool afternoon = !(mode & 2) && (now[2] & 0x80);
+  now[2] &= 0x7f;
+  unsigned hour = from_bcd(now[2], binary);
+  if (!(mode & 2)) hour = hour % 12 + (afternoon ? 12 : 0);
+  const i64 days = days_since_epoch(2000 + from_bcd(now[5], binary), from_bcd(now[4], binary), from_bcd(now[3], binary));
+  return ((days * 24 + hour) * 60 + from_bcd(now[1], binary)) * 60 + from_bcd(now[0], binary);
+}
+
+}  // namespace
+
+void time_init() {
+  u64 tsc_hz = 0, apic_hz = 0;
+  measure(tsc_hz, apic_hz);
+  if (const u64 told = told_tsc_hz(); told != 0) tsc_hz = told;
+  // At less than 250 MHz the multiplier would not fit its 32 bits.
+  u32 shift = kShift;
+  while ((kNanosPerSecond << shift) / tsc_hz > 0xffffffff) --shift;
+  tsc.shift = shift;
+  tsc.mult = u32((kNanosPerSecond << shift) / tsc_hz);
+  tsc.base_tsc = x86::read_tsc_ordered();
+  tsc.base_ns = 0;
+  ticks_per_us_32 = (tsc_hz << 22) / 1'000'000 << 10;
+  apic_per_ns_32 = (apic_hz << 24) / kNanosPerSecond << 8;
+  if (cpu_features.tsc_deadline) apic_use_tsc_deadline();
+  wall_clock_at_boot = read_clock() * i64(kNanosPerSecond);
+}
+
+}  // namespace vm
+
+u64 platform::monotonic_ns() {
+  const u64 ticks = x86::read_tsc() - vm::tsc.base_tsc;
+  return u64((unsigned __int128){ticks} * vm::tsc.mult >> vm::tsc.shift) + vm::tsc.base_ns;
+}
+
+i64 platform::boot_wall_clock_ns() { return vm::wall_clock_at_boot; }
+
+platform::TscClock platform::tsc_clock() { return vm::tsc; }
+
+void platform::set_timer(u64 deadline_ns) {
+  using namespace vm;
+  const u64 now = monotonic_ns();
+  const u64 wait = deadline_ns > now ? deadline_ns - now : 0;
+  if (cpu_features.tsc_deadline) {
+    u64 ticks = 0;
+    if (deadline_ns != kNoDeadline) {
+      const auto ahead = (unsigned __int128){wait} * ticks_per_us_32 / 1000 >> 32;
+      ticks = x86::read_tsc() + u64(ahead) + 1;
+    }
+    x86::write_msr(x86::kMsrTscDeadline, ticks);
+    return;
+  }
+  if (deadline_ns == kNoDeadline) {
+    apic_timer_start(0);
+    return;
+  }
+  // What is too far for the counter comes earlier; the queue of timers then asks again.
+  const auto ticks = ((unsigned __int128){wait} * apic_per_ns_32 >> 32) + 1;
+  apic_timer_start(ticks > 0xffffffff ? 0xffffffff : u32(ticks));
+}
+
+}  // namespace narwhal

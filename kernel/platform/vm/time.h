@@ -1,0 +1,7 @@
+// Time from the time-stamp counter, wall-clock time from the battery-backed clock.
+#pragma once
+
+namespace narwhal::vm {
+// Measures the time-stamp counter and the APIC timer. Needs apic_init().
+void time_init();
+}  // namespace narwhal::vm

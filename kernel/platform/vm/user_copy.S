@@ -1,0 +1,141 @@
+# Copies between the kernel and the program that survive a fault. Where an instruction in the exception table faults and
+# the fault can't be repaired, the trap handler resumes at the instruction's recovery address.
+#
+# Each entry of the table is two 32-bit offsets from the entry itself: of the instruction, of its recovery.
+
+    .macro RECOVER instruction, recovery
+    .pushsection .exception_table, "a", @progbits
+    .long \instruction - .
+    .long \recovery - .
+    .popsection
+    .endm
+
+    # Opens and closes the kernel's view of the program's memory, where the CPU has SMAP.
+    .macro OPEN
+    cmpb $0, narwhal_has_smap(%rip)
+    je 98f
+    .byte 0x0f, 0x01, 0xcb          # stac
+98:
+    .endm
+    .macro CLOSE
+    cmpb $0, narwhal_has_smap(%rip)
+    je 99f
+    .byte 0x0f, 0x01, 0xca          # clac
+99:
+    .endm
+
+    .text
+
+# usize narwhal_user_copy(void* to, const void* from, usize size): bytes that were not copied.
+# Words first, then single bytes: string moves of words are fast on every CPU, and under software emulation cost one
+# step for eight bytes.
+    .globl narwhal_user_copy
+    .hidden narwhal_user_copy
+    .balign 16
+narwhal_user_copy:
+    OPEN
+    movq %rdx, %rcx
+    andl $7, %edx
+    shrq $3, %rcx
+1:  rep movsq
+    movl %edx, %ecx
+3:  rep movsb
+    CLOSE
+    xorl %eax, %eax
+    ret
+5:  # rcx words and edx bytes are left; the bytes may still be there for a part of the faulting word.
+    leaq (%rdx, %rcx, 8), %rcx
+6:  rep movsb
+    CLOSE
+    xorl %eax, %eax
+    ret
+7:  CLOSE
+    movq %rcx, %rax
+    ret
+    RECOVER 1b, 5b
+    RECOVER 3b, 7b
+    RECOVER 6b, 7b
+
+# usize narwhal_user_zero(void* to, usize size)
+    .globl narwhal_user_zero
+    .hidden narwhal_user_zero
+    .balign 16
+narwhal_user_zero:
+    OPEN
+    xorl %eax, %eax
+    movq %rsi, %rcx
+    andl $7, %esi
+    shrq $3, %rcx
+1:  rep stosq
+    movl %esi, %ecx
+2:  rep stosb
+    CLOSE
+    ret
+3:  leaq (%rsi, %rcx, 8), %rcx
+4:  rep stosb
+    CLOSE
+    ret
+5:  CLOSE
+    movq %rcx, %rax
+    ret
+    RECOVER 1b, 3b
+    RECOVER 2b, 5b
+    RECOVER 4b, 5b
+
+# isize narwhal_user_string(char* to, const char* from, usize capacity): length without the NUL; -1 fault, -2 too long.
+    .globl narwhal_user_string
+    .hidden narwhal_user_string
+    .balign 16
+narwhal_user_string:
+    OPEN
+    xorl %ecx, %ecx
+1:  cmpq %rdx, %rcx
+    jae 3f
+2:  movzbl (%rsi, %rcx), %eax
+    movb %al, (%rdi, %rcx)
+    incq %rcx
+    testb %al, %al
+    jnz 1b
+    leaq -1(%rcx), %rax
+    jmp 5f
+3:  movq $-2, %rax
+    jmp 5f
+4:  movq $-1, %rax
+5:  CLOSE
+    ret
+    RECOVER 2b, 4b
+
+# bool narwhal_user_load32(u32* value, const u32* from)
+    .globl narwhal_user_load32
+    .hidden narwhal_user_load32
+    .balign 16
+narwhal_user_load32:
+    OPEN
+1:  movl (%rsi), %eax
+    movl %eax, (%rdi)
+    CLOSE
+    movl $1, %eax
+    ret
+2:  CLOSE
+    xorl %eax, %eax
+    ret
+    RECOVER 1b, 2b
+
+# bool narwhal_user_cas32(u32* expected_and_found, u32* at, u32 desired)
+    .globl narwhal_user_cas32
+    .hidden narwhal_user_cas32
+    .balign 16
+narwhal_user_cas32:
+    OPEN
+    movl (%rdi), %eax
+1:  lock cmpxchgl %edx, (%rsi)
+    movl %eax, (%rdi)
+    CLOSE
+    movl $1, %eax
+    ret
+2:  CLOSE
+    xorl %eax, %eax
+    ret
+    RECOVER 1b, 2b
+
+    .section .note.GNU-stack, "", @progbits
