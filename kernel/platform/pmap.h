@@ -51,7 +51,9 @@ class Pmap : NonCopyable {
   // Takes back the accessed and dirty marks of a page.
   void clear_marks(UserAddr at, bool accessed, bool dirty);
 
-  // Makes this the current CPU's address space.
+  // Makes this the current CPU's address space. Cheap when it is so already: the scheduler calls it
+  // whenever a thread with a user side comes after a kernel thread. (The destructor may find itself
+  // active, when the last thread of a process ends: it leaves for tables of the kernel's own.)
   void activate();
   // Bytes of page tables, for /proc/PID/status (VmPTE) and accounting.
   usize table_bytes() const;

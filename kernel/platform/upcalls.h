@@ -34,8 +34,8 @@ struct UserTrap {
 };
 void on_user_trap(const UserTrap& trap, UserRegs& regs);
 
-// The one-shot timer fired. Interrupt context.
-void on_timer();
+// The one-shot timer fired. Interrupt context. `user_mode`: it interrupted the program.
+void on_timer(bool user_mode);
 
 // The last words before a panic stops the machine: tells the host, prints the last system calls.
 // Must not allocate or lock.

@@ -23,8 +23,8 @@ class MutexBase : NonCopyable {
     if (!owner_.compare_exchange(nobody, current_thread(), Order::kAcquire)) acquire_slowly();
   }
   void release_unranked() {
-    owner_.store(nullptr, Order::kRelease);
-    if (waiters_.load(Order::kSeqCst) != 0) queue_.wake(PollEvents::kIn);
+    owner_.store(nullptr, Order::kSeqCst);  // before the look at waiters_
+    if (waiters_.load(Order::kRelaxed) != 0) queue_.wake(PollEvents::kIn);
   }
   bool try_acquire(LockRank rank) {
     Thread* nobody = nullptr;

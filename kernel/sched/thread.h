@@ -13,6 +13,7 @@
 #include "kernel/platform/context.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/pmap.h"
+#include "kernel/sched/pairing_heap.h"
 
 namespace narwhal {
 
@@ -32,6 +33,7 @@ enum class UserWork : u32 {
   kRestoreMask = 8,    // the signal mask of sigsuspend, ppoll, ... is to be put back
   kExit = 16,          // the whole thread group ends
   kNotifyResume = 32,  // rseq and the like
+  kCpuTime = 64,       // a tick of the accounting clock while timers of CPU time are armed
 };
 ENABLE_FLAGS(UserWork);
 
@@ -41,6 +43,8 @@ class Thread : public RefCounted {
 
   // ENOMEM for the stack. The thread does not run before start().
   Result<> allocate_stack();
+  // Makes it runnable: entry(argument) runs with interrupts enabled and must not return. The
+  // scheduler takes a reference of its own, dropped after the thread has ended.
   void start(void (*entry)(void*), void* argument);
 
   const char* name() const { return name_; }
@@ -62,60 +66,81 @@ class Thread : public RefCounted {
   void clear_interrupt() { interrupted_.store(false, Order::kRelease); }
   bool interrupted() const { return interrupted_.load(Order::kAcquire); }
 
-  // CPU time used so far, in nanoseconds, as far as it is accounted.
+  // CPU time used so far, in nanoseconds. The sum is exact; how it is shared between program and
+  // kernel is sampled at kAccountingTick. None of the three ever goes back.
+  u64 cpu_time_ns() const;
   u64 user_time_ns() const;
   u64 system_time_ns() const;
   u64 voluntary_switches() const { return voluntary_switches_; }
   u64 involuntary_switches() const { return involuntary_switches_; }
+  // Asks for UserWork::kCpuTime at each tick that finds the thread running.
+  void watch_cpu_time(bool watch) { watch_cpu_time_.store(watch, Order::kRelaxed); }
 
   ThreadState state() const { return ThreadState(state_.load(Order::kAcquire)); }
+  u32 cpu() const { return cpu_; }  // where it runs or ran last
 
-  // -20 (most) to 19 (least), setpriority(2).
+  // -20 (most) to 19 (least), setpriority(2). Takes effect as time is accounted.
   i8 nice = 0;
+#ifdef NARWHAL_DEBUG
+  u64 held_mutex_ranks = 0;  // bit n for the mutex rank n above the first one
+#endif
 
  protected:
   explicit Thread(std::string_view name) { set_name(name); }
   ~Thread() override;
 
   UserContext* user_context_ = nullptr;  // set by threads that have a user side
-  Pmap* pmap_ = nullptr;                 // address space to run in; kernel threads run in any
+  // Address space to run in; kernel threads run in any. A thread that changes its own calls
+  // activate() too.
+  Pmap* pmap_ = nullptr;
 
  private:
   friend class Scheduler;
 
-  ListNode run_node_;
+  HeapNode run_node_;
   KernelContext context_;
   std::byte* stack_ = nullptr;
   Atomic<u32> user_work_{0};
   Atomic<u8> state_{u8(ThreadState::kNew)};
   Atomic<bool> interrupted_{false};
-  bool queued_ = false;         // on a run queue; guarded by its lock
-  bool on_cpu_ = false;         // its registers are live on a CPU
-  bool interruptible_ = false;  // the present sleep may be interrupted
+  Atomic<bool> watch_cpu_time_{false};
+  // On its CPU or in its run queue; guarded by that queue's lock, as is cpu_. A thread that
+  // announced its sleep is still active until it has left the CPU.
+  bool active_ = false;
+  u32 cpu_ = 0;
   char name_[16] = {};
+  void (*entry_)(void*) = nullptr;
+  void* argument_ = nullptr;
   u64 virtual_runtime_ = 0;  // scheduler's measure of fairness, ns weighted by nice
   u64 slice_start_ns_ = 0;
-  u64 runtime_ns_ = 0;
+  Atomic<u64> runtime_ns_{0};
   u64 system_ticks_ = 0;
   u64 user_ticks_ = 0;
+  // What was reported last, so that the shares never go back as samples come in.
+  mutable u64 reported_user_ns_ = 0;
+  mutable u64 reported_system_ns_ = 0;
   u64 voluntary_switches_ = 0;
   u64 involuntary_switches_ = 0;
 };
 
-// A thread of the kernel's own. ENOMEM.
+// A thread of the kernel's own. ENOMEM. When `entry` returns the thread ends.
 Result<Ref<Thread>> start_kernel_thread(std::string_view name, void (*entry)(void*),
                                         void* argument);
 
-// Makes a sleeping thread runnable. Any context. Spurious calls are harmless.
-void wake_thread(Thread& thread);
+// Makes a sleeping thread runnable; false when it did not sleep. Any context. Spurious calls are
+// harmless.
+bool wake_thread(Thread& thread);
 // Gives the CPU away if another thread wants it; the caller stays runnable (sched_yield(2)).
 void yield();
 // Goes through the scheduler if need_resched is set. Called on the way back to user mode.
 void reschedule_if_needed();
-// Ends the current thread; its reference held by the scheduler is dropped once it is off its stack.
+// Ends the current thread. Its stack is given back, and the scheduler's reference dropped, by
+// whatever thread runs next; so what the destructor does there must be light (no sleeping locks).
 [[noreturn]] void exit_thread();
 // Adopts the boot stack as this CPU's idle thread and starts scheduling; never returns.
 [[noreturn]] void run_scheduler();
+// Gives the boot stack a Thread, so that current_thread() answers; before any lock is taken. The
+// boot thread can't truly sleep: its sleeps end at once unless another thread can run.
 void scheduler_init();
 
 }  // namespace narwhal

@@ -1,38 +1,51 @@
 // Timers: a function called once a monotonic time has come.
 #pragma once
 
-#include "kernel/base/list.h"
+#include "kernel/base/atomic.h"
 #include "kernel/platform/machine.h"
+#include "kernel/sched/pairing_heap.h"
 
 namespace narwhal {
 
+class TimerQueue;
+
 // Owned by whoever embeds it; must be cancelled before it is destroyed. The callback runs in
 // interrupt context with interrupts disabled and no lock held; it may arm the timer again.
+//
+// A timer waits on the queue of the CPU that armed it. Interrupts are not asked for more than
+// needed: a cancelled timer leaves the machine's one-shot timer as it was, and its interrupt finds
+// nothing to do.
 class Timer : NonCopyable {
  public:
   constexpr explicit Timer(void (*callback)(Timer& timer)) : callback_(callback) {}
-  ~Timer();
+  ~Timer() { DEBUG_ASSERT(!armed()); }
 
-  // Replaces an earlier deadline.
+  // Replaces an earlier deadline. kNoDeadline only cancels.
   void arm(u64 deadline_ns);
-  // After it returns the callback does not run and will not. Returns whether the timer was armed.
+  // After it returns the callback does not run and will not, unless it is the callback itself that
+  // calls. Returns whether the timer was armed. The caller may hold no lock that the callback
+  // takes.
   bool cancel();
-  bool armed() const { return heap_index_ != kNotQueued; }
+  bool armed() const { return queue_.load(Order::kAcquire) != nullptr; }
   u64 deadline() const { return deadline_; }
 
  private:
   friend class TimerQueue;
-  static constexpr u32 kNotQueued = ~u32{0};
+  // Locks the queue that the timer is on; nullptr when it is on none.
+  TimerQueue* lock_queue(bool& interrupts);
+
   void (*callback_)(Timer&);
   u64 deadline_ = platform::kNoDeadline;
-  u32 heap_index_ = kNotQueued;
-  // Links of a pairing heap (sched/timer.cc).
-  Timer* child_ = nullptr;
-  Timer* sibling_ = nullptr;
-  Timer* previous_ = nullptr;
+  HeapNode node_;
+  // Changed from null by arm() and under the queue's lock otherwise.
+  Atomic<TimerQueue*> queue_{nullptr};
 };
 
-// Runs what is due and asks the home for the next interrupt. Called from upcall::on_timer().
-void run_due_timers();
+// Runs what is due on this CPU; returns the deadline of the first timer that is left, or
+// kNoDeadline. Interrupt context.
+u64 run_due_timers();
+
+// Makes sure that upcall::on_timer() comes at `deadline_ns` or before. Interrupts are disabled.
+void request_timer_interrupt(u64 deadline_ns);
 
 }  // namespace narwhal

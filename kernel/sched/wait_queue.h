@@ -64,6 +64,14 @@ class WaitQueue : NonCopyable {
 
  private:
   void wake_waiters(PollEvents events, usize max_exclusive) TA_REQUIRES(lock_);
+  // The change that a wake-up announces must be visible to others before this look: then either
+  // the waker sees the waiter, or the waiter, who registers before it tries, sees the change.
+  bool anybody_waits() const {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return count_.load(Order::kRelaxed) != 0;
+  }
+
+  Atomic<u32> count_{0};
   SpinLock<LockRank::kWaitQueue> lock_;
   List<Waiter, &Waiter::node> waiters_ TA_GUARDED_BY(lock_);
 };
@@ -93,9 +101,11 @@ void cancel_sleep();
 
 enum class Interruptible : bool { kNo, kYes };
 
-// Sleeps until woken, or until monotonic time `deadline_ns`. ETIMEDOUT; EINTR when a signal wants
-// the thread (only if interruptible; whether the call restarts is the caller's choice). Success may
-// be spurious.
+// Sleeps until woken, or until monotonic time `deadline_ns`. Success says nothing but that the
+// caller should look again: the deadline or a signal may have ended the sleep too. ETIMEDOUT when
+// the deadline has passed before it could sleep; EINTR when a signal wants the thread (only if
+// interruptible; whether the call restarts is the caller's choice). So the caller loops, and what
+// it waits for is looked at once more before either error.
 Result<> sleep_until(u64 deadline_ns, Interruptible interruptible = Interruptible::kYes);
 inline Result<> sleep(Interruptible interruptible = Interruptible::kYes) {
   return sleep_until(platform::kNoDeadline, interruptible);

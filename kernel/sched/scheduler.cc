@@ -1,0 +1,330 @@
+#include "kernel/sched/scheduler.h"
+
+#include "kernel/platform/upcalls.h"
+#include "kernel/sched/timer.h"
+
+namespace narwhal {
+
+namespace {
+
+// Each step of nice is a quarter more or less of the CPU against a thread of the next step
+// (sched(7)): 1024 stands for nice 0.
+constexpr u32 kWeightOfZero = 1024;
+struct Weights {
+  u32 of[40];
+};
+constexpr Weights make_weights() {
+  Weights weights{};
+  u64 lighter = u64{kWeightOfZero} << 20;
+  u64 heavier = lighter;
+  weights.of[20] = kWeightOfZero;
+  for (int step = 1; step <= 20; ++step) {
+    heavier = heavier / 4 * 5;
+    lighter = lighter / 5 * 4;
+    weights.of[20 - step] = u32(heavier >> 20);
+    if (step < 20) weights.of[20 + step] = u32(lighter >> 20);
+  }
+  return weights;
+}
+constexpr Weights kWeights = make_weights();
+
+u64 weighted(u64 ran_ns, i8 nice) {
+  if (nice == 0) [[likely]]
+    return ran_ns;
+  return ran_ns * kWeightOfZero / kWeights.of[nice + 20];
+}
+
+constexpr u64 larger(u64 a, u64 b) {
+  return a > b ? a : b;
+}
+
+constinit u32 cpus_online = 1;
+constinit void (*cpu_notifier)(u32 cpu) = nullptr;
+
+// The boot stack's thread, which becomes the idle thread.
+class IdleThread final : public Thread {
+ public:
+  IdleThread() : Thread("idle") {}
+};
+alignas(IdleThread) constinit std::byte idle_storage[kMaxCpus][sizeof(IdleThread)] = {};
+
+}  // namespace
+
+constinit Scheduler::Cpu Scheduler::cpus_[kMaxCpus];
+
+u32 online_cpus() {
+  return cpus_online;
+}
+void set_cpu_notifier(void (*notify)(u32 cpu)) {
+  cpu_notifier = notify;
+}
+
+// --- time
+
+void Scheduler::account(Thread& thread, u64 now_ns) {
+  const u64 ran = now_ns - thread.slice_start_ns_;
+  thread.slice_start_ns_ = now_ns;
+  // Only the CPU that runs the thread writes it.
+  thread.runtime_ns_.store(thread.runtime_ns_.load(Order::kRelaxed) + ran, Order::kRelaxed);
+  thread.virtual_runtime_ += weighted(ran, thread.nice);
+}
+
+u64 Scheduler::runtime_of(const Thread& thread) {
+  InterruptGuard no_interrupts;
+  u64 runtime = thread.runtime_ns_.load(Order::kRelaxed);
+  if (cpus_[thread.cpu_].running == &thread) {
+    const u64 now = platform::monotonic_ns();
+    if (now > thread.slice_start_ns_) runtime += now - thread.slice_start_ns_;
+  }
+  return runtime;
+}
+
+void Scheduler::request_timer(u64 deadline_ns) {
+  Cpu& cpu = this_cpu();
+  if (deadline_ns >= cpu.requested_ns) return;
+  cpu.requested_ns = deadline_ns;
+  platform::set_timer(deadline_ns);
+}
+void request_timer_interrupt(u64 deadline_ns) {
+  Scheduler::request_timer(deadline_ns);
+}
+
+void Scheduler::tick(bool user_mode, u64 next_timer_ns) {
+  Cpu& cpu = this_cpu();
+  u64 next = next_timer_ns;
+  if (cpu.running != cpu.idle) {
+    const u64 now = platform::monotonic_ns();
+    Thread& thread = *cpu.running;
+    if (now >= cpu.tick_ns) {
+      ++(user_mode ? thread.user_ticks_ : thread.system_ticks_);
+      if (thread.watch_cpu_time_.load(Order::kRelaxed)) thread.set_user_work(UserWork::kCpuTime);
+      cpu.tick_ns = now + kAccountingTick;
+    }
+    if (cpu.tick_ns < next) next = cpu.tick_ns;
+    SpinGuard guard(cpu.lock);
+    if (!cpu.queue.empty()) {
+      if (now >= cpu.slice_end_ns) {
+        cpu_local().need_resched = true;
+        cpu.slice_end_ns = now + kSlice;
+      }
+      if (cpu.slice_end_ns < next) next = cpu.slice_end_ns;
+    }
+  }
+  cpu.requested_ns = platform::kNoDeadline;
+  if (next != platform::kNoDeadline) request_timer(next);
+}
+
+void upcall::on_timer(bool user_mode) {
+  Scheduler::tick(user_mode, run_due_timers());
+}
+
+// --- queues
+
+void Scheduler::enqueue(Cpu& cpu, Thread& thread) {
+  thread.active_ = true;
+  cpu.queue.insert(thread);
+}
+
+void Scheduler::consider_preemption(Cpu& cpu, const Thread& woken) {
+  Thread& running = *cpu.running;
+  const u32 index = woken.cpu_;
+  bool preempt = &running == cpu.idle;
+  if (!preempt) {
+    const u64 now = platform::monotonic_ns();
+    const u64 ran = weighted(now - running.slice_start_ns_, running.nice);
+    preempt = woken.virtual_runtime_ + kWakeupGranularity < running.virtual_runtime_ + ran;
+    if (cpu.slice_end_ns <= now) cpu.slice_end_ns = now + kSlice;
+  }
+  if (index != cpu_local().index) {
+    if (preempt && cpu_notifier) cpu_notifier(index);
+    return;
+  }
+  if (preempt)
+    cpu_local().need_resched = true;
+  else
+    request_timer(cpu.slice_end_ns);
+}
+
+void Scheduler::start(Thread& thread, void (*entry)(void*), void* argument) {
+  DEBUG_ASSERT(thread.state() == ThreadState::kNew && thread.stack_);
+  thread.add_ref();  // the scheduler's own
+  thread.entry_ = entry;
+  thread.argument_ = argument;
+  platform::context_init(thread.context_, thread.kernel_stack_top(), begin_thread, &thread);
+  InterruptGuard no_interrupts;
+  Cpu& cpu = this_cpu();
+  SpinGuard guard(cpu.lock);
+  thread.cpu_ = cpu_local().index;
+  thread.state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
+  // Level with who made it, so that the maker goes on and neither gains by it.
+  thread.virtual_runtime_ = larger(cpu.least_runtime, cpu.running->virtual_runtime_);
+  enqueue(cpu, thread);
+  consider_preemption(cpu, thread);
+}
+
+// The state and the queue are guarded by the lock of the CPU that the thread belongs to, which may
+// change until the lock is held.
+bool Scheduler::wake(Thread& thread) {
+  if (thread.state() != ThreadState::kSleeping) return false;
+  for (;;) {
+    Cpu& cpu = cpus_[thread.cpu_];
+    SpinGuard guard(cpu.lock);
+    if (&cpus_[thread.cpu_] != &cpu) continue;
+    if (thread.state() != ThreadState::kSleeping) return false;
+    thread.state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
+    if (thread.active_) return true;  // it has not left the CPU yet, and now will not
+    Thread& running = *cpu.running;
+    if (&running != cpu.idle) {
+      // The runner's time counts up to now, or a long run would leave the measure behind.
+      const u64 ran = platform::monotonic_ns() - running.slice_start_ns_;
+      u64 least = running.virtual_runtime_ + weighted(ran, running.nice);
+      if (const Thread* first = cpu.queue.first(); first && first->virtual_runtime_ < least)
+        least = first->virtual_runtime_;
+      cpu.least_runtime = larger(cpu.least_runtime, least);
+    }
+    const u64 floor = cpu.least_runtime > kSleepCredit ? cpu.least_runtime - kSleepCredit : 0;
+    thread.virtual_runtime_ = larger(thread.virtual_runtime_, floor);
+    enqueue(cpu, thread);
+    consider_preemption(cpu, thread);
+    return true;
+  }
+}
+
+// --- switching
+
+void Scheduler::schedule(Leaving leaving) {
+  DEBUG_ASSERT(!platform::interrupts_enabled());
+  DEBUG_ASSERT(cpu_local().spinlock_depth == 0 && cpu_local().interrupt_depth == 0);
+  Cpu& cpu = this_cpu();
+  Thread& from = *cpu.running;
+  Thread* to;
+  {
+    SpinGuard guard(cpu.lock);
+    const bool from_idle = &from == cpu.idle;
+    if (leaving == Leaving::kSleeping && from.state() == ThreadState::kRunning) return;
+    cpu_local().need_resched = false;
+    const u64 now = platform::monotonic_ns();
+    account(from, now);
+    Thread* first = cpu.queue.first();
+    if (leaving == Leaving::kSleeping || leaving == Leaving::kExiting) {
+      if (from_idle) {
+        // Nobody else can run: the sleep ends at once.
+        from.state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
+        if (!first) return;
+      } else {
+        from.active_ = false;
+        ++from.voluntary_switches_;
+      }
+      to = first ? first : cpu.idle;
+      if (leaving == Leaving::kExiting) cpu.dead = &from;
+    } else {
+      cpu.slice_end_ns = now + kSlice;
+      if (!first) return;
+      if (leaving == Leaving::kYielding && !from_idle)
+        from.virtual_runtime_ = larger(from.virtual_runtime_, first->virtual_runtime_ + 1);
+      if (!from_idle && from.virtual_runtime_ < first->virtual_runtime_) {
+        request_timer(cpu.slice_end_ns);
+        return;
+      }
+      to = first;
+    }
+    if (to == first) cpu.queue.remove(*first);
+    if (leaving == Leaving::kPreempted || leaving == Leaving::kYielding) {
+      if (!from_idle) enqueue(cpu, from);
+      ++from.involuntary_switches_;
+    }
+    to->slice_start_ns_ = now;
+    if (to != cpu.idle) {
+      cpu.least_runtime = larger(cpu.least_runtime, to->virtual_runtime_);
+      cpu.slice_end_ns = now + kSlice;
+      if (!cpu.queue.empty()) request_timer(cpu.slice_end_ns);
+      if (cpu.tick_ns <= now) cpu.tick_ns = now + kAccountingTick;
+      if (from_idle) request_timer(cpu.tick_ns);
+    }
+    cpu.running = to;
+  }
+  switch_to(cpu, from, *to);
+}
+
+void Scheduler::switch_to(Cpu& cpu, Thread& from, Thread& to) {
+  cpu_local().current = &to;
+  if (to.pmap_ && to.pmap_ != from.pmap_) to.pmap_->activate();
+  // The user registers stay in the CPU while kernel threads run: most often the same program
+  // comes back.
+  if (to.user_context_ && cpu.user_owner != &to) {
+    platform::user_context_switch(cpu.user_owner ? cpu.user_owner->user_context_ : nullptr,
+                                  to.user_context_, to.kernel_stack_top());
+    cpu.user_owner = &to;
+  }
+  platform::context_switch(from.context_, to.context_);
+  finish_switch();
+}
+
+void Scheduler::finish_switch() {
+  Cpu& cpu = this_cpu();
+  if (Thread* dead = cpu.dead) {
+    cpu.dead = nullptr;
+    free_stack(dead->stack_);
+    dead->stack_ = nullptr;
+    dead->drop_ref();
+  }
+}
+
+void Scheduler::begin_thread(void* argument) {
+  finish_switch();
+  auto* thread = static_cast<Thread*>(argument);
+  thread->entry_(thread->argument_);
+  exit_thread();
+}
+
+void Scheduler::forget_user_registers(Thread& thread) {
+  Cpu& cpu = this_cpu();
+  if (cpu.user_owner == &thread) cpu.user_owner = nullptr;
+}
+
+// --- stacks. No interrupt handler makes or ends a thread, so the cache needs no lock.
+
+Result<std::byte*> Scheduler::allocate_stack() {
+  Cpu& cpu = this_cpu();
+  if (cpu.stacks_cached != 0) return cpu.stacks[--cpu.stacks_cached];
+  return platform::allocate_kernel_stack(Thread::kKernelStackSize);
+}
+
+void Scheduler::free_stack(std::byte* stack) {
+  Cpu& cpu = this_cpu();
+  if (cpu.stacks_cached < Cpu::kCachedStacks)
+    cpu.stacks[cpu.stacks_cached++] = stack;
+  else
+    platform::free_kernel_stack(stack, Thread::kKernelStackSize);
+}
+
+// --- the idle thread
+
+void Scheduler::init() {
+  const u32 index = cpu_local().index;
+  Cpu& cpu = cpus_[index];
+  if (cpu.idle) return;
+  Thread* idle = new (idle_storage[index]) IdleThread();
+  idle->cpu_ = index;
+  idle->active_ = true;
+  idle->state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
+  idle->slice_start_ns_ = platform::monotonic_ns();
+  cpu.idle = cpu.running = idle;
+  cpu_local().current = idle;
+}
+
+void Scheduler::run_idle() {
+  Cpu& cpu = this_cpu();
+  platform::interrupts_save_disable();
+  for (;;) {
+    schedule(Leaving::kYielding);
+    bool nothing_to_do;
+    {
+      SpinGuard guard(cpu.lock);
+      nothing_to_do = cpu.queue.empty();
+    }
+    if (nothing_to_do) platform::wait_for_interrupt();
+  }
+}
+
+}  // namespace narwhal
