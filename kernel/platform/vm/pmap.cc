@@ -1,0 +1,248 @@
+// The program's half of the page tables. The upper half of every root is one entry: the kernel's window.
+#include "kernel/platform/pmap.h"
+
+#include <cstring>
+
+#include "kernel/arch/x86_64/instructions.h"
+#include "kernel/mm/frame.h"
+#include "kernel/platform/vm/page_tables.h"
+#include "kernel/platform/vm/window.h"
+
+namespace narwhal {
+
+namespace {
+
+using vm::table_at;
+using x86::kAddressMask;
+using x86::kLarge;
+using x86::kPresent;
+
+constexpr u64 kTableBits = kPresent | x86::kWritable | x86::kUser;
+// Above this many pages a whole flush is cheaper than one by one.
+constexpr usize kMostSingleFlushes = 64;
+
+u64 entry_bits(Protection protection) {
+  // Pages without any right stay in the table as not present, with their frame: see kHidden.
+  u64 bits = kPresent | x86::kUser;
+  if (has(protection, Protection::kWrite)) bits |= x86::kWritable;
+  if (!has(protection, Protection::kExecute)) bits |= x86::kNoExecute;
+  return bits;
+}
+// A page that is mapped but may not be touched (PROT_NONE): not present for the CPU, and marked so that we know.
+constexpr u64 kHidden = u64{1} << 9;
+
+u64 make_entry(u64 frame, Protection protection) {
+  if (protection == Protection::kNone) return frame | kHidden | x86::kNoExecute;
+  return frame | entry_bits(protection);
+}
+bool in_use(u64 entry) { return entry & (kPresent | kHidden); }
+
+Protection protection_of(u64 entry) {
+  if (entry & kHidden) return Protection::kNone;
+  Protection protection = Protection::kRead;
+  if (entry & x86::kWritable) protection |= Protection::kWrite;
+  if (!(entry & x86::kNoExecute)) protection |= Protection::kExecute;
+  return protection;
+}
+
+}  // namespace
+
+// Reaches into Pmap for the functions below.
+struct PmapImplementation {
+  static Result<u64> new_table(Pmap& pmap) {
+    const PhysAddr frame = TRY(allocate_frames(0, FrameContent::kZeroed));
+    ++pmap.table_pages_;
+    return frame.value;
+  }
+
+  static Result<Own<Pmap>> create() {
+    Own<Pmap> pmap(new (std::nothrow) Pmap());
+    if (!pmap) return Errno::kNoMem;
+    pmap->root_ = TRY(new_table(*pmap));
+    const usize window = x86::level_index(vm::boot_state.window_base, 3);
+    table_at(pmap->root_)[window] = table_at(vm::boot_state.root_table)[window];
+    return pmap;
+  }
+
+  static void free_tables(u64 table, unsigned level, usize entries) {
+    if (level > 0)
+      for (usize i = 0; i < entries; ++i) {
+        const u64 entry = table_at(table)[i];
+        if ((entry & kPresent) && !(entry & kLarge)) free_tables(entry & kAddressMask, level - 1, x86::kEntries);
+      }
+    free_frames(PhysAddr(table), 0);
+  }
+
+  static bool active(const Pmap& pmap) { return (x86::read_cr3() & kAddressMask) == pmap.root_; }
+
+  static void flush(const Pmap& pmap, u64 address, usize pages) {
+    if (!active(pmap)) return;
+    if (pages > kMostSingleFlushes) {
+      x86::write_cr3(x86::read_cr3());
+      return;
+    }
+    for (usize i = 0; i < pages; ++i) x86::invalidate_page(address + i * kPageSize);
+  }
+
+  // The table at `level` that holds the entry of an address; makes it if asked. 0: there is none.
+  static Result<u64> table_for(Pmap& pmap, u64 address, unsigned level, bool make) {
+    u64 table = pmap.root_;
+    for (unsigned at = 3; at > level; --at) {
+      u64& entry = table_at(table)[x86::level_index(address, at)];
+      if (!(entry & kPresent)) {
+        if (in_use(entry) || !make) return u64{0};
+        entry = TRY(new_table(pmap)) | kTableBits;
+      } else if (entry & kLarge) {
+        if (!make) return u64{0};
+        TRY(split(pmap, entry));
+      }
+      table = entry & kAddressMask;
+    }
+    return table;
+  }
+
+  // Turns a page of 2 MiB into 512 small ones with the same rights.
+  static Result<> split(Pmap& pmap, u64& large) {
+    const u64 table = TRY(new_table(pmap));
+    const u64 rights = large & ~kAddressMask & ~kLarge;
+    const u64 frame = large & kAddressMask;
+    for (usize i = 0; i < x86::kEntries; ++i) table_at(table)[i] = (frame + i * kPageSize) | rights;
+    large = table | kTableBits;
+    return {};
+  }
+
+  // Calls visit(entry, address, size) for every entry in use in [start, end); a large page that sticks out is split
+  // first, if memory allows, else visited whole.
+  template <typename Visit>
+  static void for_each_entry(Pmap& pmap, u64 start, u64 end, Visit visit) {
+    for (u64 at = start; at < end;) {
+      u64 table = pmap.root_;
+      unsigned level = 3;
+      for (;; --level) {
+        u64& entry = table_at(table)[x86::level_index(at, level)];
+        const u64 size = x86::level_size(level);
+        const u64 next = align_down(at, size) + size;
+        if (!in_use(entry)) {
+          at = next;
+          break;
+        }
+        const bool large = level > 0 && (entry & kLarge);
+        if (large && (align_down(at, size) < start || next > end)) {
+          if (split(pmap, entry).ok()) {
+            table = entry & kAddressMask;
+            continue;
+          }
+        }
+        if (level == 0 || large) {
+          visit(entry, align_down(at, size), size);
+          at = next;
+          break;
+        }
+        table = entry & kAddressMask;
+      }
+    }
+  }
+};
+
+using Implementation = PmapImplementation;
+
+Result<Own<Pmap>> Pmap::create() { return Implementation::create(); }
+
+Pmap::~Pmap() {
+  if (root_ == 0) return;
+  // Whoever runs on these tables must have left them; the kernel's own always work.
+  if (Implementation::active(*this)) x86::write_cr3(vm::boot_state.root_table);
+  Implementation::free_tables(root_, 3, x86::kEntries / 2);
+}
+
+Result<> Pmap::map(UserAddr at, PhysAddr frames, usize pages, Protection protection) {
+  usize done = 0;
+  while (done < pages) {
+    const u64 address = at.value + done * kPageSize, frame = frames.value + done * kPageSize;
+    const usize left = pages - done;
+    if (left >= x86::kEntries && is_aligned(address, kLargePageSize) && is_aligned(frame, kLargePageSize) &&
+        protection != Protection::kNone) {
+      const u64 directory = TRY(Implementation::table_for(*this, address, 1, true));
+      u64& entry = table_at(directory)[x86::level_index(address, 1)];
+      if (!in_use(entry)) {
+        entry = make_entry(frame, protection) | kLarge;
+        done += x86::kEntries;
+        continue;
+      }
+    }
+    const u64 table = TRY(Implementation::table_for(*this, address, 0, true));
+    u64* entries = table_at(table);
+    usize index = x86::level_index(address, 0);
+    for (; index < x86::kEntries && done < pages; ++index, ++done) {
+      const bool replaces = in_use(entries[index]);
+      entries[index] = make_entry(frames.value + done * kPageSize, protection);
+      // What was not there before is in no TLB.
+      if (replaces) Implementation::flush(*this, at.value + done * kPageSize, 1);
+    }
+  }
+  return {};
+}
+
+void Pmap::unmap(UserAddr at, usize pages) {
+  Implementation::for_each_entry(*this, at.value, at.value + pages * kPageSize,
+                                 [](u64& entry, u64, u64) { entry = 0; });
+  Implementation::flush(*this, at.value, pages);
+}
+
+void Pmap::protect(UserAddr at, usize pages, Protection protection) {
+  Implementation::for_each_entry(*this, at.value, at.value + pages * kPageSize, [&](u64& entry, u64, u64 size) {
+    const u64 keep = entry & (x86::kAccessed | x86::kDirty | (size > kPageSize ? kLarge : 0));
+    entry = make_entry(entry & kAddressMask, protection) | keep;
+  });
+  Implementation::flush(*this, at.value, pages);
+}
+
+bool Pmap::lookup(UserAddr at, Mapping& out) const {
+  u64 table = root_;
+  for (unsigned level = 3;; --level) {
+    const u64 entry = table_at(table)[x86::level_index(at.value, level)];
+    if (!in_use(entry)) return false;
+    if (level == 0 || (entry & kLarge)) {
+      const u64 inside = at.value & (x86::level_size(level) - 1) & ~(kPageSize - 1);
+      out = {PhysAddr((entry & kAddressMask) + inside), protection_of(entry), (entry & x86::kAccessed) != 0,
+             (entry & x86::kDirty) != 0};
+      return true;
+    }
+    table = entry & kAddressMask;
+  }
+}
+
+bool Pmap::next_mapped(UserAddr at, UserAddr end, UserAddr& found, Mapping& out) const {
+  u64 address = at.page().value;
+  while (address < end.value) {
+    u64 table = root_;
+    for (unsigned level = 3;; --level) {
+      const u64 entry = table_at(table)[x86::level_index(address, level)];
+      if (!in_use(entry)) {
+        address = align_down(address, x86::level_size(level)) + x86::level_size(level);
+        break;
+      }
+      if (level == 0 || (entry & kLarge)) {
+        found = UserAddr(address);
+        return lookup(found, out);
+      }
+      table = entry & kAddressMask;
+    }
+  }
+  return false;
+}
+
+void Pmap::clear_marks(UserAddr at, bool accessed, bool dirty) {
+  const u64 marks = (accessed ? x86::kAccessed : 0) | (dirty ? x86::kDirty : 0);
+  Implementation::for_each_entry(*this, at.value, at.value + kPageSize,
+                                 [&](u64& entry, u64, u64) { entry &= ~marks; });
+  Implementation::flush(*this, at.value, 1);
+}
+
+void Pmap::activate() {
+  if (!Implementation::active(*this)) x86::write_cr3(root_);
+}
+
+usize Pmap::table_bytes() const { return table_pages_ * kPageSize; }
+
+}  // namespace narwhal
