@@ -10,6 +10,9 @@ using narwhal::heap_allocate;
 using narwhal::heap_allocate_aligned;
 using narwhal::heap_free;
 
+// What libstdc++ would bring.
+const std::nothrow_t std::nothrow{};
+
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   return heap_allocate(size);
 }

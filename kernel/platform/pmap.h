@@ -63,7 +63,6 @@ class Pmap : NonCopyable {
   Pmap() = default;
   u64 root_ = 0;         // vm: physical address of the top-level table
   u64 table_pages_ = 0;  // tables allocated below the root, the root included
-  u32 asid_ = 0;         // PCID where the CPU has it
 };
 
 }  // namespace narwhal

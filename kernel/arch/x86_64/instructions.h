@@ -10,7 +10,9 @@ struct CpuidResult {
 };
 inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
   CpuidResult r;
-  asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+  asm volatile("cpuid"
+               : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+               : "a"(leaf), "c"(subleaf));
   return r;
 }
 
@@ -34,24 +36,34 @@ inline u64 read_tsc_ordered() {
   return read_tsc();
 }
 
-#define NARWHAL_CONTROL_REGISTER(n)                                                       \
-  inline u64 read_cr##n() {                                                               \
-    u64 value;                                                                            \
-    asm volatile("movq %%cr" #n ", %0" : "=r"(value)::"memory");                          \
-    return value;                                                                         \
-  }                                                                                       \
-  inline void write_cr##n(u64 value) { asm volatile("movq %0, %%cr" #n ::"r"(value) : "memory"); }
+#define NARWHAL_CONTROL_REGISTER(n)                              \
+  inline u64 read_cr##n() {                                      \
+    u64 value;                                                   \
+    asm volatile("movq %%cr" #n ", %0" : "=r"(value)::"memory"); \
+    return value;                                                \
+  }                                                              \
+  inline void write_cr##n(u64 value) {                           \
+    asm volatile("movq %0, %%cr" #n ::"r"(value) : "memory");    \
+  }
 NARWHAL_CONTROL_REGISTER(0)
 NARWHAL_CONTROL_REGISTER(2)
 NARWHAL_CONTROL_REGISTER(3)
 NARWHAL_CONTROL_REGISTER(4)
 #undef NARWHAL_CONTROL_REGISTER
 
-inline void write_xcr0(u64 value) { asm volatile("xsetbv" ::"c"(0), "a"(u32(value)), "d"(u32(value >> 32))); }
+inline void write_xcr0(u64 value) {
+  asm volatile("xsetbv" ::"c"(0), "a"(u32(value)), "d"(u32(value >> 32)));
+}
 
-inline void out8(u16 port, u8 value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
-inline void out16(u16 port, u16 value) { asm volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }
-inline void out32(u16 port, u32 value) { asm volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
+inline void out8(u16 port, u8 value) {
+  asm volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+}
+inline void out16(u16 port, u16 value) {
+  asm volatile("outw %0, %1" ::"a"(value), "Nd"(port));
+}
+inline void out32(u16 port, u32 value) {
+  asm volatile("outl %0, %1" ::"a"(value), "Nd"(port));
+}
 inline u8 in8(u16 port) {
   u8 value;
   asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
@@ -68,19 +80,29 @@ inline u32 in32(u16 port) {
   return value;
 }
 
-inline void invalidate_page(u64 address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+inline void invalidate_page(u64 address) {
+  asm volatile("invlpg (%0)" ::"r"(address) : "memory");
+}
 
 inline u64 read_flags() {
   u64 flags;
   asm volatile("pushfq; popq %0" : "=r"(flags)::"memory");
   return flags;
 }
-inline void enable_interrupts() { asm volatile("sti" ::: "memory"); }
-inline void disable_interrupts() { asm volatile("cli" ::: "memory"); }
+inline void enable_interrupts() {
+  asm volatile("sti" ::: "memory");
+}
+inline void disable_interrupts() {
+  asm volatile("cli" ::: "memory");
+}
 inline constexpr u64 kFlagInterrupt = 1 << 9;
 
 // Fields of device registers in memory.
-inline u32 load32(const volatile void* address) { return *static_cast<const volatile u32*>(address); }
-inline void store32(volatile void* address, u32 value) { *static_cast<volatile u32*>(address) = value; }
+inline u32 load32(const volatile void* address) {
+  return *static_cast<const volatile u32*>(address);
+}
+inline void store32(volatile void* address, u32 value) {
+  *static_cast<volatile u32*>(address) = value;
+}
 
 }  // namespace narwhal::x86

@@ -1,4 +1,5 @@
-// Model-specific registers and bits of control registers by name (Intel SDM vol. 4, vol. 3 section 2.5).
+// Model-specific registers and bits of control registers by name (Intel SDM vol. 4, vol. 3
+// section 2.5).
 #pragma once
 
 #include "kernel/base/types.h"
@@ -46,7 +47,8 @@ inline constexpr u64 kFlagNestedTask = 1 << 14;
 inline constexpr u64 kFlagResume = 1 << 16;
 inline constexpr u64 kFlagAlignmentCheck = 1 << 18;
 
-// Selectors. The order is what `syscall` and `sysret` compute from STAR (Intel SDM vol. 3, section 5.8.8).
+// Selectors. The order is what `syscall` and `sysret` compute from STAR (Intel SDM vol. 3,
+// section 5.8.8).
 inline constexpr u16 kKernelCode = 0x08;
 inline constexpr u16 kKernelData = 0x10;
 inline constexpr u16 kUserData = 0x23;

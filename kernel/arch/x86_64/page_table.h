@@ -18,9 +18,14 @@ inline constexpr u64 kNoExecute = u64{1} << 63;
 inline constexpr u64 kAddressMask = 0x000f'ffff'ffff'f000;
 
 inline constexpr usize kEntries = 512;
-// Levels: 0 page tables (entries map 4 KiB), 1 directories (2 MiB), 2 pointer tables (1 GiB), 3 the root (512 GiB).
-inline constexpr unsigned level_shift(unsigned level) { return unsigned(kPageShift) + 9 * level; }
-inline constexpr u64 level_size(unsigned level) { return u64{1} << level_shift(level); }
+// Levels: 0 page tables (entries map 4 KiB), 1 directories (2 MiB), 2 pointer tables (1 GiB), 3 the
+// root (512 GiB).
+inline constexpr unsigned level_shift(unsigned level) {
+  return unsigned(kPageShift) + 9 * level;
+}
+inline constexpr u64 level_size(unsigned level) {
+  return u64{1} << level_shift(level);
+}
 inline constexpr usize level_index(u64 address, unsigned level) {
   return address >> level_shift(level) & (kEntries - 1);
 }

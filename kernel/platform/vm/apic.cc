@@ -12,14 +12,17 @@ namespace vm {
 namespace {
 
 // Registers of the local APIC.
-constexpr u32 kId = 0x20, kTaskPriority = 0x80, kEoi = 0xb0, kSpurious = 0xf0, kTimer = 0x320, kLint0 = 0x350, kLint1 = 0x360,
-              kError = 0x370, kInitialCount = 0x380, kCurrentCount = 0x390, kDivide = 0x3e0;
+constexpr u32 kId = 0x20, kTaskPriority = 0x80, kEoi = 0xb0, kSpurious = 0xf0, kTimer = 0x320,
+              kLint0 = 0x350, kLint1 = 0x360, kError = 0x370, kInitialCount = 0x380,
+              kCurrentCount = 0x390, kDivide = 0x3e0;
 constexpr u32 kMasked = 1 << 16, kTimerDeadlineMode = 2 << 17, kEnable = 1 << 8, kDivideBy1 = 0xb;
 constexpr u64 kApicBaseX2 = 1 << 10, kApicBaseEnable = 1 << 11;
 
-// I/O APICs: one at the usual place, and a second one on machines with many wired devices (QEMU's microvm).
+// I/O APICs: one at the usual place, and a second one on machines with many wired devices (QEMU's
+// microvm).
 constexpr u64 kIoApicBase = 0xfec00000, kIoApicStep = 0x10000;
-constexpr u32 kIoApicSelect = 0x00, kIoApicWindow = 0x10, kIoApicVersion = 1, kIoApicFirstEntry = 0x10;
+constexpr u32 kIoApicSelect = 0x00, kIoApicWindow = 0x10, kIoApicVersion = 1,
+              kIoApicFirstEntry = 0x10;
 constexpr u32 kLevelTriggered = 1 << 15, kActiveLow = 1 << 13;
 
 struct IoApic {
@@ -69,7 +72,8 @@ void find_io_apics() {
     }
     apic.first_line = line;
     apic.count = (version >> 16 & 0xff) + 1;
-    for (u32 entry = 0; entry < apic.count; ++entry) io_write(apic, kIoApicFirstEntry + entry * 2, kMasked);
+    for (u32 entry = 0; entry < apic.count; ++entry)
+      io_write(apic, kIoApicFirstEntry + entry * 2, kMasked);
     line += apic.count;
   }
 }
@@ -99,16 +103,24 @@ void apic_init() {
   find_io_apics();
 }
 
-void end_of_interrupt() { write(kEoi, 0); }
+void end_of_interrupt() {
+  write(kEoi, 0);
+}
 
-void apic_timer_start(u32 ticks) { write(kInitialCount, ticks); }
-u32 apic_timer_remaining() { return read(kCurrentCount); }
-void apic_use_tsc_deadline() { write(kTimer, kTimerVector | kTimerDeadlineMode); }
+void apic_timer_start(u32 ticks) {
+  write(kInitialCount, ticks);
+}
+u32 apic_timer_remaining() {
+  return read(kCurrentCount);
+}
+void apic_use_tsc_deadline() {
+  write(kTimer, kTimerVector | kTimerDeadlineMode);
+}
 
 }  // namespace vm
 
-Result<> platform::register_irq(u32 line, bool level_triggered, bool active_low, InterruptHandler handler,
-                                void* argument) {
+Result<> platform::register_irq(u32 line, bool level_triggered, bool active_low,
+                                InterruptHandler handler, void* argument) {
   using namespace vm;
   for (const IoApic& apic : io_apics) {
     if (!apic.registers || line < apic.first_line || line - apic.first_line >= apic.count) continue;
@@ -116,13 +128,15 @@ Result<> platform::register_irq(u32 line, bool level_triggered, bool active_low,
     const u32 entry = kIoApicFirstEntry + (line - apic.first_line) * 2;
     const u32 id = x2apic ? read(kId) : read(kId) >> 24;
     io_write(apic, entry + 1, id << 24);
-    io_write(apic, entry, vector | (level_triggered ? kLevelTriggered : 0) | (active_low ? kActiveLow : 0));
+    io_write(apic, entry,
+             vector | (level_triggered ? kLevelTriggered : 0) | (active_low ? kActiveLow : 0));
     return {};
   }
   return Errno::kInval;
 }
 
-Result<platform::MessageInterrupt> platform::register_message_irq(InterruptHandler handler, void* argument) {
+Result<platform::MessageInterrupt> platform::register_message_irq(InterruptHandler handler,
+                                                                  void* argument) {
   using namespace vm;
   const u32 vector = TRY(allocate_vector(handler, argument));
   const u32 id = x2apic ? read(kId) : read(kId) >> 24;

@@ -1,4 +1,5 @@
-// The interrupt controllers: a local APIC for each CPU, I/O APICs for wired lines (Intel SDM vol. 3, chapter 10; 82093AA).
+// The interrupt controllers: a local APIC for each CPU, I/O APICs for wired lines (Intel SDM vol.
+// 3, chapter 10; 82093AA).
 #pragma once
 
 #include "kernel/base/types.h"

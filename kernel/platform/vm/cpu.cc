@@ -23,8 +23,9 @@ static_assert(offsetof(CpuLocal, self) == 0);
 static_assert(offsetof(CpuLocal, kernel_stack_top) == 8);
 static_assert(offsetof(CpuLocal, user_stack_scratch) == 16);
 static_assert(offsetof(CpuLocal, current) == 24);
-static_assert(offsetof(UserRegs, rdi) == 112 && offsetof(UserRegs, rip) == 128 && offsetof(UserRegs, cs) == 136 &&
-              offsetof(UserRegs, rflags) == 144 && offsetof(UserRegs, rcx) == 88 && offsetof(UserRegs, r11) == 48 &&
+static_assert(offsetof(UserRegs, rdi) == 112 && offsetof(UserRegs, rip) == 128 &&
+              offsetof(UserRegs, cs) == 136 && offsetof(UserRegs, rflags) == 144 &&
+              offsetof(UserRegs, rcx) == 88 && offsetof(UserRegs, r11) == 48 &&
               sizeof(UserRegs) == 168);
 
 namespace vm {
@@ -74,17 +75,19 @@ constexpr unsigned kNmi = 2, kBreakpoint = 3, kOverflow = 4, kDoubleFault = 8, k
 
 void set_gate(unsigned vector, const char* stub, u8 type, u8 stack) {
   const u64 address = reinterpret_cast<u64>(stub);
-  gates[vector] = {u16(address), x86::kKernelCode, stack, type, u16(address >> 16), u32(address >> 32), 0};
+  gates[vector] = {u16(address),       x86::kKernelCode,   stack, type,
+                   u16(address >> 16), u32(address >> 32), 0};
 }
 
 void load_tables() {
   const u64 tss = reinterpret_cast<u64>(&task_state);
-  descriptors[1] = 0x00af9a000000ffff;                 // 0x08 kernel code
-  descriptors[2] = 0x00cf92000000ffff;                 // 0x10 kernel data
-  descriptors[3] = 0x00cffa000000ffff;                 // 0x1b 32-bit user code, which sysret counts from
-  descriptors[4] = 0x00cff2000000ffff;                 // 0x23 user data
-  descriptors[5] = 0x00affa000000ffff;                 // 0x2b user code
-  descriptors[6] = 0x0000890000000000 | (sizeof(TaskState) - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
+  descriptors[1] = 0x00af9a000000ffff;  // 0x08 kernel code
+  descriptors[2] = 0x00cf92000000ffff;  // 0x10 kernel data
+  descriptors[3] = 0x00cffa000000ffff;  // 0x1b 32-bit user code, which sysret counts from
+  descriptors[4] = 0x00cff2000000ffff;  // 0x23 user data
+  descriptors[5] = 0x00affa000000ffff;  // 0x2b user code
+  descriptors[6] = 0x0000890000000000 | (sizeof(TaskState) - 1) | (tss & 0xffffff) << 16 |
+                   (tss >> 24 & 0xff) << 56;
   descriptors[7] = tss >> 32;
   const TablePointer gdt{sizeof descriptors - 1, reinterpret_cast<u64>(descriptors)};
   asm volatile(
@@ -109,9 +112,11 @@ void load_tables() {
   asm volatile("ltr %w0" ::"r"(u32(x86::kTaskState)));
 
   for (unsigned vector = 0; vector < 256; ++vector) {
-    // int3 and into may be used by programs; `int 0x80` is no way into this kernel and faults (general protection).
+    // int3 and into may be used by programs; `int 0x80` is no way into this kernel and faults
+    // (general protection).
     const bool from_user = vector == kBreakpoint || vector == kOverflow;
-    set_gate(vector, narwhal_trap_stubs + vector * 16, from_user ? kUserInterruptGate : kInterruptGate, 0);
+    set_gate(vector, narwhal_trap_stubs + vector * 16,
+             from_user ? kUserInterruptGate : kInterruptGate, 0);
   }
   set_gate(kNmi, narwhal_fatal_stubs + kNmi * 16, kInterruptGate, 1);
   set_gate(kDoubleFault, narwhal_fatal_stubs + kDoubleFault * 16, kInterruptGate, 2);
@@ -133,12 +138,15 @@ void find_features() {
   cpu_features.smap = extended.ebx >> 20 & 1;
   cpu_features.umip = extended.ecx >> 2 & 1;
   cpu_features.xsaveopt = cpu_features.xsave && (x86::cpuid(0xd, 1).eax & 1);
-  if (x86::cpuid(0x80000000).eax >= 0x80000007) cpu_features.invariant_tsc = x86::cpuid(0x80000007).edx >> 8 & 1;
+  if (x86::cpuid(0x80000000).eax >= 0x80000007)
+    cpu_features.invariant_tsc = x86::cpuid(0x80000007).edx >> 8 & 1;
 }
 
 }  // namespace
 
-void restore_cpu_local() { x86::write_msr(x86::kMsrGsBase, reinterpret_cast<u64>(&boot_cpu)); }
+void restore_cpu_local() {
+  x86::write_msr(x86::kMsrGsBase, reinterpret_cast<u64>(&boot_cpu));
+}
 
 void set_interrupt_stack(u64 top) {
   task_state.stack[0] = top;
@@ -153,12 +161,13 @@ void cpu_init() {
   restore_cpu_local();
   x86::write_msr(x86::kMsrKernelGsBase, 0);
 
-  x86::write_msr(x86::kMsrEfer, x86::read_msr(x86::kMsrEfer) | x86::kEferSyscall | x86::kEferNoExecute);
+  x86::write_msr(x86::kMsrEfer,
+                 x86::read_msr(x86::kMsrEfer) | x86::kEferSyscall | x86::kEferNoExecute);
   x86::write_msr(x86::kMsrStar, u64{x86::kUserCode32Base} << 48 | u64{x86::kKernelCode} << 32);
   x86::write_msr(x86::kMsrLstar, reinterpret_cast<u64>(&narwhal_syscall_entry));
   x86::write_msr(x86::kMsrSfmask, x86::kFlagInterruptEnable | x86::kFlagDirection | x86::kFlagTrap |
-                                      x86::kFlagAlignmentCheck | x86::kFlagNestedTask | x86::kFlagIoPrivilege |
-                                      x86::kFlagResume);
+                                      x86::kFlagAlignmentCheck | x86::kFlagNestedTask |
+                                      x86::kFlagIoPrivilege | x86::kFlagResume);
 
   u64 cr0 = x86::read_cr0();
   cr0 &= ~(x86::kCr0Emulation | x86::kCr0TaskSwitched);
@@ -177,7 +186,9 @@ void cpu_init() {
 
 }  // namespace vm
 
-bool platform::interrupts_enabled() { return x86::read_flags() & x86::kFlagInterrupt; }
+bool platform::interrupts_enabled() {
+  return x86::read_flags() & x86::kFlagInterrupt;
+}
 
 bool platform::interrupts_save_disable() {
   const bool enabled = interrupts_enabled();
@@ -189,9 +200,13 @@ void platform::interrupts_restore(bool were_enabled) {
   if (were_enabled) x86::enable_interrupts();
 }
 
-void platform::wait_for_interrupt() { asm volatile("sti\nhlt\ncli" ::: "memory"); }
+void platform::wait_for_interrupt() {
+  asm volatile("sti\nhlt\ncli" ::: "memory");
+}
 
-u32 platform::cpu_count() { return 1; }
+u32 platform::cpu_count() {
+  return 1;
+}
 
 const platform::CpuIdentity& platform::cpu_identity() {
   static constinit CpuIdentity identity{};
@@ -219,23 +234,27 @@ const platform::CpuIdentity& platform::cpu_identity() {
 }
 
 usize platform::cpu_flags(std::span<char> out) {
-  // By bit of CPUID.1:EDX, CPUID.1:ECX, CPUID.7:EBX, CPUID.7:ECX, CPUID.80000001:EDX, CPUID.80000001:ECX.
+  // By bit of CPUID.1:EDX, CPUID.1:ECX, CPUID.7:EBX, CPUID.7:ECX, CPUID.80000001:EDX,
+  // CPUID.80000001:ECX.
   struct Flag {
     u8 word, bit;
     const char* name;
   };
   static constexpr Flag kFlags[] = {
-      {0, 0, "fpu"},      {0, 3, "pse"},      {0, 4, "tsc"},       {0, 5, "msr"},      {0, 6, "pae"},
-      {0, 8, "cx8"},      {0, 9, "apic"},     {0, 11, "sep"},      {0, 13, "pge"},     {0, 15, "cmov"},
-      {0, 16, "pat"},     {0, 19, "clflush"}, {0, 23, "mmx"},      {0, 24, "fxsr"},    {0, 25, "sse"},
-      {0, 26, "sse2"},    {4, 11, "syscall"}, {4, 20, "nx"},       {4, 26, "pdpe1gb"}, {4, 27, "rdtscp"},
-      {4, 29, "lm"},      {1, 0, "pni"},      {1, 1, "pclmulqdq"}, {1, 9, "ssse3"},    {1, 12, "fma"},
-      {1, 13, "cx16"},    {1, 19, "sse4_1"},  {1, 20, "sse4_2"},   {1, 22, "movbe"},   {1, 23, "popcnt"},
-      {1, 25, "aes"},     {1, 26, "xsave"},   {1, 28, "avx"},      {1, 29, "f16c"},    {1, 30, "rdrand"},
-      {1, 31, "hypervisor"}, {5, 0, "lahf_lm"}, {5, 5, "abm"},     {5, 6, "sse4a"},    {2, 0, "fsgsbase"},
-      {2, 3, "bmi1"},     {2, 5, "avx2"},     {2, 7, "smep"},      {2, 8, "bmi2"},     {2, 9, "erms"},
-      {2, 16, "avx512f"}, {2, 17, "avx512dq"}, {2, 18, "rdseed"},  {2, 19, "adx"},     {2, 20, "smap"},
-      {2, 29, "sha_ni"},  {2, 30, "avx512bw"}, {2, 31, "avx512vl"}, {3, 2, "umip"},    {3, 22, "rdpid"},
+      {0, 0, "fpu"},       {0, 3, "pse"},      {0, 4, "tsc"},       {0, 5, "msr"},
+      {0, 6, "pae"},       {0, 8, "cx8"},      {0, 9, "apic"},      {0, 11, "sep"},
+      {0, 13, "pge"},      {0, 15, "cmov"},    {0, 16, "pat"},      {0, 19, "clflush"},
+      {0, 23, "mmx"},      {0, 24, "fxsr"},    {0, 25, "sse"},      {0, 26, "sse2"},
+      {4, 11, "syscall"},  {4, 20, "nx"},      {4, 26, "pdpe1gb"},  {4, 27, "rdtscp"},
+      {4, 29, "lm"},       {1, 0, "pni"},      {1, 1, "pclmulqdq"}, {1, 9, "ssse3"},
+      {1, 12, "fma"},      {1, 13, "cx16"},    {1, 19, "sse4_1"},   {1, 20, "sse4_2"},
+      {1, 22, "movbe"},    {1, 23, "popcnt"},  {1, 25, "aes"},      {1, 26, "xsave"},
+      {1, 28, "avx"},      {1, 29, "f16c"},    {1, 30, "rdrand"},   {1, 31, "hypervisor"},
+      {5, 0, "lahf_lm"},   {5, 5, "abm"},      {5, 6, "sse4a"},     {2, 0, "fsgsbase"},
+      {2, 3, "bmi1"},      {2, 5, "avx2"},     {2, 7, "smep"},      {2, 8, "bmi2"},
+      {2, 9, "erms"},      {2, 16, "avx512f"}, {2, 17, "avx512dq"}, {2, 18, "rdseed"},
+      {2, 19, "adx"},      {2, 20, "smap"},    {2, 29, "sha_ni"},   {2, 30, "avx512bw"},
+      {2, 31, "avx512vl"}, {3, 2, "umip"},     {3, 22, "rdpid"},
   };
   const auto basic = x86::cpuid(1), extended = x86::cpuid(7), amd = x86::cpuid(0x80000001);
   const u32 words[] = {basic.edx, basic.ecx, extended.ebx, extended.ecx, amd.edx, amd.ecx};

@@ -1,6 +1,6 @@
-// The first C++: runs at physical addresses with the first GiB mapped at 0, before relocation. So: no globals that
-// hold addresses, no virtual calls, no logging. It builds the kernel's window, relocates the image for it, and goes on
-// there with narwhal_kernel_entry (start.cc).
+// The first C++: runs at physical addresses with the first GiB mapped at 0, before relocation. So:
+// no globals that hold addresses, no virtual calls, no logging. It builds the kernel's window,
+// relocates the image for it, and goes on there with narwhal_kernel_entry (start.cc).
 #include <cstring>
 
 #include "kernel/arch/x86_64/instructions.h"
@@ -39,12 +39,14 @@ constexpr u64 kReachable = kGiB;
   for (;;) asm volatile("hlt");
 }
 
-// Takes zeroed pages from behind the image. The loader puts archives and tables at the top of low memory, far away.
+// Takes zeroed pages from behind the image. The loader puts archives and tables at the top of low
+// memory, far away.
 struct PageSource {
   u64 next;
   u64 end;
   u64 take() {
-    if (next + kPageSize > end) stop("narwhal: no memory for boot page tables behind the kernel image\n");
+    if (next + kPageSize > end)
+      stop("narwhal: no memory for boot page tables behind the kernel image\n");
     auto* page = reinterpret_cast<void*>(next);
     next += kPageSize;
     std::memset(page, 0, kPageSize);
@@ -52,7 +54,9 @@ struct PageSource {
   }
 };
 
-u64* table_at(u64 physical) { return reinterpret_cast<u64*>(physical); }
+u64* table_at(u64 physical) {
+  return reinterpret_cast<u64*>(physical);
+}
 
 // The entry for `address` at `level`, with tables made on the way.
 u64& entry_for(u64 root, u64 address, unsigned level, PageSource& pages) {
@@ -73,7 +77,8 @@ void map_pages(u64 root, u64 virt, u64 phys, u64 size, u64 rights, PageSource& p
 // RAM that the loader tells of, in pages of 2 MiB, or of 1 GiB where the CPU has them.
 void map_ram(u64 root, u64 window, const PvhStartInfo& info, PageSource& pages) {
   const bool has_gigabyte_pages = x86::cpuid(0x80000001).edx >> 26 & 1;
-  constexpr u64 kRights = x86::kPresent | x86::kWritable | x86::kNoExecute | x86::kLarge | x86::kGlobal;
+  constexpr u64 kRights =
+      x86::kPresent | x86::kWritable | x86::kNoExecute | x86::kLarge | x86::kGlobal;
   const auto* ranges = reinterpret_cast<const PvhMemoryRange*>(info.memory_map);
   for (u32 i = 0; i < info.memory_map_count; ++i) {
     if (ranges[i].type != kPvhMemoryRam) continue;
@@ -97,7 +102,9 @@ bool words_contain(const char* text, const char* word) {
 }
 
 u64 choose_window(const PvhStartInfo& info) {
-  constexpr u64 kFirst = 256, kCount = 255;  // the last entry stays free: pointers near the top are error codes elsewhere
+  constexpr u64
+      kFirst = 256,
+      kCount = 255;  // the last entry stays free: pointers near the top are error codes elsewhere
   u64 random = x86::read_tsc() * 0x9e3779b97f4a7c15 >> 32;
   if (x86::cpuid(1).ecx >> 30 & 1) {
     u64 value;
@@ -132,7 +139,9 @@ extern "C" void narwhal_early_boot(narwhal::u64 start_info) {
 
   const auto& info = *reinterpret_cast<const PvhStartInfo*>(start_info);
   if (info.magic != kPvhMagic || info.version < 1 || info.memory_map >= kReachable)
-    stop("narwhal: started without a PVH memory map; use QEMU's -kernel or a loader that speaks PVH version 1\n");
+    stop(
+        "narwhal: started without a PVH memory map; use QEMU's -kernel or a loader that speaks PVH "
+        "version 1\n");
 
   const u64 image = reinterpret_cast<u64>(kernel_image_start);
   const u64 image_end = reinterpret_cast<u64>(kernel_image_end);

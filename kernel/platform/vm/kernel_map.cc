@@ -14,8 +14,8 @@ constinit u64 next_device = 0;
 // Stack slots are of one size, so that a freed one fits the next.
 constexpr u64 kStackSlot = 64 * kKiB;
 constinit u64 next_stack = 0;
-// Slots given back, linked through the first word of their (still mapped) lowest page: a stack keeps its frames, so
-// that the next thread starts without a page-table change.
+// Slots given back, linked through the first word of their (still mapped) lowest page: a stack
+// keeps its frames, so that the next thread starts without a page-table change.
 constinit u64 free_stacks = 0;
 constinit usize free_stack_size = 0;
 
@@ -44,13 +44,14 @@ Result<std::byte*> platform::map_device(PhysAddr address, usize size) {
   if (next_device + length > kDevicesSize) return Errno::kNoMem;
   const u64 virt = boot_state.window_base + kDevicesOffset + next_device;
   for (u64 at = 0; at < length; at += kPageSize)
-    *TRY(entry_of(virt + at)) = (first + at) | x86::kPresent | x86::kWritable | x86::kNoExecute | x86::kGlobal |
-                                x86::kCacheDisable | x86::kWriteThrough;
+    *TRY(entry_of(virt + at)) = (first + at) | x86::kPresent | x86::kWritable | x86::kNoExecute |
+                                x86::kGlobal | x86::kCacheDisable | x86::kWriteThrough;
   next_device += length + kPageSize;
   return reinterpret_cast<std::byte*>(virt + address.page_offset());
 }
 
-// The slot's end is the stack's end; the pages below its lowest address stay unmapped, and so guard it.
+// The slot's end is the stack's end; the pages below its lowest address stay unmapped, and so guard
+// it.
 Result<std::byte*> platform::allocate_kernel_stack(usize size) {
   using namespace vm;
   if (size + kPageSize > kStackSlot || !is_aligned(size, kPageSize)) return Errno::kInval;
@@ -75,7 +76,8 @@ Result<std::byte*> platform::allocate_kernel_stack(usize size) {
       }
       return Errno::kNoMem;
     }
-    *entry.value() = frame.value().value | x86::kPresent | x86::kWritable | x86::kNoExecute | x86::kGlobal;
+    *entry.value() =
+        frame.value().value | x86::kPresent | x86::kWritable | x86::kNoExecute | x86::kGlobal;
   }
   next_stack += kStackSlot;
   return reinterpret_cast<std::byte*>(lowest);

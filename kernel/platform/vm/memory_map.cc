@@ -68,10 +68,12 @@ void memory_map_init() {
   }
   if (info.command_line != 0) {
     const char* text = at<char>(info.command_line);
-    while (command_line_size < sizeof command_line_text && text[command_line_size] != '\0') ++command_line_size;
+    while (command_line_size < sizeof command_line_text && text[command_line_size] != '\0')
+      ++command_line_size;
     std::memcpy(command_line_text, text, command_line_size);
   }
-  // The tables themselves lie below 1 MiB or in pages that nobody gives out before they were read; copied above.
+  // The tables themselves lie below 1 MiB or in pages that nobody gives out before they were read;
+  // copied above.
   usize kept = 0;
   for (usize i = 0; i < usable_count; ++i)
     if (usable[i].size != 0) usable[kept++] = usable[i];
@@ -80,12 +82,19 @@ void memory_map_init() {
 
 }  // namespace vm
 
-std::span<const platform::MemoryRange> platform::usable_memory() { return {vm::usable, vm::usable_count}; }
-platform::MemoryRange platform::boot_archive() { return vm::archive; }
-std::string_view platform::command_line() { return {vm::command_line_text, vm::command_line_size}; }
+std::span<const platform::MemoryRange> platform::usable_memory() {
+  return {vm::usable, vm::usable_count};
+}
+platform::MemoryRange platform::boot_archive() {
+  return vm::archive;
+}
+std::string_view platform::command_line() {
+  return {vm::command_line_text, vm::command_line_size};
+}
 
 std::byte* platform::direct_map(PhysAddr address) {
-  return reinterpret_cast<std::byte*>(vm::boot_state.window_base + vm::kDirectMapOffset + address.value);
+  return reinterpret_cast<std::byte*>(vm::boot_state.window_base + vm::kDirectMapOffset +
+                                      address.value);
 }
 
 PhysAddr platform::direct_map_to_phys(const void* pointer) {

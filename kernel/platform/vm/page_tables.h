@@ -1,4 +1,5 @@
-// Walking and changing page tables, for the program's half (pmap.cc) and the kernel's (kernel_map.cc).
+// Walking and changing page tables, for the program's half (pmap.cc) and the kernel's
+// (kernel_map.cc).
 #pragma once
 
 #include "kernel/arch/x86_64/page_table.h"
@@ -7,6 +8,8 @@
 
 namespace narwhal::vm {
 
-inline u64* table_at(u64 physical) { return reinterpret_cast<u64*>(platform::direct_map(PhysAddr(physical))); }
+inline u64* table_at(u64 physical) {
+  return reinterpret_cast<u64*>(platform::direct_map(PhysAddr(physical)));
+}
 
 }  // namespace narwhal::vm

@@ -1,4 +1,5 @@
-// The program's half of the page tables. The upper half of every root is one entry: the kernel's window.
+// The program's half of the page tables. The upper half of every root is one entry: the kernel's
+// window.
 #include "kernel/platform/pmap.h"
 
 #include <cstring>
@@ -28,14 +29,17 @@ u64 entry_bits(Protection protection) {
   if (!has(protection, Protection::kExecute)) bits |= x86::kNoExecute;
   return bits;
 }
-// A page that is mapped but may not be touched (PROT_NONE): not present for the CPU, and marked so that we know.
+// A page that is mapped but may not be touched (PROT_NONE): not present for the CPU, and marked so
+// that we know.
 constexpr u64 kHidden = u64{1} << 9;
 
 u64 make_entry(u64 frame, Protection protection) {
   if (protection == Protection::kNone) return frame | kHidden | x86::kNoExecute;
   return frame | entry_bits(protection);
 }
-bool in_use(u64 entry) { return entry & (kPresent | kHidden); }
+bool in_use(u64 entry) {
+  return entry & (kPresent | kHidden);
+}
 
 Protection protection_of(u64 entry) {
   if (entry & kHidden) return Protection::kNone;
@@ -68,7 +72,8 @@ struct PmapImplementation {
     if (level > 0)
       for (usize i = 0; i < entries; ++i) {
         const u64 entry = table_at(table)[i];
-        if ((entry & kPresent) && !(entry & kLarge)) free_tables(entry & kAddressMask, level - 1, x86::kEntries);
+        if ((entry & kPresent) && !(entry & kLarge))
+          free_tables(entry & kAddressMask, level - 1, x86::kEntries);
       }
     free_frames(PhysAddr(table), 0);
   }
@@ -111,8 +116,8 @@ struct PmapImplementation {
     return {};
   }
 
-  // Calls visit(entry, address, size) for every entry in use in [start, end); a large page that sticks out is split
-  // first, if memory allows, else visited whole.
+  // Calls visit(entry, address, size) for every entry in use in [start, end); a large page that
+  // sticks out is split first, if memory allows, else visited whole.
   template <typename Visit>
   static void for_each_entry(Pmap& pmap, u64 start, u64 end, Visit visit) {
     for (u64 at = start; at < end;) {
@@ -146,7 +151,9 @@ struct PmapImplementation {
 
 using Implementation = PmapImplementation;
 
-Result<Own<Pmap>> Pmap::create() { return Implementation::create(); }
+Result<Own<Pmap>> Pmap::create() {
+  return Implementation::create();
+}
 
 Pmap::~Pmap() {
   if (root_ == 0) return;
@@ -160,8 +167,8 @@ Result<> Pmap::map(UserAddr at, PhysAddr frames, usize pages, Protection protect
   while (done < pages) {
     const u64 address = at.value + done * kPageSize, frame = frames.value + done * kPageSize;
     const usize left = pages - done;
-    if (left >= x86::kEntries && is_aligned(address, kLargePageSize) && is_aligned(frame, kLargePageSize) &&
-        protection != Protection::kNone) {
+    if (left >= x86::kEntries && is_aligned(address, kLargePageSize) &&
+        is_aligned(frame, kLargePageSize) && protection != Protection::kNone) {
       const u64 directory = TRY(Implementation::table_for(*this, address, 1, true));
       u64& entry = table_at(directory)[x86::level_index(address, 1)];
       if (!in_use(entry)) {
@@ -190,10 +197,11 @@ void Pmap::unmap(UserAddr at, usize pages) {
 }
 
 void Pmap::protect(UserAddr at, usize pages, Protection protection) {
-  Implementation::for_each_entry(*this, at.value, at.value + pages * kPageSize, [&](u64& entry, u64, u64 size) {
-    const u64 keep = entry & (x86::kAccessed | x86::kDirty | (size > kPageSize ? kLarge : 0));
-    entry = make_entry(entry & kAddressMask, protection) | keep;
-  });
+  Implementation::for_each_entry(
+      *this, at.value, at.value + pages * kPageSize, [&](u64& entry, u64, u64 size) {
+        const u64 keep = entry & (x86::kAccessed | x86::kDirty | (size > kPageSize ? kLarge : 0));
+        entry = make_entry(entry & kAddressMask, protection) | keep;
+      });
   Implementation::flush(*this, at.value, pages);
 }
 
@@ -204,8 +212,8 @@ bool Pmap::lookup(UserAddr at, Mapping& out) const {
     if (!in_use(entry)) return false;
     if (level == 0 || (entry & kLarge)) {
       const u64 inside = at.value & (x86::level_size(level) - 1) & ~(kPageSize - 1);
-      out = {PhysAddr((entry & kAddressMask) + inside), protection_of(entry), (entry & x86::kAccessed) != 0,
-             (entry & x86::kDirty) != 0};
+      out = {PhysAddr((entry & kAddressMask) + inside), protection_of(entry),
+             (entry & x86::kAccessed) != 0, (entry & x86::kDirty) != 0};
       return true;
     }
     table = entry & kAddressMask;
@@ -243,6 +251,8 @@ void Pmap::activate() {
   if (!Implementation::active(*this)) x86::write_cr3(root_);
 }
 
-usize Pmap::table_bytes() const { return table_pages_ * kPageSize; }
+usize Pmap::table_bytes() const {
+  return table_pages_ * kPageSize;
+}
 
 }  // namespace narwhal

@@ -1,4 +1,5 @@
-// What a PVH loader hands over (Xen, include/public/arch-x86/hvm/start_info.h). All addresses are physical.
+// What a PVH loader hands over (Xen, include/public/arch-x86/hvm/start_info.h). All addresses are
+// physical.
 #pragma once
 
 #include "kernel/base/types.h"

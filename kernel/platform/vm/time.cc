@@ -15,8 +15,8 @@ constexpr u32 kShift = 32;
 constexpr u64 kPitHz = 1'193'182;
 
 constinit platform::TscClock tsc{};
-constinit u64 ticks_per_us_32 = 0;  // time-stamp ticks a microsecond, 32.32
-constinit u64 apic_per_ns_32 = 0;   // APIC timer ticks a ns, 32.32
+constinit u64 tsc_per_ns_32 = 0;   // time-stamp ticks a ns, 32.32
+constinit u64 apic_per_ns_32 = 0;  // APIC timer ticks a ns, 32.32
 constinit i64 wall_clock_at_boot = 0;
 
 // Channel 2 of the 8254, which counts down at a fixed rate: gate on, speaker off.
@@ -78,7 +78,8 @@ u64 told_tsc_hz() {
   }
   if (x86::cpuid(0).eax >= 0x15) {
     const auto ratio = x86::cpuid(0x15);
-    if (ratio.eax != 0 && ratio.ebx != 0 && ratio.ecx != 0) return u64{ratio.ecx} * ratio.ebx / ratio.eax;
+    if (ratio.eax != 0 && ratio.ebx != 0 && ratio.ecx != 0)
+      return u64{ratio.ecx} * ratio.ebx / ratio.eax;
   }
   return 0;
 }
@@ -87,7 +88,9 @@ u8 cmos(u8 reg) {
   x86::out8(0x70, reg);
   return x86::in8(0x71);
 }
-unsigned from_bcd(u8 value, bool binary) { return binary ? value : (value & 15) + (value >> 4) * 10; }
+unsigned from_bcd(u8 value, bool binary) {
+  return binary ? value : (value & 15) + (value >> 4) * 10;
+}
 
 // Days since 1970-01-01 of a date of the Gregorian calendar.
 i64 days_since_epoch(i64 year, unsigned month, unsigned day) {
@@ -116,7 +119,8 @@ i64 read_clock() {
   now[2] &= 0x7f;
   unsigned hour = from_bcd(now[2], binary);
   if (!(mode & 2)) hour = hour % 12 + (afternoon ? 12 : 0);
-  const i64 days = days_since_epoch(2000 + from_bcd(now[5], binary), from_bcd(now[4], binary), from_bcd(now[3], binary));
+  const i64 days = days_since_epoch(2000 + from_bcd(now[5], binary), from_bcd(now[4], binary),
+                                    from_bcd(now[3], binary));
   return ((days * 24 + hour) * 60 + from_bcd(now[1], binary)) * 60 + from_bcd(now[0], binary);
 }
 
@@ -133,7 +137,7 @@ void time_init() {
   tsc.mult = u32((kNanosPerSecond << shift) / tsc_hz);
   tsc.base_tsc = x86::read_tsc_ordered();
   tsc.base_ns = 0;
-  ticks_per_us_32 = (tsc_hz << 22) / 1'000'000 << 10;
+  tsc_per_ns_32 = (tsc_hz << 24) / kNanosPerSecond << 8;
   apic_per_ns_32 = (apic_hz << 24) / kNanosPerSecond << 8;
   if (cpu_features.tsc_deadline) apic_use_tsc_deadline();
   wall_clock_at_boot = read_clock() * i64(kNanosPerSecond);
@@ -146,9 +150,13 @@ u64 platform::monotonic_ns() {
   return u64((unsigned __int128){ticks} * vm::tsc.mult >> vm::tsc.shift) + vm::tsc.base_ns;
 }
 
-i64 platform::boot_wall_clock_ns() { return vm::wall_clock_at_boot; }
+i64 platform::boot_wall_clock_ns() {
+  return vm::wall_clock_at_boot;
+}
 
-platform::TscClock platform::tsc_clock() { return vm::tsc; }
+platform::TscClock platform::tsc_clock() {
+  return vm::tsc;
+}
 
 void platform::set_timer(u64 deadline_ns) {
   using namespace vm;
@@ -157,7 +165,7 @@ void platform::set_timer(u64 deadline_ns) {
   if (cpu_features.tsc_deadline) {
     u64 ticks = 0;
     if (deadline_ns != kNoDeadline) {
-      const auto ahead = (unsigned __int128){wait} * ticks_per_us_32 / 1000 >> 32;
+      const auto ahead = (unsigned __int128){wait} * tsc_per_ns_32 >> 32;
       ticks = x86::read_tsc() + u64(ahead) + 1;
     }
     x86::write_msr(x86::kMsrTscDeadline, ticks);

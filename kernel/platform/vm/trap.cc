@@ -40,12 +40,12 @@ upcall::PageFault page_fault(u64 address, u64 error) {
           (error & kFaultPresent) != 0};
 }
 
-void interrupt(u32 vector) {
+void interrupt(u32 vector, bool from_user) {
   CpuLocal& cpu = cpu_local();
   ++cpu.interrupt_depth;
   if (vector == kTimerVector) {
     end_of_interrupt();
-    upcall::on_timer();
+    upcall::on_timer(from_user);
   } else if (vector == kSpuriousVector) {
     // No end of interrupt: it was none (Intel SDM vol. 3, section 10.9).
   } else {
@@ -80,7 +80,7 @@ void narwhal_trap_from_user(narwhal::u64 vector, narwhal::UserRegs& regs) {
   const u64 error = regs.orig_rax;
   regs.orig_rax = ~u64{0};
   if (vector >= kExceptions) {
-    interrupt(u32(vector));
+    interrupt(u32(vector), true);
     return;
   }
   const u64 address = x86::read_cr2();
@@ -96,13 +96,14 @@ void narwhal_trap_from_kernel(narwhal::u64 vector, narwhal::UserRegs& regs) {
   using namespace narwhal;
   using namespace narwhal::vm;
   if (vector >= kExceptions) {
-    interrupt(u32(vector));
+    interrupt(u32(vector), false);
     return;
   }
   const u64 error = regs.orig_rax;
   const u64 address = x86::read_cr2();
   const auto find_recovery = [&]() -> u64 {
-    for (const Recovery* entry = kernel_exception_table_start; entry < kernel_exception_table_end; ++entry)
+    for (const Recovery* entry = kernel_exception_table_start; entry < kernel_exception_table_end;
+         ++entry)
       if (reinterpret_cast<u64>(&entry->instruction) + u64(i64(entry->instruction)) == regs.rip)
         return reinterpret_cast<u64>(&entry->resume) + u64(i64(entry->resume));
     return 0;
@@ -130,5 +131,9 @@ void narwhal_fatal_trap(narwhal::u64 vector, narwhal::UserRegs& regs) {
 }  // extern "C"
 
 // The C++ behind the calls that entry.S makes.
-extern "C" bool narwhal_upcall_syscall(narwhal::UserRegs& regs) { return narwhal::upcall::on_syscall(regs); }
-extern "C" void narwhal_upcall_return_to_user(narwhal::UserRegs& regs) { narwhal::upcall::on_return_to_user(regs); }
+extern "C" bool narwhal_upcall_syscall(narwhal::UserRegs& regs) {
+  return narwhal::upcall::on_syscall(regs);
+}
+extern "C" void narwhal_upcall_return_to_user(narwhal::UserRegs& regs) {
+  narwhal::upcall::on_return_to_user(regs);
+}

@@ -31,8 +31,8 @@ usize zero_user(UserAddr to, usize size) {
 Result<usize> copy_string_from_user(char* to, UserAddr from, usize capacity) {
   if (from.value >= kUserEnd.value) return Errno::kFault;
   const usize reach = kUserEnd.value - from.value;
-  const isize length =
-      narwhal_user_string(to, reinterpret_cast<const char*>(from.value), capacity < reach ? capacity : reach);
+  const isize length = narwhal_user_string(to, reinterpret_cast<const char*>(from.value),
+                                           capacity < reach ? capacity : reach);
   if (length == -2 && capacity <= reach) return Errno::kNameTooLong;
   if (length < 0) return Errno::kFault;
   return usize(length);
@@ -43,7 +43,8 @@ Result<u32> atomic_load_user(UserAddr address) {
   if (!user_range_ok(address, sizeof(u32))) return Errno::kFault;
   InterruptGuard guard;
   u32 value;
-  if (!narwhal_user_load32(&value, reinterpret_cast<const void*>(address.value))) return Errno::kFault;
+  if (!narwhal_user_load32(&value, reinterpret_cast<const void*>(address.value)))
+    return Errno::kFault;
   return value;
 }
 
@@ -51,7 +52,8 @@ Result<u32> atomic_compare_exchange_user(UserAddr address, u32 expected, u32 des
   if (!user_range_ok(address, sizeof(u32))) return Errno::kFault;
   InterruptGuard guard;
   u32 value = expected;
-  if (!narwhal_user_cas32(&value, reinterpret_cast<void*>(address.value), desired)) return Errno::kFault;
+  if (!narwhal_user_cas32(&value, reinterpret_cast<void*>(address.value), desired))
+    return Errno::kFault;
   return value;
 }
 

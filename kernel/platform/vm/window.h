@@ -1,4 +1,5 @@
-// The kernel's window: one entry of the top-level page table, 512 GiB, chosen at boot (docs/decisions/0011).
+// The kernel's window: one entry of the top-level page table, 512 GiB, chosen at boot
+// (docs/decisions/0011).
 #pragma once
 
 #include "kernel/base/addr.h"

@@ -1,0 +1,65 @@
+// The serial port at 0x3f8, a 16550, and the kernel's log on it.
+#include "kernel/arch/x86_64/instructions.h"
+#include "kernel/base/log.h"
+#include "kernel/platform/cpu_local.h"
+#include "kernel/platform/machine.h"
+
+namespace narwhal {
+
+constinit LogLevel log_level = LogLevel::kWarn;
+
+namespace {
+
+constexpr u16 kPort = 0x3f8;
+constexpr u32 kLine = 4;  // ISA interrupt
+constexpr u16 kData = 0, kInterruptEnable = 1, kFifoControl = 2, kModemControl = 4, kLineStatus = 5;
+constexpr u8 kDataReady = 1, kTransmitterEmpty = 0x20;
+
+constinit void (*receiver)(std::string_view) = nullptr;
+
+void put(char c) {
+  // Where no port is, the status reads as all ones, so this ends.
+  for (u32 tries = 0; !(x86::in8(kPort + kLineStatus) & kTransmitterEmpty) && tries < 100'000;
+       ++tries) {
+  }
+  x86::out8(kPort + kData, u8(c));
+}
+
+void on_interrupt(void*) {
+  char bytes[64];
+  usize count = 0;
+  while (x86::in8(kPort + kLineStatus) & kDataReady) {
+    bytes[count++] = char(x86::in8(kPort + kData));
+    if (count == sizeof bytes) {
+      receiver({bytes, count});
+      count = 0;
+    }
+  }
+  if (count != 0) receiver({bytes, count});
+}
+
+}  // namespace
+
+void platform::console_write(std::string_view bytes) {
+  InterruptGuard guard;
+  for (char c : bytes) put(c);
+}
+
+void platform::console_set_receiver(void (*receive)(std::string_view bytes)) {
+  receiver = receive;
+  if (!register_irq(kLine, false, false, on_interrupt, nullptr).ok()) return;
+  x86::out8(kPort + kFifoControl, 0x07);      // on, emptied
+  x86::out8(kPort + kModemControl, 0x0b);     // lets interrupts out
+  x86::out8(kPort + kInterruptEnable, 0x01);  // when bytes come
+}
+
+void log_line(LogLevel level, std::string_view text) {
+  constexpr std::string_view kNames[] = {"error: ", "warning: ", "", ""};
+  const u64 us = platform::monotonic_ns() / kNanosPerMicro;
+  Text<320> line;
+  line << '[' << us / 1'000'000 << '.' << padded(us % 1'000'000, 6, '0')
+       << "] narwhal: " << kNames[u8(level)] << text << '\n';
+  platform::console_write(line.view());
+}
+
+}  // namespace narwhal

@@ -1,0 +1,155 @@
+#include "kernel/platform/vm/panic.h"
+
+#include "kernel/arch/x86_64/instructions.h"
+#include "kernel/base/log.h"
+#include "kernel/base/panic.h"
+#include "kernel/base/symbols/symbol_table.h"
+#include "kernel/platform/machine.h"
+#include "kernel/platform/upcalls.h"
+#include "kernel/platform/vm/window.h"
+
+extern "C" {
+extern const std::byte kernel_symbols_start[], kernel_symbols_end[];
+extern const char kernel_text_start[], kernel_text_end[];
+}
+
+namespace narwhal {
+namespace {
+
+constexpr std::string_view kTrapNames[] = {
+    "divide error",
+    "debug",
+    "NMI",
+    "breakpoint",
+    "overflow",
+    "bound range",
+    "invalid opcode",
+    "no FPU",
+    "double fault",
+    "coprocessor overrun",
+    "invalid TSS",
+    "segment not present",
+    "stack fault",
+    "general protection",
+    "page fault",
+    "reserved",
+    "x87 error",
+    "alignment check",
+    "machine check",
+    "SIMD error",
+};
+constexpr u8 kPanicStatus = 0x7f;
+
+constinit bool panicking = false;
+
+void print(std::string_view text) {
+  log_line(LogLevel::kError, text);
+}
+
+void print_address(u64 address) {
+  const u64 base = vm::boot_state.window_base + vm::kImageOffset;
+  const SymbolTable symbols(std::span(kernel_symbols_start, kernel_symbols_end));
+  Text<200> line;
+  line << "  " << hex(address);
+  if (address >= base) {
+    const auto found = symbols.find(address - base);
+    if (!found.name.empty()) line << ' ' << found.name << '+' << hex(found.offset);
+  }
+  print(line.view());
+}
+
+bool in_text(u64 address) {
+  return address >= reinterpret_cast<u64>(kernel_text_start) &&
+         address < reinterpret_cast<u64>(kernel_text_end);
+}
+
+// Follows the chain of frame pointers for as long as it looks like one.
+void print_backtrace(u64 rip, u64 rbp) {
+  print("backtrace:");
+  if (rip != 0) print_address(rip);
+  const u64 window = vm::boot_state.window_base;
+  for (int depth = 0; depth < 32; ++depth) {
+    if (rbp < window + vm::kImageOffset || rbp >= window + vm::kDevicesOffset ||
+        !is_aligned(rbp, 8))
+      return;
+    const auto* frame = reinterpret_cast<const u64*>(rbp);
+    if (!in_text(frame[1])) return;
+    print_address(frame[1] - 1);
+    if (frame[0] <= rbp) return;
+    rbp = frame[0];
+  }
+}
+
+void print_registers(const UserRegs& r) {
+  const struct {
+    const char* name;
+    u64 value;
+  } registers[] = {{"rip", r.rip}, {"rsp", r.rsp}, {"rflags", r.rflags}, {"rax", r.rax},
+                   {"rbx", r.rbx}, {"rcx", r.rcx}, {"rdx", r.rdx},       {"rsi", r.rsi},
+                   {"rdi", r.rdi}, {"rbp", r.rbp}, {"r8", r.r8},         {"r9", r.r9},
+                   {"r10", r.r10}, {"r11", r.r11}, {"r12", r.r12},       {"r13", r.r13},
+                   {"r14", r.r14}, {"r15", r.r15}};
+  Text<200> line;
+  usize in_line = 0;
+  for (const auto& reg : registers) {
+    line << "  " << reg.name << ' ' << hex_digits(reg.value, 16);
+    if (++in_line == 4) {
+      print(line.view());
+      line.clear();
+      in_line = 0;
+    }
+  }
+  if (in_line) print(line.view());
+}
+
+[[noreturn]] void finish(const char* reason) {
+  upcall::on_panic(reason);
+  platform::power_off(kPanicStatus);
+}
+
+// Only once: a panic in a panic just stops.
+void begin() {
+  x86::disable_interrupts();
+  if (panicking) platform::power_off(kPanicStatus);
+  panicking = true;
+}
+
+}  // namespace
+
+void panic(const char* reason) {
+  begin();
+  Text<200> line;
+  line << "panic: " << reason;
+  print(line.view());
+  print_backtrace(0, reinterpret_cast<u64>(__builtin_frame_address(0)));
+  finish(reason);
+}
+
+void panic_at(const char* condition, const char* file, int line_number) {
+  Text<200> reason;
+  reason << "assertion failed: " << condition << " (" << file << ':' << line_number << ')';
+  panic(reason.c_str());
+}
+
+void vm::panic_with_trap(u32 vector, u64 error, u64 address, const UserRegs& regs) {
+  begin();
+  Text<160> reason;
+  reason << (vector < std::size(kTrapNames) ? kTrapNames[vector] : "trap") << " in the kernel at "
+         << hex(regs.rip) << ", error code " << hex(error) << ", address " << hex(address);
+  Text<200> line;
+  line << "panic: " << reason.view();
+  print(line.view());
+  print_registers(regs);
+  print_backtrace(regs.rip, regs.rbp);
+  finish(reason.c_str());
+}
+
+// What C code compiled into the kernel calls.
+extern "C" [[noreturn]] void abort() {
+  panic("abort() called");
+}
+extern "C" [[noreturn]] void __cxa_pure_virtual() {
+  panic("a pure virtual function was called");
+}
+
+}  // namespace narwhal
