@@ -8,8 +8,6 @@
 
 namespace narwhal {
 
-constinit Atomic<i64> file_time_offset_ns{0};
-
 Inode::Inode(FileSystem& file_system, FileType type, u64 number, u32 mode, u32 uid, u32 gid)
     : file_system_(file_system),
       number_(number),
