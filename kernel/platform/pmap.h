@@ -61,8 +61,9 @@ class Pmap : NonCopyable {
  private:
   friend struct PmapImplementation;
   Pmap() = default;
-  u64 root_ = 0;         // vm: physical address of the top-level table
-  u64 table_pages_ = 0;  // tables allocated below the root, the root included
+  // What a home needs to find its tables; not every home needs all.
+  [[maybe_unused]] u64 root_ = 0;         // vm: physical address of the top-level table
+  [[maybe_unused]] u64 table_pages_ = 0;  // tables allocated below the root, the root included
 };
 
 }  // namespace narwhal

@@ -1,0 +1,19 @@
+// For tests of lower rooms, where nobody defines what a home calls. Whatever is defined elsewhere
+// comes first.
+#include "kernel/platform/upcalls.h"
+
+namespace narwhal::upcall {
+
+[[gnu::weak]] bool on_syscall(UserRegs& regs) {
+  regs.rax = u64(-i64(Errno::kNoSys));
+  return false;
+}
+[[gnu::weak]] void on_return_to_user(UserRegs&) {}
+[[gnu::weak]] bool on_page_fault(const PageFault&, UserRegs*) {
+  return false;
+}
+[[gnu::weak]] void on_user_trap(const UserTrap&, UserRegs&) {}
+[[gnu::weak]] void on_timer(bool) {}
+[[gnu::weak]] void on_panic(const char*) {}
+
+}  // namespace narwhal::upcall
