@@ -19,11 +19,29 @@ struct SignalQueue {
   List<PendingSignal, &PendingSignal::node> entries;
 };
 
-// Of one task. Guarded by the process's signal lock except where noted.
+// What to do on each signal; shared by the threads of a process, and by processes made with
+// CLONE_SIGHAND.
+class SignalHandlers : public RefCounted {
+ public:
+  Result<Ref<SignalHandlers>> copy();
+  abi::SignalAction get(Signal signal);
+  // Returns the action before.
+  abi::SignalAction exchange(Signal signal, const abi::SignalAction& action);
+  // execve(2): caught signals get their default action, ignored ones stay ignored. With
+  // CLONE_CLEAR_SIGHAND ignored ones too.
+  void reset(bool also_ignored);
+
+ private:
+  SpinLock<LockRank::kSignalActions> lock_;
+  abi::SignalAction actions_[65] TA_GUARDED_BY(lock_) = {};
+};
+
+// Of one task. Guarded by Process::signal_lock except where noted.
 struct TaskSignals {
   SignalSet blocked;        // written only by the task itself
   SignalSet saved_blocked;  // what sigsuspend(2) and its kin put aside
   SignalQueue pending;      // thread-directed
+  // Of the task alone.
   abi::SignalStack alternate_stack{0, 2 /* SS_DISABLE */, 0, 0};
 };
 

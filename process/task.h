@@ -15,20 +15,59 @@ namespace narwhal {
 // The running task. Only in the context of one (system calls, faults of a program).
 inline Task& current_task();
 
-class Task final : public Thread {
+// How an interrupted call goes on through restart_syscall(2), when what is left to do is not in its
+// arguments (the rest of a relative time). The meaning of the words is the call's own.
+struct RestartBlock {
+  Result<i64> (*resume)(Task& task) = nullptr;
+  u64 words[6] = {};
+};
+
+// vfork(2): the parent waits here until the child has let go of its memory.
+class VforkCompletion : public RefCounted {
+ public:
+  Atomic<bool> done{false};
+  WaitQueue queue;
+  void complete() {
+    done.store(true);
+    queue.wake_all();
+  }
+};
+
+class Task final : public Thread, public GroupMember {
  public:
   u32 tid() const { return tid_; }
   Process& process() const { return *process_; }
+  bool is_leader() const { return tid_ == process_->pid(); }
 
+  // Gone once the task has ended (they are null then); only the task itself changes them.
   AddressSpace& memory() const { return *memory_; }
   FdTable& files() const { return *files_; }
   FsContext& fs() const { return *fs_; }
+  const Ref<AddressSpace>& memory_ref() const { return memory_; }
+  const Ref<FdTable>& files_ref() const { return files_; }
+  const Ref<FsContext>& fs_ref() const { return fs_; }
+  void set_files(Ref<FdTable> files) { files_ = std::move(files); }
+  void set_fs(Ref<FsContext> fs) { fs_ = std::move(fs); }
+  // execve(2): goes over to another address space at once.
+  void set_memory(Ref<AddressSpace> memory);
+
+  // On the way out: takes no signals any more.
+  bool ending() const { return ending_.load(Order::kAcquire); }
+  void begin_ending();
+  // Lets go of memory, descriptors and directories, before the task leaves its process.
+  void release_resources();
+
   const Credentials& credentials() const { return *credentials_; }
   const CredentialsRef& credentials_ref() const { return credentials_; }
   void set_credentials(CredentialsRef credentials) { credentials_ = std::move(credentials); }
   vfs::Actor actor() const { return {*fs_, *credentials_}; }
 
   TaskSignals signals;  // mask, pending, alternate stack
+  // The last exception in the program, for signal frames (sigcontext's trapno, err, cr2).
+  u64 trap_number = 0;
+  u64 trap_error = 0;
+  u64 trap_address = 0;
+  RestartBlock restart;
 
   // set_tid_address(2), set_robust_list(2), rseq(2): looked at when the thread ends.
   UserAddr clear_child_tid{};
@@ -37,12 +76,26 @@ class Task final : public Thread {
   u32 rseq_length = 0;
   u32 rseq_signature = 0;
 
-  ListNode group_node;  // in Process::tasks
+  // prctl(2), per thread.
+  bool no_new_privileges = false;
+  Signal parent_death_signal = Signal::kNone;
+  u64 timer_slack_ns = 50'000;
+  // sched(7), ioprio_set(2): kept and reported.
+  i32 policy = 0;
+  i32 real_time_priority = 0;
+  bool reset_on_fork = false;
+  u16 io_priority = 0;
+
+  u64 minor_faults = 0;
+  u64 start_time_ns = 0;
+
+  HashNode tid_node;  // in the table of tasks (process/pid_table.h)
 
  private:
-  friend class Process;
-  friend struct TaskBuilder;  // process/clone.cc: makes tasks
+  friend class Family;
+  friend struct TaskBuilder;  // process/task_builder.h: makes tasks
   explicit Task(std::string_view name) : Thread(name) {}
+  ~Task() override;
 
   u32 tid_ = 0;
   Ref<Process> process_;
@@ -51,6 +104,9 @@ class Task final : public Thread {
   Ref<FsContext> fs_;
   CredentialsRef credentials_;
   UserContext user_;
+  UserAddr set_child_tid_{};  // where the new task writes its number first (CLONE_CHILD_SETTID)
+  Ref<VforkCompletion> vfork_;
+  Atomic<bool> ending_{false};
 };
 
 inline Task& current_task() {

@@ -49,8 +49,29 @@ struct SignalSet {
   constexpr bool has(Signal s) const { return bits >> (int(s) - 1) & 1; }
   constexpr void add(Signal s) { bits |= u64{1} << (int(s) - 1); }
   constexpr void remove(Signal s) { bits &= ~(u64{1} << (int(s) - 1)); }
+  constexpr bool empty() const { return bits == 0; }
+  friend constexpr SignalSet operator|(SignalSet a, SignalSet b) { return {a.bits | b.bits}; }
+  friend constexpr SignalSet operator&(SignalSet a, SignalSet b) { return {a.bits & b.bits}; }
+  friend constexpr SignalSet operator~(SignalSet a) { return {~a.bits}; }
   friend constexpr bool operator==(SignalSet, SignalSet) = default;
 };
+constexpr SignalSet signal_set() {
+  return {};
+}
+template <typename... More>
+constexpr SignalSet signal_set(Signal first, More... more) {
+  SignalSet set = signal_set(more...);
+  set.add(first);
+  return set;
+}
+// Never blocked, caught or ignored.
+inline constexpr SignalSet kUnblockable = signal_set(Signal::kKill, Signal::kStop);
+constexpr bool is_real_time(Signal signal) {
+  return signal >= Signal::kRtMin;
+}
+constexpr bool is_signal(i32 number) {
+  return number >= 1 && number <= i32(Signal::kMax);
+}
 
 namespace abi {
 
@@ -98,6 +119,43 @@ struct SignalInfo {
   };
 };
 static_assert(sizeof(SignalInfo) == 128);
+
+// si_code: who sent it (sigaction(2)). Values above 0 are the kernel's.
+inline constexpr i32 kCodeUser = 0;
+inline constexpr i32 kCodeKernel = 0x80;
+inline constexpr i32 kCodeQueue = -1;
+inline constexpr i32 kCodeTimer = -2;
+inline constexpr i32 kCodeTkill = -6;
+inline constexpr i32 kSegvMapError = 1;
+inline constexpr i32 kSegvAccessError = 2;
+inline constexpr i32 kBusAlignment = 1;
+inline constexpr i32 kBusAddress = 2;
+inline constexpr i32 kFpeIntegerDivide = 1;
+inline constexpr i32 kIllegalOperand = 2;
+inline constexpr i32 kTrapTrace = 2;
+inline constexpr i32 kChildExited = 1;
+inline constexpr i32 kChildKilled = 2;
+inline constexpr i32 kChildDumped = 3;
+inline constexpr i32 kChildStopped = 5;
+inline constexpr i32 kChildContinued = 6;
+
+// SignalAction::handler
+inline constexpr u64 kSignalDefault = 0;
+inline constexpr u64 kSignalIgnore = 1;
+// SignalAction::flags
+inline constexpr u64 kActionNoChildStop = 1;
+inline constexpr u64 kActionNoChildWait = 2;
+inline constexpr u64 kActionSigInfo = 4;
+inline constexpr u64 kActionRestorer = 0x04000000;
+inline constexpr u64 kActionOnStack = 0x08000000;
+inline constexpr u64 kActionRestart = 0x10000000;
+inline constexpr u64 kActionNoDefer = 0x40000000;
+inline constexpr u64 kActionResetHand = 0x80000000;
+// SignalStack::flags
+inline constexpr i32 kStackOnStack = 1;
+inline constexpr i32 kStackDisable = 2;
+inline constexpr i32 kStackAutoDisarm = i32(0x80000000);
+inline constexpr u64 kMinimumSignalStack = 2048;
 
 struct SignalAction {
   u64 handler;  // SIG_DFL 0, SIG_IGN 1

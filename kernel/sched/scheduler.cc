@@ -150,7 +150,10 @@ void Scheduler::start(Thread& thread, void (*entry)(void*), void* argument) {
   thread.add_ref();  // the scheduler's own
   thread.entry_ = entry;
   thread.argument_ = argument;
-  platform::context_init(thread.context_, thread.kernel_stack_top(), begin_thread, &thread);
+  // Below the place of the program's registers, which a new user thread brings along.
+  auto* stack = static_cast<std::byte*>(thread.kernel_stack_top()) -
+                align_up(sizeof(UserRegs), 64);
+  platform::context_init(thread.context_, stack, begin_thread, &thread);
   InterruptGuard no_interrupts;
   Cpu& cpu = this_cpu();
   SpinGuard guard(cpu.lock);

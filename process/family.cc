@@ -1,0 +1,205 @@
+#include "process/family.h"
+
+#include "process/signals.h"
+
+namespace narwhal {
+
+namespace {
+
+constinit void (*program_ended)(i32 wait_status) = nullptr;
+constexpr u32 kFirstPid = 1;
+
+// clock_t of siginfo: hundredths of a second.
+i64 clock_ticks(u64 ns) {
+  return i64(ns / 10'000'000);
+}
+
+}  // namespace
+
+void set_program_ended_handler(void (*ended)(i32 wait_status)) {
+  program_ended = ended;
+}
+
+// --- the end
+
+void Family::begin_exit(Process& process, i32 wait_status) {
+  if (!process.exiting_.load(Order::kRelaxed)) {
+    process.wait_status_ = wait_status;
+    process.exiting_.store(true, Order::kRelease);
+  }
+  process.stopped_.store(false, Order::kRelease);
+  for_each_task(process, [](Task& task) {
+    task.set_user_work(UserWork::kExit);
+    task.interrupt();
+  });
+  process.continued_.wake_all();
+}
+
+bool Family::leave(Task& task, i32 status) {
+  Process& process = task.process();
+  bool last;
+  {
+    SpinGuard guard(thread_list_lock);
+    process.ended_tasks_.add(task);
+    pid_table::remove(task);
+    process.tasks_.remove(task);
+    last = process.task_count_.fetch_sub(1) == 1;
+    // Without exit_group(2) the leader's status is the process's.
+    if (!process.exiting_.load(Order::kRelaxed) && task.is_leader()) process.wait_status_ = status;
+    if (last) {
+      process.exiting_.store(true, Order::kRelease);
+      process.zombie_ = true;
+      process.ended_uid_ = task.credentials().uid;
+      reparent_children(process);
+      notify_parent(process);
+    }
+  }
+  if (last && process.pid_ == kFirstPid && program_ended) program_ended(process.wait_status_);
+  return last;
+}
+
+void Family::notify_parent(Process& process) {
+  Process* parent = process.parent_;
+  if (!parent) return;
+  bool reap = false;
+  if (process.exit_signal_ != Signal::kNone) {
+    const i32 status = process.wait_status_;
+    const i32 signal = status & 0x7f;
+    abi::SignalInfo info{};
+    info.number = i32(process.exit_signal_);
+    info.code = signal == 0       ? abi::kChildExited
+                : (status & 0x80) ? abi::kChildDumped
+                                  : abi::kChildKilled;
+    info.child.pid = i32(process.pid_);
+    info.child.uid = process.ended_uid_;
+    info.child.status = signal == 0 ? status >> 8 & 0xff : signal;
+    info.child.user_time = clock_ticks(process.ended_tasks_.user_ns);
+    info.child.system_time = clock_ticks(process.ended_tasks_.system_ns);
+    if (process.exit_signal_ == Signal::kChld) {
+      const abi::SignalAction action = parent->handlers().get(Signal::kChld);
+      reap = action.handler == abi::kSignalIgnore || (action.flags & abi::kActionNoChildWait);
+    }
+    send_signal_locked(*parent, nullptr, info).ignore();
+  }
+  parent->child_events.wake_all();
+  if (reap) forget(process);
+}
+
+void Family::notify_parent_of_stop(Process& process, i32 code, i32 status) {
+  Process* parent = process.parent_;
+  if (!parent) return;
+  const abi::SignalAction action = parent->handlers().get(Signal::kChld);
+  if (action.handler != abi::kSignalIgnore && !(action.flags & abi::kActionNoChildStop)) {
+    abi::SignalInfo info{};
+    info.number = i32(Signal::kChld);
+    info.code = code;
+    info.child.pid = i32(process.pid_);
+    info.child.status = status;
+    send_signal_locked(*parent, nullptr, info).ignore();
+  }
+  parent->child_events.wake_all();
+}
+
+void Family::reparent_children(Process& process) {
+  Process* heir = process.parent_;
+  while (heir && !heir->child_subreaper.load(Order::kRelaxed) && heir->pid_ != kFirstPid)
+    heir = heir->parent_;
+  if (!heir && process.pid_ != kFirstPid) heir = pid_table::process(kFirstPid);
+  while (Process* child = process.children_.pop_front()) {
+    child->parent_ = heir;
+    if (heir) heir->children_.push_back(*child);
+    for_each_task(*child, [&](Task& task) {
+      if (task.parent_death_signal == Signal::kNone) return;
+      send_signal_locked(*child, &task, kernel_signal(task.parent_death_signal)).ignore();
+    });
+    if (child->zombie_) {
+      if (heir)
+        notify_parent(*child);
+      else
+        forget(*child);
+    }
+  }
+}
+
+void Family::forget(Process& process) {
+  if (process.parent_) process.parent_->children_.remove(process);
+  process.parent_ = nullptr;
+  pid_table::remove(process);
+  process.drop_ref();  // the table's
+}
+
+// --- stopping
+
+void Family::begin_stop(Process& process, Signal signal) {
+  if (process.exiting_.load(Order::kRelaxed)) return;
+  if (process.stopped_.exchange(true)) return;
+  process.stop_report_ = i32(signal) << 8 | 0x7f;
+  for_each_task(process, [](Task& task) {
+    task.set_user_work(UserWork::kSignal);
+    task.interrupt();
+  });
+  notify_parent_of_stop(process, abi::kChildStopped, i32(signal));
+}
+
+void Family::go_on(Process& process) {
+  if (!process.stopped_.exchange(false)) return;
+  constexpr i32 kContinued = 0xffff;
+  process.stop_report_ = kContinued;
+  process.continued_.wake_all();
+  notify_parent_of_stop(process, abi::kChildContinued, i32(Signal::kCont));
+}
+
+bool Family::group_orphaned(u32 group, const Process* without) {
+  bool orphaned = true;
+  pid_table::processes().for_each([&](Process& process) TA_NO_ANALYSIS {
+    if (process.group_id_ != group || process.zombie_ || &process == without) return;
+    const Process* parent = process.parent_;
+    if (parent && parent->group_id_ != group && parent->session_id_ == process.session_id_)
+      orphaned = false;
+  });
+  return orphaned;
+}
+
+// --- waiting
+
+bool Family::matches(const Process& parent, const Process& child, const WaitRequest& request) {
+  if (request.which > 0 && child.pid_ != u32(request.which)) return false;
+  if (request.which == 0 && child.group_id_ != parent.group_id_) return false;
+  if (request.which < -1 && child.group_id_ != u32(-request.which)) return false;
+  const bool is_clone = child.exit_signal_ != Signal::kChld;
+  return request.clones_too || is_clone == request.clones_only;
+}
+
+Result<Family::WaitResult> Family::poll_children(Process& parent, const WaitRequest& request) {
+  SpinGuard guard(thread_list_lock);
+  bool any = false;
+  for (Process* child = parent.children_.front(); child; child = parent.children_.next(*child)) {
+    if (!matches(parent, *child, request)) continue;
+    any = true;
+    WaitResult result;
+    result.pid = child->pid_;
+    result.uid = child->ended_uid_;
+    result.usage = child->ended_tasks_;
+    result.usage.add(child->ended_children_);
+    if (child->zombie_) {
+      if (!request.exited) continue;
+      result.wait_status = child->wait_status_;
+      if (!request.keep) {
+        parent.ended_children_.add(result.usage);
+        forget(*child);
+      }
+      return result;
+    }
+    if (child->stop_report_ == 0) continue;
+    result.is_stop = (child->stop_report_ & 0xff) == 0x7f;
+    result.is_continue = !result.is_stop;
+    if (!(result.is_stop ? request.stopped : request.continued)) continue;
+    result.wait_status = child->stop_report_;
+    if (!request.keep) child->stop_report_ = 0;
+    return result;
+  }
+  if (!any) return Errno::kChild;
+  return WaitResult{};
+}
+
+}  // namespace narwhal

@@ -1,0 +1,85 @@
+#include "process/pid_table.h"
+
+#include "process/family.h"
+
+namespace narwhal {
+
+constinit SpinLock<LockRank::kThreadList> thread_list_lock;
+
+namespace {
+
+constinit pid_table::Tasks task_table TA_GUARDED_BY(thread_list_lock);
+constinit pid_table::Processes process_table TA_GUARDED_BY(thread_list_lock);
+constinit u32 last_number TA_GUARDED_BY(thread_list_lock) = 0;
+constinit bool wrapped TA_GUARDED_BY(thread_list_lock) = false;
+
+// A number stays taken while a group or session bears it (setpgid(2)).
+bool group_bears(u32 number) TA_REQUIRES(thread_list_lock) {
+  bool found = false;
+  process_table.for_each([&](Process& process) {
+    if (process.group_id() == number || process.session_id() == number) found = true;
+  });
+  return found;
+}
+
+}  // namespace
+
+Result<u32> pid_table::take_number() {
+  constexpr u32 kFirstAfterWrap = 300;  // as Linux: low numbers are not used again
+  for (u32 tries = 0; tries < kPidLimit; ++tries) {
+    if (++last_number >= kPidLimit) {
+      last_number = kFirstAfterWrap;
+      wrapped = true;
+    }
+    if (!wrapped) return last_number;
+    if (!task(last_number) && !process(last_number) && !group_bears(last_number))
+      return last_number;
+  }
+  return Errno::kAgain;
+}
+
+Result<> pid_table::add(Task& task) {
+  return task_table.insert(task);
+}
+Result<> pid_table::add(Process& process) {
+  return process_table.insert(process);
+}
+void pid_table::remove(Task& task) {
+  task_table.remove(task);
+}
+void pid_table::remove(Process& process) {
+  process_table.remove(process);
+}
+Task* pid_table::task(u32 tid) {
+  return task_table.find(mix_hash(tid), [=](const Task& task) { return task.tid() == tid; });
+}
+Process* pid_table::process(u32 pid) {
+  return process_table.find(mix_hash(pid),
+                            [=](const Process& process) { return process.pid() == pid; });
+}
+const pid_table::Tasks& pid_table::tasks() {
+  return task_table;
+}
+const pid_table::Processes& pid_table::processes() {
+  return process_table;
+}
+
+Ref<Task> find_task(u32 tid) {
+  SpinGuard guard(thread_list_lock);
+  return Ref<Task>(pid_table::task(tid));
+}
+Ref<Process> find_process(u32 pid) {
+  SpinGuard guard(thread_list_lock);
+  return Ref<Process>(pid_table::process(pid));
+}
+Ref<Task> find_task_of(Process& process) {
+  SpinGuard guard(thread_list_lock);
+  if (Task* leader = pid_table::task(process.pid())) return Ref<Task>(leader);
+  return Ref<Task>(Family::first_task(process));
+}
+u32 last_pid() {
+  SpinGuard guard(thread_list_lock);
+  return last_number;
+}
+
+}  // namespace narwhal

@@ -1,0 +1,34 @@
+#include "process/task.h"
+
+#include "process/pid_table.h"
+
+namespace narwhal {
+
+Task::~Task() {
+  ::operator delete(user_.fpu_area, std::align_val_t(64));
+}
+
+void Task::set_memory(Ref<AddressSpace> memory) {
+  memory->pmap().activate();
+  pmap_ = &memory->pmap();
+  memory_ = std::move(memory);
+  if (auto vfork = std::move(vfork_)) vfork->complete();
+}
+
+void Task::begin_ending() {
+  ending_.store(true, Order::kRelease);
+  clear_interrupt();
+  clear_user_work(UserWork::kExit | UserWork::kSignal);
+}
+
+void Task::release_resources() {
+  // The scheduler must not come back to page tables that may be gone.
+  pmap_ = nullptr;
+  memory_ = nullptr;
+  if (auto vfork = std::move(vfork_)) vfork->complete();
+  files_ = nullptr;
+  fs_ = nullptr;
+  if (process_->task_count() == 1) process_->set_executable({});
+}
+
+}  // namespace narwhal

@@ -1,0 +1,215 @@
+#include "process/task_builder.h"
+
+#include "kernel/abi/resource.h"
+#include "process/family.h"
+#include "process/signals.h"
+
+namespace narwhal {
+
+namespace {
+
+// Linux's own at boot (include/asm-generic/resource.h), with the number of processes and pending
+// signals that a small machine gets.
+constexpr u64 kUnlimited = ~u64{0};
+constexpr u64 kManyProcesses = 32768;
+
+void set_first_limits(Process& process) {
+  process.set_limit(abi::kLimitStack, {8 * kMiB, kUnlimited});
+  process.set_limit(abi::kLimitCore, {0, kUnlimited});
+  process.set_limit(abi::kLimitProcesses, {kManyProcesses, kManyProcesses});
+  process.set_limit(abi::kLimitOpenFiles, {1024, 1024 * 1024});
+  process.set_limit(abi::kLimitLockedMemory, {8 * kMiB, 8 * kMiB});
+  process.set_limit(abi::kLimitPendingSignals, {kManyProcesses, kManyProcesses});
+  process.set_limit(abi::kLimitMessageQueues, {819200, 819200});
+  process.set_limit(abi::kLimitNice, {0, 0});
+  process.set_limit(abi::kLimitRealTimePriority, {0, 0});
+}
+
+constexpr CloneFlags kNamespaces =
+    CloneFlags::kNewNs | CloneFlags::kNewCgroup | CloneFlags::kNewUts | CloneFlags::kNewIpc |
+    CloneFlags::kNewUser | CloneFlags::kNewPid | CloneFlags::kNewNet | CloneFlags::kNewTime;
+
+Result<> check_flags(const CloneRequest& request) {
+  const CloneFlags flags = request.flags;
+  const auto set = [&](CloneFlags flag) { return has(flags, flag); };
+  if (set(CloneFlags::kThread) && !set(CloneFlags::kSigHand)) return Errno::kInval;
+  if (set(CloneFlags::kSigHand) && !set(CloneFlags::kVm)) return Errno::kInval;
+  if (set(CloneFlags::kSigHand) && set(CloneFlags::kClearSigHand)) return Errno::kInval;
+  if (set(CloneFlags::kNewNs) && set(CloneFlags::kFs)) return Errno::kInval;
+  if (set(CloneFlags::kThread) && set(CloneFlags::kPidFd)) return Errno::kInval;
+  // There is one namespace of each kind. Linux without namespaces says EINVAL too.
+  if (set(kNamespaces)) return Errno::kInval;
+  // No pidfd, no cgroups.
+  if (set(CloneFlags::kPidFd) || set(CloneFlags::kIntoCgroup)) return Errno::kInval;
+  return {};
+}
+
+}  // namespace
+
+Result<Ref<Task>> TaskBuilder::make(std::string_view name) {
+  auto task = Ref<Task>::adopt(new (std::nothrow) Task(name));
+  if (!task) return Errno::kNoMem;
+  TRY(task->allocate_stack());
+  task->user_.fpu_area = static_cast<std::byte*>(
+      ::operator new(platform::fpu_area_size(), std::align_val_t(64), std::nothrow));
+  if (!task->user_.fpu_area) return Errno::kNoMem;
+  task->user_context_ = &task->user_;
+  task->start_time_ns = platform::monotonic_ns();
+  return task;
+}
+
+// The first thing that a new task does.
+void TaskBuilder::begin(void* argument) {
+  Task& task = *static_cast<Task*>(argument);
+  // A failure is nobody's fault any more (clone(2) ignores it too).
+  if (task.set_child_tid_.value != 0) store_user(task.set_child_tid_, task.tid()).ignore();
+  platform::enter_user(task.user_regs());
+}
+
+Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
+  auto task = TRY(make(program.name));
+  auto process = TRY(make_ref<Process>());
+  process->handlers_ = TRY(make_ref<SignalHandlers>());
+  process->start_time_ns_ = task->start_time_ns;
+  process->executed_ = true;
+  set_first_limits(*process);
+  process->set_executable(std::move(program.executable));
+  task->process_ = process;
+  task->pmap_ = &program.memory->pmap();
+  task->memory_ = std::move(program.memory);
+  task->files_ = std::move(program.files);
+  task->fs_ = std::move(program.fs);
+  task->credentials_ = std::move(program.credentials);
+  platform::fpu_area_init(task->user_.fpu_area);
+  platform::user_regs_init(task->user_regs(), program.entry, program.stack);
+  {
+    SpinGuard guard(thread_list_lock);
+    task->tid_ = TRY(pid_table::take_number());
+    process->pid_ = process->group_id_ = process->session_id_ = task->tid_;
+    TRY(pid_table::add(*process));
+    process->add_ref();  // the table's
+    TRY(pid_table::add(*task));
+    process->tasks_.push_back(*task);
+    process->task_count_.store(1);
+  }
+  task->start(begin, task.get());
+  return task;
+}
+
+Result<Ref<Process>> TaskBuilder::make_process(Task& parent, const CloneRequest& request) {
+  Process& old = parent.process();
+  auto process = TRY(make_ref<Process>());
+  const bool share_handlers = has(request.flags, CloneFlags::kSigHand);
+  process->handlers_ = share_handlers ? old.handlers_ : TRY(old.handlers_->copy());
+  if (has(request.flags, CloneFlags::kClearSigHand)) process->handlers_->reset(true);
+  for (usize i = 0; i < kResourceLimits; ++i) process->set_limit(i, old.limit(i));
+  process->set_executable(old.executable());
+  process->dumpable.store(old.dumpable.load());
+  process->personality.store(old.personality.load());
+  process->exit_signal_ = request.exit_signal;
+  process->start_time_ns_ = platform::monotonic_ns();
+  return process;
+}
+
+// Memory, descriptors, directories: shared or copied as the flags say.
+Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& request) {
+  const auto set = [&](CloneFlags flag) { return has(request.flags, flag); };
+  child.memory_ = set(CloneFlags::kVm) ? parent.memory_ : TRY(parent.memory_->clone());
+  child.pmap_ = &child.memory_->pmap();
+  child.files_ = set(CloneFlags::kFiles) ? parent.files_ : TRY(parent.files_->copy());
+  child.fs_ = set(CloneFlags::kFs) ? parent.fs_ : TRY(parent.fs_->copy());
+  child.credentials_ = parent.credentials_;
+
+  child.signals.blocked = parent.signals.blocked;
+  // A new thread starts without an alternate stack; so does what shares memory, unless by vfork(2).
+  if (!set(CloneFlags::kVm) || set(CloneFlags::kVfork))
+    child.signals.alternate_stack = parent.signals.alternate_stack;
+  if (!set(CloneFlags::kVm)) {
+    child.rseq_area = parent.rseq_area;
+    child.rseq_length = parent.rseq_length;
+    child.rseq_signature = parent.rseq_signature;
+  }
+  child.no_new_privileges = parent.no_new_privileges;
+  child.timer_slack_ns = parent.timer_slack_ns;
+  child.io_priority = parent.io_priority;
+  if (!parent.reset_on_fork) {
+    child.policy = parent.policy;
+    child.real_time_priority = parent.real_time_priority;
+    child.nice = parent.nice;
+  }
+  if (has(parent.user_work(), UserWork::kTrace)) child.set_user_work(UserWork::kTrace);
+
+  // The parent runs, so its registers are in the CPU.
+  platform::fpu_save(child.user_.fpu_area);
+  child.user_.fs_base = set(CloneFlags::kSetTls) ? request.tls : platform::fs_base();
+  child.user_.gs_base = platform::gs_base();
+  UserRegs& regs = child.user_regs();
+  regs = parent.user_regs();
+  regs.rax = 0;
+  regs.orig_rax = ~u64{0};
+  if (request.stack.value != 0) regs.rsp = request.stack.value;
+  return {};
+}
+
+Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, CloneFlags flags) {
+  Process& process = *child.process_;
+  SpinGuard guard(thread_list_lock);
+  // A group that ends takes nobody in: the call is repeated, and never gets there.
+  if (parent.process().exiting()) return Errno::kRestartNoIntr;
+  child.tid_ = TRY(pid_table::take_number());
+  TRY(pid_table::add(child));
+  if (new_process) {
+    process.pid_ = child.tid_;
+    process.group_id_ = parent.process().group_id_;
+    process.session_id_ = parent.process().session_id_;
+    if (auto added = pid_table::add(process); !added.ok()) {
+      pid_table::remove(child);
+      return added.error();
+    }
+    process.add_ref();  // the table's
+    Process* family_parent =
+        has(flags, CloneFlags::kParent) ? parent.process().parent_ : &parent.process();
+    if (has(flags, CloneFlags::kParent) && family_parent)
+      process.exit_signal_ = parent.process().exit_signal_;
+    process.parent_ = family_parent;
+    if (family_parent) family_parent->children_.push_back(process);
+  }
+  process.tasks_.push_back(child);
+  process.task_count_.fetch_add(1);
+  if (process.stopped()) child.set_user_work(UserWork::kSignal);
+  return {};
+}
+
+Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
+  const auto set = [&](CloneFlags flag) { return has(request.flags, flag); };
+  TRY(check_flags(request));
+  if (set(CloneFlags::kSetTls) && request.tls >= kUserEnd.value) return Errno::kPerm;
+  const bool new_process = !set(CloneFlags::kThread);
+  auto child = TRY(make(parent.name()));
+  child->process_ = new_process ? TRY(make_process(parent, request)) : parent.process_;
+  TRY(share(parent, *child, request));
+  if (set(CloneFlags::kChildClearTid)) child->clear_child_tid = request.child_tid;
+  if (set(CloneFlags::kChildSetTid)) child->set_child_tid_ = request.child_tid;
+  Ref<VforkCompletion> vfork;
+  if (set(CloneFlags::kVfork)) {
+    vfork = TRY(make_ref<VforkCompletion>());
+    child->vfork_ = vfork;
+  }
+  TRY(enter_tables(parent, *child, new_process, request.flags));
+  const u32 tid = child->tid();
+  if (set(CloneFlags::kParentSetTid)) store_user(request.parent_tid, tid).ignore();
+  child->start(begin, child.get());
+  child = nullptr;
+  if (vfork) {
+    ScopedWait wait(vfork->queue, PollEvents::kAll);
+    for (;;) {
+      prepare_to_sleep();
+      if (vfork->done.load() || parent.process().exiting()) break;
+      sleep(Interruptible::kNo).ignore();
+    }
+    cancel_sleep();
+  }
+  return tid;
+}
+
+}  // namespace narwhal
