@@ -2,11 +2,8 @@
 
 #include <sys/mman.h>
 
-#include <cstdio>
 #include <cstdlib>
 
-#include "kernel/base/log.h"
-#include "kernel/base/panic.h"
 #include "kernel/platform/cpu_local.h"
 
 namespace narwhal {
@@ -20,20 +17,7 @@ usize memory_size = 0;
 
 }  // namespace
 
-LogLevel log_level = LogLevel::kWarn;
 CpuLocal fake_cpu_local;
-
-void log_line(LogLevel, std::string_view text) {
-  std::fprintf(stderr, "%.*s\n", int(text.size()), text.data());
-}
-void panic(const char* reason) {
-  std::fprintf(stderr, "panic: %s\n", reason);
-  std::abort();
-}
-void panic_at(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "panic: %s:%d: %s\n", file, line, condition);
-  std::abort();
-}
 
 namespace platform {
 
