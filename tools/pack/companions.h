@@ -1,0 +1,57 @@
+// The files that a program needs and no ELF header names: configuration, data, folders to write to.
+// Found from what Debian knows of packages and from what configuration files say; README.md tells
+// the rules as a story, rules.cc has the tables.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tools/base/host_view.h"
+#include "tools/pack/importer.h"
+#include "tools/pack/packages.h"
+#include "tools/pack/root_tree.h"
+
+namespace narwhal::tools {
+
+class Companions {
+ public:
+  // Everything is borrowed and must outlive this object.
+  Companions(const HostView& host, PackageDatabase& packages, Importer& importer, RootTree& tree,
+             std::vector<std::string>& notes);
+
+  // Adds what the packages that brought this file hold, and the packages that belong to those.
+  void add_for_program(const std::string& path);
+
+  // Adds what library_rules() says about a library that the program loads. Names of libraries to
+  // load by name are appended to `wanted`.
+  void add_for_library(const std::string& name, const std::string& path,
+                       std::vector<std::string>& wanted);
+
+  // The packages that were taken in, for `narwhal inspect`.
+  const std::set<std::string>& packages() const { return taken_; }
+
+ private:
+  void take(const Package& package);
+  void take_family(const Package& package);
+  void take_file(const Package& package, const std::string& path);
+  void take_compiled_python(const std::string& path, const std::string& why);
+  void take_temporary_files(const std::string& path, const std::string& why);
+  void take_configuration_tree(const Package& package, const std::string& folder);
+  void follow_links_to_other_packages(const std::string& folder);
+  void read_configuration(const std::string& path);
+  void add_mentioned(const std::string& path, const std::string& why);
+  bool belongs_to_family(const std::string& folder, const Package& package);
+  void add_certificates(const std::string& why);
+  void add_terminal(const std::string& why);
+
+  const HostView& host_;
+  PackageDatabase& packages_;
+  Importer& importer_;
+  RootTree& tree_;
+  std::vector<std::string>& notes_;
+  std::set<std::string> taken_;
+  std::set<std::string> read_configurations_;
+};
+
+}  // namespace narwhal::tools
