@@ -1,0 +1,31 @@
+// Hardware or software: which of QEMU's ways to run a guest this machine has.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace narwhal::tools {
+
+enum class AcceleratorWish { kAuto, kKvm, kTcg };
+
+// What can be seen of this machine.
+struct MachineFacts {
+  bool kvm_opens = false;
+  std::string kvm_problem;             // why /dev/kvm does not open
+  bool processor_virtualizes = false;  // vmx or svm among the processor's flags
+};
+MachineFacts look_at_machine();
+
+// Does /proc/cpuinfo's text name vmx or svm? A /dev/kvm without them is no hardware virtualization
+// (platform machines with a paravirtual KVM have one); ordinary kernels crawl or crash there.
+bool names_virtualization(std::string_view cpuinfo);
+
+struct Accelerator {
+  bool is_kvm = false;
+  std::string reason;  // one line
+};
+
+// Throws Error when KVM is demanded and cannot be had.
+Accelerator choose_accelerator(AcceleratorWish wish, const MachineFacts& facts);
+
+}  // namespace narwhal::tools

@@ -1,0 +1,51 @@
+// The command line: what `narwhal --help` says.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/narwhal/accelerator.h"
+#include "tools/narwhal/values.h"
+
+namespace narwhal::tools {
+
+struct Options {
+  enum class Action { kRun, kPack, kInspect, kVersion, kNothing } action = Action::kNothing;
+
+  // The program, and everything after its name, which is its own.
+  std::string program;
+  std::vector<std::string> arguments;
+
+  // What the guest's root holds, and how the program starts: run, pack, inspect.
+  std::vector<Volume> volumes;
+  std::vector<Mapping> includes;
+  Environment environment;  // what -e said
+  std::string working_folder = "/";
+  std::string user;
+  Network network;
+  std::string address;  // --ip
+
+  // run
+  std::vector<PortForward> ports;
+  uint64_t memory = uint64_t{1} << 30;
+  unsigned processors = 1;
+  AcceleratorWish accelerator = AcceleratorWish::kAuto;
+  bool is_q35 = false;
+  bool counts_instructions = false;
+  bool traces_calls = false;
+  bool waits_for_debugger = false;
+  std::string kernel;
+  std::string kernel_log;  // level; empty: not shown
+  std::string qemu;
+  bool dry_run = false;
+
+  bool verbose = false;
+  bool as_json = false;  // inspect
+  std::string output;    // pack
+};
+
+// Throws Error for what cannot be understood. When the user asked for help, prints it and returns
+// kNothing.
+Options parse_command_line(int argc, const char* const* argv);
+
+}  // namespace narwhal::tools

@@ -1,0 +1,41 @@
+// QEMU's command line for a guest: docs/boot-contract.md from the outside.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tools/narwhal/values.h"
+
+namespace narwhal::tools {
+
+struct MachineSettings {
+  std::string qemu = "qemu-system-x86_64";
+  bool is_q35 = false;  // a PC with PCI; otherwise microvm, which starts faster
+  bool use_kvm = false;
+  bool counts_instructions = false;  // --icount
+  bool waits_for_debugger = false;
+  uint64_t memory = uint64_t{1} << 30;
+  unsigned processors = 1;
+  Network network;
+  std::vector<PortForward> ports;
+  std::string kernel;
+  std::string archive;
+  std::string command_line;
+
+  // Descriptors that QEMU inherits: connected stream sockets.
+  struct Channels {
+    int stdin_fd = -1;
+    int stdout_fd = -1;
+    int stderr_fd = -1;
+    int control_fd = -1;
+    int serial_fd = -1;
+  } channels;
+};
+
+std::vector<std::string> qemu_command(const MachineSettings& settings);
+
+// The same as one line that a shell would take.
+std::string quoted_for_shell(const std::vector<std::string>& command);
+
+}  // namespace narwhal::tools

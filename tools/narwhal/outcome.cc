@@ -1,0 +1,131 @@
+#include "tools/narwhal/outcome.h"
+
+#include <fmt/format.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "tools/base/error.h"
+
+namespace narwhal::tools {
+
+namespace {
+
+constexpr int kHighestStatus = 255;
+constexpr int kHighestSignal = 64;
+constexpr int kSignalBase = 128;  // a shell's $? for a program that a signal ended
+constexpr size_t kLogTail = 30;
+
+std::optional<int> number(std::string_view text, int lowest, int highest) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (value < lowest || value > highest) return std::nullopt;
+  return value;
+}
+
+std::string log_tail(const Outcome& outcome) {
+  if (outcome.kernel_log.empty()) return "narwhal: the kernel wrote nothing to its log\n";
+  std::string text = "narwhal: the end of the kernel's log:\n";
+  const size_t count = outcome.kernel_log.size();
+  for (size_t i = count - std::min(count, kLogTail); i < count; ++i) {
+    text += "  " + outcome.kernel_log[i] + "\n";
+  }
+  return text;
+}
+
+std::string how_qemu_ended(int status) {
+  if (WIFSIGNALED(status)) {
+    return fmt::format("QEMU was killed by signal {} ({})", WTERMSIG(status),
+                       strsignal(WTERMSIG(status)));
+  }
+  return fmt::format("QEMU ended with status {}", WEXITSTATUS(status));
+}
+
+Report report_failure(const Outcome& outcome, std::string_view program) {
+  Report report;
+  report.status = kFailed;
+  if (outcome.panic) {
+    report.text = fmt::format("narwhal: the kernel panicked: {}\n", *outcome.panic);
+    report.text += log_tail(outcome);
+    report.text +=
+        "narwhal: this is a fault of narwhal's, not of the program's; run it again with "
+        "--kernel-log=debug and --strace to see what led to it\n";
+    return report;
+  }
+  // QEMU's own words explain themselves: a port in use, a network that is not there, an unknown
+  // option.
+  if (!outcome.qemu_errors.empty()) {
+    report.text = "narwhal: QEMU says:\n";
+    std::string_view rest = outcome.qemu_errors;
+    while (!rest.empty()) {
+      const size_t end = std::min(rest.find('\n'), rest.size());
+      report.text += fmt::format("  {}\n", rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  report.text += fmt::format("narwhal: {} {}; {}\n", program,
+                             outcome.started ? "was cut off" : "was not started",
+                             how_qemu_ended(outcome.qemu_status));
+  report.text += log_tail(outcome);
+  report.text +=
+      "narwhal: --dry-run shows how QEMU was started; --kernel-log=debug shows more of the "
+      "kernel's log\n";
+  return report;
+}
+
+}  // namespace
+
+void Outcome::take_control_line(std::string_view line) {
+  const size_t blank = line.find(' ');
+  const std::string_view word = line.substr(0, blank);
+  const std::string_view rest =
+      blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1);
+  if (word == "started") {
+    started = true;
+  } else if (word == "error") {
+    errors.emplace_back(rest);
+  } else if (word == "missing") {
+    missing.emplace_back(rest.substr(0, rest.find(' ')));
+  } else if (word == "exit" && !is_complete()) {
+    exit_status = number(rest, 0, kHighestStatus);
+  } else if (word == "killed" && !is_complete()) {
+    killed_by = number(rest, 1, kHighestSignal);
+  } else if (word == "panic") {
+    panic = std::string(rest);
+  }
+}
+
+Report make_report(const Outcome& outcome, std::string_view program, bool verbose,
+                   bool for_people) {
+  if (outcome.stopped_by_user && !outcome.is_complete()) {
+    return {kSignalBase + outcome.stop_signal,
+            fmt::format("narwhal: {} did not react; the machine was switched off\n", program)};
+  }
+  if (outcome.panic || !outcome.is_complete()) return report_failure(outcome, program);
+
+  Report report;
+  for (const std::string& error : outcome.errors) {
+    report.text += fmt::format("narwhal: {}: {}\n", program, error);
+  }
+  if (outcome.killed_by) {
+    report.status = kSignalBase + *outcome.killed_by;
+    if (for_people) {
+      report.text += fmt::format("narwhal: {} was ended by signal {} ({})\n", program,
+                                 *outcome.killed_by, strsignal(*outcome.killed_by));
+    }
+  } else {
+    report.status = *outcome.exit_status;
+  }
+  if (!outcome.missing.empty() && (verbose || report.status != 0)) {
+    std::string names;
+    for (const std::string& name : outcome.missing) names += (names.empty() ? "" : ", ") + name;
+    report.text += fmt::format("narwhal: {} made system calls that narwhal does not have: {}\n",
+                               program, names);
+  }
+  return report;
+}
+
+}  // namespace narwhal::tools

@@ -1,0 +1,43 @@
+// How a guest ended, and what that means for the user and for the caller's exit status.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace narwhal::tools {
+
+struct Outcome {
+  std::optional<int> exit_status;    // the program ended by itself
+  std::optional<int> killed_by;      // the program was ended by this signal
+  std::vector<std::string> errors;   // why it could not be started
+  std::vector<std::string> missing;  // names of system calls that it made and that are not there
+  std::optional<std::string> panic;  // the kernel stopped
+  bool started = false;
+  bool stopped_by_user = false;  // we killed the machine because the guest did not react
+  int stop_signal = 0;           // the signal that the user then sent
+
+  int qemu_status = 0;                 // as waitpid(2) has it
+  std::string qemu_errors;             // what QEMU itself said
+  std::deque<std::string> kernel_log;  // its last lines
+
+  // One line from narwhal.control. Unknown lines are kept out of the way: a newer kernel may say
+  // more.
+  void take_control_line(std::string_view line);
+
+  bool is_complete() const { return exit_status.has_value() || killed_by.has_value(); }
+};
+
+struct Report {
+  int status = 0;    // for exit(2)
+  std::string text;  // for stderr; empty or whole lines
+};
+
+// `program` is the name that the user gave. `verbose` tells about system calls that were missed
+// even if all went well; `for_people` adds what a shell would print for a program that a signal
+// ended.
+Report make_report(const Outcome& outcome, std::string_view program, bool verbose, bool for_people);
+
+}  // namespace narwhal::tools

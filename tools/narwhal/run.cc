@@ -1,0 +1,241 @@
+#include "tools/narwhal/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/base/error.h"
+#include "tools/base/files.h"
+#include "tools/narwhal/checks.h"
+#include "tools/narwhal/machine.h"
+#include "tools/narwhal/plan.h"
+#include "tools/narwhal/progress.h"
+#include "tools/narwhal/session.h"
+#include "tools/pack/archive_writer.h"
+
+namespace narwhal::tools {
+
+namespace {
+
+// Up to this size the archive lives in memory, beyond it in a file without a name.
+constexpr uint64_t kMostInMemory = 256 << 20;
+
+void say(const std::string& text) {
+  write_all(STDERR_FILENO, "narwhal: " + text + "\n");
+}
+
+long long now_in_microseconds() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000ll + time.tv_nsec / 1000;
+}
+
+UniqueFd make_archive_file(uint64_t expected_size) {
+  if (expected_size <= kMostInMemory) {
+    UniqueFd fd(memfd_create("narwhal-root", MFD_CLOEXEC));
+    if (fd) return fd;
+  }
+  const char* const folder = getenv("TMPDIR");
+  const std::string place = folder != nullptr ? folder : "/var/tmp";
+  UniqueFd fd(open(place.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!fd) {
+    fail("cannot make a temporary file of {} in {}: {}; set TMPDIR to a folder with room",
+         format_size(expected_size), place, strerror(errno));
+  }
+  return fd;
+}
+
+// What one of our own streams is, in the contract's words.
+std::string kind_of_stream(int fd) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return "null";
+  if (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3)) return "null";
+  return isatty(fd) != 0 ? "tty" : "pipe";
+}
+
+std::string random_seed() {
+  unsigned char bytes[32];
+  if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) return "";
+  std::string text;
+  for (const unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+// What belongs to this run and not to the program, in the archive: nobody else can read it there.
+void add_run_settings(const Options& options, bool use_kvm, BootSettings& settings) {
+  settings.add("stdin", kind_of_stream(STDIN_FILENO));
+  settings.add("stdout", kind_of_stream(STDOUT_FILENO));
+  settings.add("stderr", kind_of_stream(STDERR_FILENO));
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    winsize size = {};
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) continue;
+    settings.add("winsize", fmt::format("{}x{}", size.ws_row, size.ws_col));
+    break;
+  }
+  settings.add("seed", random_seed());
+  if (options.traces_calls) settings.add("strace", "1");
+  if (options.waits_for_debugger) settings.add("nokaslr", "1");
+  // KVM has a clock for its guests; the emulated machine's one only counts whole seconds.
+  if (!use_kvm && !options.counts_instructions) {
+    timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    settings.add("time", fmt::format("{}{:09}", time.tv_sec, time.tv_nsec));
+  }
+}
+
+// What belongs to the machine: on the kernel's command line, where --dry-run shows it.
+std::string machine_settings(const Options& options) {
+  BootSettings settings;
+  switch (options.network.kind) {
+    case Network::Kind::kUser:
+      settings.add("net", options.address.empty() ? kUserAddress : options.address);
+      settings.add("dns", kUserNameServer);
+      break;
+    case Network::Kind::kTap:
+      settings.add("net", options.address.empty() ? "dhcp" : options.address);
+      break;
+    case Network::Kind::kNone:
+      settings.add("net", "none");
+      break;
+  }
+  if (!options.kernel_log.empty()) settings.add("loglevel", options.kernel_log);
+  return settings.command_line();
+}
+
+void say_about_volumes(const Options& options) {
+  for (const Volume& volume : options.volumes) {
+    if (volume.read_only) continue;
+    say(
+        fmt::format("-v {}:{}: the guest works on a copy, and what it changes is lost at its end "
+                    "(write :ro to say that this is meant)",
+                    volume.mapping.host, volume.mapping.guest));
+  }
+}
+
+class Run {
+ public:
+  Run(const Options& options, const std::string& command_name)
+      : options_(options), command_name_(command_name) {}
+
+  int start() {
+    const long long begin = now_in_microseconds();
+    progress_.show(fmt::format("packing {}", options_.program));
+    prepare();
+    progress_.clear();
+    if (!options_.dry_run) say_about_volumes(options_);
+    if (options_.verbose) {
+      for (const std::string& note : plan_.notes) say(note);
+      say(fmt::format("root: {} in {} members, packed in {} ms", format_size(archive_size_),
+                      plan_.root.entries().size(), (now_in_microseconds() - begin) / 1000));
+      say(fmt::format("kernel: {}", machine_.kernel));
+      say(fmt::format("platform: vm ({}), {}", options_.is_q35 ? "q35" : "microvm",
+                      accelerator_.reason));
+    }
+    if (options_.dry_run) return show();
+    return execute();
+  }
+
+ private:
+  void prepare() {
+    machine_.kernel = find_kernel(options_.kernel, command_name_);
+    const uint64_t kernel = kernel_size(machine_.kernel);
+    check_ports(options_.ports);
+    accelerator_ = options_.counts_instructions
+                       ? Accelerator{false, "software emulation, for --icount"}
+                       : choose_accelerator(options_.accelerator, look_at_machine());
+    plan_ = plan_for(host_, options_);
+    require_complete(plan_);
+    add_run_settings(options_, accelerator_.is_kvm, plan_.settings);
+    archive_ = make_archive_file(plan_.root.total_size());
+    const ArchiveSummary summary =
+        write_archive(plan_.root, plan_.settings.records(), archive_.get());
+    archive_size_ = summary.bytes;
+    check_memory(options_.memory, archive_size_, kernel);
+    for (const std::string& note : summary.notes) say(note);
+
+    if (!options_.qemu.empty()) machine_.qemu = options_.qemu;
+    machine_.is_q35 = options_.is_q35;
+    machine_.use_kvm = accelerator_.is_kvm;
+    machine_.counts_instructions = options_.counts_instructions;
+    machine_.waits_for_debugger = options_.waits_for_debugger;
+    machine_.memory = options_.memory;
+    machine_.processors = options_.processors;
+    machine_.network = options_.network;
+    machine_.ports = options_.ports;
+    machine_.archive = fmt::format("/proc/self/fd/{}", archive_.get());
+    machine_.command_line = machine_settings(options_);
+  }
+
+  int show() {
+    fmt::print("{}\n", quoted_for_shell(qemu_command(machine_)));
+    for (const auto& [key, value] : plan_.settings.all()) {
+      if (key != "seed") fmt::print("  {}={}\n", key, value);
+    }
+    return 0;
+  }
+
+  int execute() {
+    progress_.show(fmt::format("starting {}", options_.program));
+    SignalQueue signals;
+    SocketPair in = make_socket_pair();
+    SocketPair out = make_socket_pair();
+    SocketPair error = make_socket_pair();
+    SocketPair control = make_socket_pair();
+    SocketPair serial = make_socket_pair();
+    machine_.channels = {in.theirs.get(), out.theirs.get(), error.theirs.get(),
+                         control.theirs.get(), serial.theirs.get()};
+    VmProcess vm(qemu_command(machine_), {machine_.channels.stdin_fd, machine_.channels.stdout_fd,
+                                          machine_.channels.stderr_fd, machine_.channels.control_fd,
+                                          machine_.channels.serial_fd, archive_.get()});
+    // Only QEMU holds its ends now, so that they end with it.
+    for (SocketPair* const pair : {&in, &out, &error, &control, &serial}) pair->theirs.reset();
+    archive_.reset();
+    if (options_.waits_for_debugger) {
+      progress_.clear();
+      say(fmt::format("waiting for gdb: gdb {} -ex 'target remote 127.0.0.1:1234'",
+                      machine_.kernel));
+    }
+
+    SessionSettings settings;
+    settings.show_kernel_log = !options_.kernel_log.empty();
+    settings.waits_for_debugger = options_.waits_for_debugger;
+    settings.on_first_sign = [this] { progress_.clear(); };
+    Session session(std::move(settings),
+                    {std::move(in.ours), std::move(out.ours), std::move(error.ours),
+                     std::move(control.ours), std::move(serial.ours)},
+                    vm, signals);
+    const Outcome outcome = session.run();
+    const Report report =
+        make_report(outcome, options_.program, options_.verbose, isatty(STDERR_FILENO) != 0);
+    write_all(STDERR_FILENO, report.text);
+    return report.status;
+  }
+
+  const Options& options_;
+  const std::string& command_name_;
+  Progress progress_;
+  HostView host_;
+  PackPlan plan_;
+  Accelerator accelerator_;
+  MachineSettings machine_;
+  UniqueFd archive_;
+  uint64_t archive_size_ = 0;
+};
+
+}  // namespace
+
+int run(const Options& options, const std::string& command_name) {
+  return Run(options, command_name).start();
+}
+
+}  // namespace narwhal::tools

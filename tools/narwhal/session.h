@@ -1,0 +1,84 @@
+// One run of a guest from its start to its end: streams, signals, the control channel, and the end
+// itself.
+#pragma once
+
+#include <functional>
+
+#include "tools/narwhal/channels.h"
+#include "tools/narwhal/outcome.h"
+#include "tools/narwhal/vm_process.h"
+
+namespace narwhal::tools {
+
+// Blocks the signals that a session takes care of, and reads them from a descriptor. Made before
+// the machine is started, so that no signal is lost.
+class SignalQueue {
+ public:
+  SignalQueue();
+  ~SignalQueue();
+  SignalQueue(const SignalQueue&) = delete;
+  SignalQueue& operator=(const SignalQueue&) = delete;
+
+  int fd() const { return fd_.get(); }
+  // The next signal's number, or 0.
+  int take();
+
+ private:
+  sigset_t before_;
+  UniqueFd fd_;
+};
+
+struct SessionSettings {
+  bool show_kernel_log = false;
+  bool waits_for_debugger = false;
+  // Called once, before the program's first output or when the kernel says that the program was
+  // started.
+  std::function<void()> on_first_sign;
+};
+
+// Our ends of the guest's ports.
+struct SessionChannels {
+  UniqueFd stdin_fd;
+  UniqueFd stdout_fd;
+  UniqueFd stderr_fd;
+  UniqueFd control_fd;
+  UniqueFd serial_fd;
+};
+
+class Session {
+ public:
+  Session(SessionSettings settings, SessionChannels channels, VmProcess& vm, SignalQueue& signals);
+
+  // Returns when the machine is gone and all of the program's output has been passed on.
+  Outcome run();
+
+ private:
+  using Time = long long;  // milliseconds of the monotonic clock
+
+  bool is_over();
+  void handle_signal(int signal);
+  void handle_interrupt(int signal);
+  void handle_control_line(const std::string& line);
+  void handle_kernel_line(const std::string& line);
+  void send_window_size();
+  void first_sign();
+  int time_to_wait() const;
+
+  SessionSettings settings_;
+  VmProcess& vm_;
+  SignalQueue& signals_;
+  InputPump input_;
+  OutputPump output_;
+  OutputPump errors_;
+  LineChannel control_;
+  LineChannel serial_;
+  LineChannel qemu_;
+  Outcome outcome_;
+  bool saw_first_sign_ = false;
+  bool gone_ = false;
+  Time last_interrupt_ = -1;
+  bool guest_reacted_ = false;  // since then
+  Time power_off_by_ = -1;      // after its last line the kernel has this long to power off
+};
+
+}  // namespace narwhal::tools

@@ -1,0 +1,40 @@
+// The virtual machine as a child process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/base/unique_fd.h"
+
+namespace narwhal::tools {
+
+class VmProcess {
+ public:
+  // Starts a command, looked up in PATH, that inherits exactly `inherited` besides an empty input,
+  // and an output for both of its own streams that errors() reads. The child is in a session of its
+  // own, so that the terminal's Ctrl-C does not reach it, and dies when this process dies. Signals
+  // that are blocked here are not blocked there. Throws Error, with advice, when the command cannot
+  // be started.
+  VmProcess(const std::vector<std::string>& command, const std::vector<int>& inherited);
+  ~VmProcess();
+  VmProcess(const VmProcess&) = delete;
+  VmProcess& operator=(const VmProcess&) = delete;
+
+  // What waitpid(2) said, once the child has ended.
+  std::optional<int> poll_ended();
+
+  void kill();
+
+  // The child's own output: QEMU's complaints.
+  UniqueFd take_errors() { return std::move(errors_); }
+
+ private:
+  pid_t pid_ = -1;
+  std::optional<int> ended_;
+  UniqueFd errors_;
+};
+
+}  // namespace narwhal::tools
