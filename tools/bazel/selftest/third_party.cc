@@ -6,9 +6,6 @@
 #include <cstring>
 
 #include "Zydis/Zydis.h"
-#include "lwip/init.h"
-#include "lwip/tcp.h"
-#include "lwip/timeouts.h"
 
 namespace narwhal {
 
@@ -29,15 +26,6 @@ size_t disassemble(std::span<const uint8_t> code, std::span<char> text) {
     return 0;
   }
   return instruction.length;
-}
-
-bool lwip_round_trip() {
-  lwip_init();
-  sys_check_timeouts();
-  tcp_pcb* pcb = tcp_new();
-  if (pcb == nullptr) return false;
-  const bool bound = tcp_bind(pcb, IP_ANY_TYPE, 80) == ERR_OK;
-  return tcp_close(pcb) == ERR_OK && bound;
 }
 
 }  // namespace narwhal

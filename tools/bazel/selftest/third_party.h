@@ -10,7 +10,4 @@ namespace narwhal {
 // there is none.
 size_t disassemble(std::span<const uint8_t> code, std::span<char> text);
 
-// Starts lwIP, makes a TCP endpoint, binds it and closes it.
-bool lwip_round_trip();
-
 }  // namespace narwhal

@@ -20,10 +20,6 @@ TEST(ThirdPartyTest, ZydisDecodesAndFormats) {
   EXPECT_STREQ(text, "mov $0x3C, %eax");
 }
 
-TEST(ThirdPartyTest, LwipStarts) {
-  EXPECT_TRUE(lwip_round_trip());
-}
-
 TEST(ThirdPartyTest, PackagedLibrariesLink) {
   EXPECT_NE(elf_version(EV_CURRENT), unsigned{EV_NONE});
   EXPECT_EQ(fmt::format("{}", 4), "4");

@@ -1,8 +1,7 @@
 #pragma once
 
 // The compiler and the machine, as lwIP wants to hear of them. C, because lwIP includes it.
-// The functions named narwhal_lwip_* are the kernel's side; net/lwip defines them, and so does a
-// host test.
+// The functions named narwhal_lwip_* are the kernel's side; net/lwip defines them.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +16,12 @@ void* narwhal_lwip_malloc(size_t size);
 // The same, zeroed; null where count * size overflows.
 void* narwhal_lwip_calloc(size_t count, size_t size);
 void narwhal_lwip_free(void* memory);
-// Unpredictable: initial sequence numbers and ports depend on it.
+// Unpredictable: ports and DHCP transactions depend on it.
 uint32_t narwhal_lwip_random(void);
+// The Internet checksum's sum, not yet inverted, of memory at any address (RFC 1071).
+uint16_t narwhal_lwip_checksum(const void* data, int length);
+// Debug builds: the core lock is held.
+void narwhal_lwip_assert_locked(void);
 // An invariant of lwIP's does not hold: says so and stops.
 __attribute__((noreturn)) void narwhal_lwip_assertion_failed(const char* message, const char* file,
                                                              int line);
@@ -32,6 +35,9 @@ __attribute__((noreturn)) void narwhal_lwip_assertion_failed(const char* message
 #endif
 
 #define LWIP_NO_UNISTD_H 1
+#ifndef SSIZE_MAX
+#define SSIZE_MAX INT64_MAX  // else lwIP makes an ssize_t of its own
+#endif
 #define LWIP_NO_INTTYPES_H 0
 // Handlers turn err_t into Linux's errno themselves.
 #undef LWIP_PROVIDE_ERRNO
