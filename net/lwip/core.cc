@@ -1,0 +1,84 @@
+#include "net/lwip/core.h"
+
+#include "kernel/sched/thread.h"
+#include "kernel/sched/timer.h"
+#include "lwip/init.h"
+#include "net/lwip/core_lwip.h"
+#include "net/lwip/icmp_errors.h"
+#include "net/lwip/random.h"
+
+namespace narwhal::net {
+
+[[clang::no_destroy]] constinit CoreLock core_lock;
+constinit CoreWork core_work_noted;
+
+namespace {
+
+[[clang::no_destroy]] constinit WaitQueue events;
+constinit Atomic<bool> pending{false};
+
+[[noreturn]] void run_network_thread(void*) {
+  ScopedWait wait(events, PollEvents::kAll);
+  for (;;) {
+    pending.store(false);
+    if (core_work()) {
+      // The kernel is not preempted: a flood of packets must not keep the program from its turn.
+      yield();
+      continue;
+    }
+    {
+      CoreGuard guard(core_lock);
+      if (interfaces_enable_events() != 0) continue;
+    }
+    prepare_to_sleep();
+    if (pending.load())
+      cancel_sleep();
+    else
+      sleep(Interruptible::kNo).ignore();
+  }
+}
+
+}  // namespace
+
+void CoreLock::lock() {
+  mutex_.lock();
+  timers_resume();
+}
+
+void CoreLock::unlock() {
+  loopback_deliver();
+  interfaces_flush();
+  timers_finish();
+  mutex_.unlock();
+}
+
+Result<> core_init() {
+  random_init();
+  CoreGuard guard(core_lock);
+  lwip_init();
+  tcp_index_init();
+  TRY(loopback_init());
+  return icmp_errors_init();
+}
+
+Result<> start_network_thread() {
+  TRY(start_kernel_thread("network", run_network_thread, nullptr));
+  return {};
+}
+
+void core_wake() {
+  if (!pending.exchange(true)) events.wake(PollEvents::kIn);
+}
+
+bool core_work(usize budget) {
+  CoreGuard guard(core_lock);
+  timers_run(platform::monotonic_ns());
+  return interfaces_receive(budget);
+}
+
+u64 core_next_deadline() {
+  CoreGuard guard(core_lock);
+  return timers_next_deadline();
+}
+
+}  // namespace narwhal::net

@@ -1,0 +1,24 @@
+// How much memory packets may occupy in queues of sockets, all together. Short of it, receive
+// windows stay small and buffers stop growing.
+#pragma once
+
+#include "kernel/base/types.h"
+
+namespace narwhal::net {
+
+// Called with the core lock held.
+class PacketMemory {
+ public:
+  void set_budget(usize bytes) { budget_ = bytes; }
+  void add(usize bytes) { used_ += bytes; }
+  void remove(usize bytes) { used_ -= bytes; }
+  usize used() const { return used_; }
+  bool is_short() const { return used_ > budget_; }
+
+ private:
+  usize used_ = 0;
+  usize budget_ = 64 * kMiB;
+};
+extern constinit PacketMemory packet_memory;
+
+}  // namespace narwhal::net

@@ -1,0 +1,172 @@
+// The receiving half of TcpEndpoint.
+#include "lwip/priv/tcp_priv.h"
+#include "net/lwip/core_lwip.h"
+#include "net/lwip/device_io.h"
+#include "net/lwip/packet_memory.h"
+#include "net/lwip/tcp_callbacks.h"
+#include "net/lwip/tcp_endpoint.h"
+
+namespace narwhal::net {
+namespace {
+
+// Packets up to this size are copied together when the program falls behind, so that a stream of
+// tiny segments does not hold a device buffer each.
+constexpr u16 kSmall = 512;
+constexpr u16 kChunk = 2048 - sizeof(pbuf);
+constexpr u32 kMostReceiveLimit = TCP_WND;
+constexpr u32 kWindowWhenShort = 16 * kKiB;
+
+}  // namespace
+
+// Takes the piece over.
+void TcpEndpoint::append_piece(pbuf* piece) {
+  packet_memory.add(pbuf_footprint(piece));
+  piece->next = nullptr;
+  if (received_last_)
+    received_last_->next = piece;
+  else
+    received_first_ = piece;
+  received_last_ = piece;
+  received_spare_ = 0;
+}
+
+bool TcpEndpoint::append_copy(const pbuf* piece) {
+  if (received_spare_ < piece->len) {
+    pbuf* chunk = pbuf_alloc(PBUF_RAW, kChunk, PBUF_RAM);
+    if (!chunk) return false;
+    append_piece(chunk);
+    chunk->len = chunk->tot_len = 0;
+    received_spare_ = kChunk;
+  }
+  pbuf* last = received_last_;
+  std::memcpy(static_cast<std::byte*>(last->payload) + last->len, piece->payload, piece->len);
+  last->len = u16(last->len + piece->len);
+  received_spare_ -= piece->len;
+  return true;
+}
+
+void TcpEndpoint::append_received(pbuf* packet) {
+  for (pbuf* piece = packet; piece;) {
+    pbuf* const next = piece->next;
+    const u16 length = piece->len;
+    const bool behind = received_bytes_ != 0;
+    if (length == 0 || (behind && length <= kSmall && append_copy(piece))) {
+      piece->next = nullptr;
+      pbuf_free(piece);
+    } else {
+      append_piece(piece);
+    }
+    received_bytes_ += length;
+    piece = next;
+  }
+}
+
+void TcpEndpoint::drop_received() {
+  while (pbuf* piece = received_first_) {
+    received_first_ = piece->next;
+    packet_memory.remove(pbuf_footprint(piece));
+    piece->next = nullptr;
+    pbuf_free(piece);
+  }
+  received_last_ = nullptr;
+  received_bytes_ = received_spare_ = 0;
+}
+
+Result<usize> TcpEndpoint::receive(IoBuffer& to, bool peek) {
+  if (received_bytes_ == 0) return Errno::kAgain;
+  usize total = 0;
+  Errno error{};
+  pbuf* piece = received_first_;
+  while (piece && to.remaining() != 0) {
+    const usize wanted = piece->len < to.remaining() ? piece->len : to.remaining();
+    auto moved = to.write(piece->payload, wanted);
+    if (!moved.ok()) {
+      error = moved.error();
+      break;
+    }
+    const usize count = moved.value();
+    total += count;
+    if (peek) {
+      piece = piece->next;
+    } else if (count == piece->len) {
+      received_first_ = piece->next;
+      if (!received_first_) {
+        received_last_ = nullptr;
+        received_spare_ = 0;
+      }
+      packet_memory.remove(pbuf_footprint(piece));
+      piece->next = nullptr;
+      pbuf_free(piece);
+      piece = received_first_;
+    } else {
+      pbuf_remove_header(piece, count);
+    }
+    if (count < wanted) break;
+  }
+  if (total == 0) return error;
+  if (!peek) {
+    received_bytes_ -= u32(total);
+    read_since_growth_ += u32(total);
+    open_window();
+  }
+  return total;
+}
+
+// --- the window
+
+u32 TcpEndpoint::window_target() const {
+  u32 limit = receive_limit_;
+  if (packet_memory.is_short() && limit > kWindowWhenShort) limit = kWindowWhenShort;
+  const u32 left = limit > received_bytes_ ? limit - received_bytes_ : 0;
+  const u32 most = TCP_WND_MAX(pcb_);
+  return left < most ? left : most;
+}
+
+// After the program has read: lets the peer send more, and tells it when that is worth a segment.
+void TcpEndpoint::open_window() {
+  if (!pcb_ || end_of_input_) return;
+  // The program keeps up with what comes: more may be on its way at a time.
+  if (!receive_limit_fixed_ && read_since_growth_ >= 2 * receive_limit_) {
+    read_since_growth_ = 0;
+    if (received_bytes_ < receive_limit_ / 2 && !packet_memory.is_short() &&
+        receive_limit_ < kMostReceiveLimit)
+      receive_limit_ *= 2;
+  }
+  const u32 target = window_target();
+  // A window once offered is not taken back.
+  if (target > pcb_->rcv_wnd) pcb_->rcv_wnd = target;
+  const u32 gained = tcp_update_rcv_ann_wnd(pcb_);
+  const u32 worth = receive_limit_ / 4 > pcb_->mss ? receive_limit_ / 4 : pcb_->mss;
+  if (gained >= worth) {
+    tcp_ack_now(pcb_);
+    tcp_output(pcb_);
+    note_tcp();
+  }
+}
+
+void TcpEndpoint::set_receive_limit(usize bytes) {
+  receive_limit_fixed_ = true;
+  receive_limit_ = u32(bytes < kMostReceiveLimit ? bytes : kMostReceiveLimit);
+  if (pcb_ && pcb_->state >= ESTABLISHED) open_window();
+}
+
+void TcpEndpoint::set_quick_ack() {
+  if (!pcb_ || !(pcb_->flags & TF_ACK_DELAY)) return;
+  tcp_ack_now(pcb_);
+  tcp_output(pcb_);
+  note_tcp();
+}
+
+err_t TcpCallbacks::received(void* argument, tcp_pcb*, pbuf* packet, err_t) {
+  auto& self = *static_cast<TcpEndpoint*>(argument);
+  if (packet) {
+    self.bytes_received_ += packet->tot_len;
+    self.append_received(packet);
+  } else {
+    self.end_of_input_ = true;
+  }
+  self.told(TcpEndpoint::Event::kReadable);
+  return ERR_OK;
+}
+
+}  // namespace narwhal::net

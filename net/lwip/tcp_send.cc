@@ -1,0 +1,254 @@
+// The sending half of TcpEndpoint. Segments are built here from the program's memory, with one
+// copy, and put on lwIP's queue; tcp_write() would copy twice and coalesce less.
+//
+// Only whole segments go to lwIP's queue at once. The last, partial one stays with the endpoint
+// while more may come: under TCP_CORK and MSG_MORE, by Nagle's algorithm (RFC 9293, section
+// 3.7.4), and while the window is full anyway.
+#include "lwip/priv/tcp_priv.h"
+#include "net/lwip/core_lwip.h"
+#include "net/lwip/packet_memory.h"
+#include "net/lwip/tcp_callbacks.h"
+#include "net/lwip/tcp_endpoint.h"
+
+namespace narwhal::net {
+namespace {
+
+constexpr u32 kMostSendLimit = TCP_SND_BUF;
+
+}  // namespace
+
+struct TcpEndpoint::Batch {
+  tcp_seg* first = nullptr;
+  tcp_seg* last = nullptr;
+};
+
+usize TcpEndpoint::segment_size() const {
+  const tcp_pcb& pcb = *pcb_;
+  // Never more than half of the largest window that the peer ever offered (RFC 9293, 3.8.6.2.1).
+  const u32 half_window = pcb.snd_wnd_max / 2;
+  usize size = half_window != 0 && half_window < pcb.mss ? half_window : pcb.mss;
+  if (max_segment_ && max_segment_ < size) size = max_segment_;
+  return size;
+}
+
+usize TcpEndpoint::queued_to_send() const {
+  return (pcb_ ? TCP_SND_BUF - pcb_->snd_buf : 0) + (tail_ ? tail_->len : 0);
+}
+usize TcpEndpoint::unsent_bytes() const {
+  usize bytes = tail_ ? tail_->len : 0;
+  if (pcb_)
+    for (const tcp_seg* segment = pcb_->unsent; segment; segment = segment->next)
+      bytes += segment->len;
+  return bytes;
+}
+usize TcpEndpoint::send_room() const {
+  if (!pcb_) return 0;
+  const usize queued = queued_to_send();
+  return queued < send_limit_ && pcb_->snd_queuelen < TCP_SND_QUEUELEN - 64 ? send_limit_ - queued
+                                                                            : 0;
+}
+bool TcpEndpoint::writable() const {
+  const usize queued = queued_to_send();
+  const bool enough =
+      queued + queued / 2 <= send_limit_ && (!pcb_ || pcb_->snd_queuelen < TCP_SND_QUEUELEN - 64);
+  if (!enough) wants_room_ = true;
+  return enough;
+}
+
+// --- the last segment
+
+bool TcpEndpoint::make_tail(usize wanted, bool whole_segment) {
+  const usize size = whole_segment ? segment_size() : wanted;
+  pbuf* packet = pbuf_alloc(PBUF_TRANSPORT, u16(size), PBUF_RAM);
+  if (!packet) return false;
+  auto* segment = static_cast<tcp_seg*>(heap_allocate(sizeof(tcp_seg)));
+  if (!segment) {
+    pbuf_free(packet);
+    return false;
+  }
+  packet->len = packet->tot_len = 0;
+  *segment = {};
+  segment->p = packet;
+  tail_ = segment;
+  tail_room_ = u32(size);
+  tail_since_ns_ = platform::monotonic_ns();
+  return true;
+}
+
+// Another piece of memory for a segment that is not full.
+bool TcpEndpoint::grow_tail(usize wanted) {
+  const usize left = segment_size() - tail_->len;
+  const usize size = wanted < left ? wanted : left;
+  pbuf* piece = pbuf_alloc(PBUF_RAW, u16(size), PBUF_RAM);
+  if (!piece) return false;
+  piece->len = piece->tot_len = 0;
+  pbuf_cat(tail_->p, piece);
+  tail_room_ = u32(size);
+  return true;
+}
+
+void TcpEndpoint::drop_tail() {
+  if (tail_) tcp_seg_free(std::exchange(tail_, nullptr));
+  tail_room_ = 0;
+}
+
+// Gives the last segment its header and its place in the stream.
+void TcpEndpoint::move_tail(Batch& batch, bool push) {
+  tcp_seg* segment = std::exchange(tail_, nullptr);
+  tail_room_ = 0;
+  tcp_pcb& pcb = *pcb_;
+  pbuf_add_header(segment->p, TCP_HLEN);
+  auto* header = static_cast<tcp_hdr*>(segment->p->payload);
+  segment->tcphdr = header;
+  header->src = lwip_htons(pcb.local_port);
+  header->dest = lwip_htons(pcb.remote_port);
+  header->seqno = lwip_htonl(pcb.snd_lbb);
+  TCPH_HDRLEN_FLAGS_SET(header, TCP_HLEN / 4, push ? TCP_PSH : 0);
+  header->urgp = 0;
+  pcb.snd_lbb += segment->len;
+  pcb.snd_buf -= segment->len;
+  pcb.snd_queuelen = u16(pcb.snd_queuelen + pbuf_clen(segment->p));
+  bytes_sent_ += segment->len;
+  if (batch.last)
+    batch.last->next = segment;
+  else
+    batch.first = segment;
+  batch.last = segment;
+}
+
+void TcpEndpoint::enqueue(Batch& batch) {
+  if (!batch.first) return;
+  tcp_seg** end = &pcb_->unsent;
+  while (*end) end = &(*end)->next;
+  *end = batch.first;
+}
+
+// Whether a partial segment may be sent now.
+bool TcpEndpoint::tail_may_go() const {
+  if (cork_ || more_) return false;
+  const tcp_pcb& pcb = *pcb_;
+  // Behind a full window it may still grow; acknowledged() lets it go.
+  if (pcb.unsent) return false;
+  return no_delay_ || !pcb.unacked;
+}
+
+void TcpEndpoint::send_tail(bool push) {
+  Batch batch;
+  move_tail(batch, push);
+  enqueue(batch);
+  tcp_output(pcb_);
+  note_tcp();
+}
+
+// --- sending
+
+void TcpEndpoint::adapt_send_limit() {
+  if (send_limit_fixed_ || packet_memory.is_short()) return;
+  // Room for what is on its way and as much again, while that is sent and acknowledged.
+  const u64 useful = u64{3} * pcb_->cwnd;
+  if (useful > send_limit_) send_limit_ = u32(useful < kMostSendLimit ? useful : kMostSendLimit);
+}
+
+Result<usize> TcpEndpoint::send(IoBuffer& from, bool more) {
+  adapt_send_limit();
+  usize room = send_room();
+  if (room == 0) {
+    wants_room_ = true;
+    return Errno::kAgain;
+  }
+  more_ = more;
+  const usize segment_bytes = segment_size();
+  const bool nagle = !no_delay_ && (pcb_->unacked || pcb_->unsent);
+  Batch batch;
+  usize total = 0;
+  Errno error{};
+  while (from.remaining() != 0 && room != 0) {
+    const usize left = from.remaining() < room ? from.remaining() : room;
+    if (!tail_) {
+      const usize wanted = left < segment_bytes ? left : segment_bytes;
+      if (!make_tail(wanted, more || cork_ || nagle)) error = Errno::kNoBufs;
+    } else if (tail_room_ == 0 && !grow_tail(left)) {
+      error = Errno::kNoBufs;
+    }
+    if (error != Errno{}) break;
+    pbuf* last = tail_->p;
+    while (last->next) last = last->next;
+    const usize wanted = left < tail_room_ ? left : tail_room_;
+    auto moved = from.read(static_cast<std::byte*>(last->payload) + last->len, wanted);
+    const usize count = moved.ok() ? moved.value() : 0;
+    for (pbuf* piece = tail_->p; piece; piece = piece->next)
+      piece->tot_len = u16(piece->tot_len + count);
+    last->len = u16(last->len + count);
+    tail_->len = u16(tail_->len + count);
+    tail_room_ -= u32(count);
+    total += count;
+    room -= count;
+    if (tail_->len == 0) drop_tail();
+    if (tail_ && tail_->len >= segment_bytes) move_tail(batch, from.remaining() == 0 && !more);
+    if (!moved.ok()) {
+      error = moved.error();
+      break;
+    }
+    if (count < wanted) break;  // the program's memory ends here; the next call says so
+  }
+  const bool ready = batch.first != nullptr;
+  if (ready) enqueue(batch);
+  bool output = ready;
+  if (tail_ && (tail_may_go() || (ready && no_delay_ && !cork_ && !more_))) {
+    Batch rest;
+    move_tail(rest, true);
+    enqueue(rest);
+    output = true;
+  }
+  if (output) tcp_output(pcb_);
+  watch_clock();
+  note_tcp();
+  if (total == 0) return error;
+  return total;
+}
+
+void TcpEndpoint::acknowledged(u32 bytes) {
+  bytes_acked_ += bytes;
+  last_progress_ns_ = platform::monotonic_ns();
+  if (tail_ && !cork_ && !more_ && (no_delay_ || (!pcb_->unsent && !pcb_->unacked))) {
+    // lwIP sends what is on its queue when it is done with the segment that came.
+    Batch batch;
+    move_tail(batch, true);
+    enqueue(batch);
+  }
+  watch_clock();
+  if (wants_room_ && writable()) {
+    wants_room_ = false;
+    told(Event::kWritable);
+  }
+}
+
+err_t TcpCallbacks::sent(void* argument, tcp_pcb*, u16_t bytes) {
+  static_cast<TcpEndpoint*>(argument)->acknowledged(bytes);
+  return ERR_OK;
+}
+
+// --- options
+
+void TcpEndpoint::set_send_limit(usize bytes) {
+  send_limit_fixed_ = true;
+  send_limit_ = u32(bytes < kMostSendLimit ? bytes : kMostSendLimit);
+  if (wants_room_ && writable()) {
+    wants_room_ = false;
+    told(Event::kWritable);
+  }
+}
+void TcpEndpoint::set_no_delay(bool on) {
+  no_delay_ = on;
+  if (on && tail_ && tail_may_go()) send_tail(true);
+}
+void TcpEndpoint::set_cork(bool on) {
+  cork_ = on;
+  if (!on) {
+    more_ = false;
+    if (tail_ && pcb_) send_tail(true);
+  }
+  watch_clock();
+}
+
+}  // namespace narwhal::net
