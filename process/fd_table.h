@@ -33,6 +33,7 @@ class FdTable : public RefCounted {
   // EBADF. O_PATH descriptors are refused by get() and returned by get_any().
   Result<FileRef> get(int fd);
   Result<FileRef> get_any(int fd);
+  // EBADF. POSIX record locks of the table on the file go with any of its descriptors.
   Result<> close(int fd);
   // dup2(2), dup3(2): closes `fd` first if it is open. EBADF (over the limit), EBUSY, ENOMEM.
   Result<> replace(int fd, FileRef file, bool close_on_exec, u64 limit);
@@ -46,15 +47,33 @@ class FdTable : public RefCounted {
   int next_open(int from);
 
  private:
-  struct Slot {
-    FileRef file;
-    bool taken = false;
-    bool close_on_exec = false;
-  };
+  // One bit for each number.
+  using Bits = Vector<u64>;
+  static bool test(const Bits& bits, int fd) { return bits[usize(fd) / 64] >> (fd % 64) & 1; }
+  static void assign(Bits& bits, int fd, bool value) {
+    const u64 bit = u64{1} << (fd % 64);
+    u64& word = bits[usize(fd) / 64];
+    word = value ? word | bit : word & ~bit;
+  }
+
   void release(int fd);
+  // Takes the lowest free number at or above `fd`, which may lie behind the table's end.
+  int find_free(int fd) const TA_REQUIRES(mutex_);
+  // Makes room for `fd`. ENOMEM.
+  Result<> grow(int fd) TA_REQUIRES(mutex_);
+  void set_free(int fd) TA_REQUIRES(mutex_);
+  FileRef file_at(int fd) TA_REQUIRES(mutex_);
+  // What ends with a descriptor, and not with its description; then drops it. Not under the lock.
+  void let_go(FileRef file) TA_EXCLUDES(mutex_);
+  // Closes every number that `wanted` picks, in [first, last].
+  template <typename Wanted>
+  void close_all(u32 first, u32 last, Wanted wanted) TA_EXCLUDES(mutex_);
+
   Mutex<LockRank::kFdTable> mutex_;
-  Vector<Slot> slots_ TA_GUARDED_BY(mutex_);
-  int lowest_free_ TA_GUARDED_BY(mutex_) = 0;
+  Vector<FileRef> files_ TA_GUARDED_BY(mutex_);  // a multiple of 64, as the bits
+  Bits taken_ TA_GUARDED_BY(mutex_);             // open, or reserved
+  Bits close_on_exec_ TA_GUARDED_BY(mutex_);
+  int lowest_free_ TA_GUARDED_BY(mutex_) = 0;  // all below are taken
 };
 
 }  // namespace narwhal

@@ -70,7 +70,31 @@ Result<> MountTree::attach(Ref<Mount> mount, const Path& at) {
   return {};
 }
 
+Mount* MountTree::find_leaf_below(const Mount& mount) {
+  const Mount* at = &mount;
+  Mount* leaf = nullptr;
+  while (at->children_ != 0)
+    for (Mount& candidate : mounts_)
+      if (candidate.parent_ == at) {
+        at = leaf = &candidate;
+        break;
+      }
+  return leaf;
+}
+
 Result<> MountTree::detach(const Ref<Mount>& mount, bool lazy) {
+  // Lazily, all that is mounted below goes as well, from the leaves up.
+  while (lazy) {
+    Path dropped;
+    Ref<Mount> list_reference;
+    NamesWriteGuard guard;
+    if (mount == root_ || !mount->node_.linked()) return Errno::kInval;
+    Mount* leaf = find_leaf_below(*mount);
+    if (!leaf) break;
+    unlink(*leaf, dropped);
+    leaf->node_.unlink();
+    list_reference = Ref<Mount>::adopt(leaf);
+  }
   Path dropped;
   Ref<Mount> list_reference;
   NamesWriteGuard guard;

@@ -67,7 +67,7 @@ class MountTree {
   // Sets `mount` upon `at`. ENOENT when the name is gone.
   static Result<> attach(Ref<Mount> mount, const Path& at) TA_EXCLUDES(names_lock);
   // Takes a mount away. EINVAL for the root of all; EBUSY when mounts are on it, or somebody uses
-  // it, unless `lazy`.
+  // it; `lazy` takes it away all the same, and all that is mounted below.
   static Result<> detach(const Ref<Mount>& mount, bool lazy) TA_EXCLUDES(names_lock);
   // Moves it (MS_MOVE). EINVAL for the root of all; ELOOP when `to` is below it.
   static Result<> move(const Ref<Mount>& mount, const Path& to) TA_EXCLUDES(names_lock);
@@ -81,6 +81,8 @@ class MountTree {
   static void link(Mount& mount, Mount& parent, Dentry& mountpoint) TA_REQUIRES(names_lock);
   // What must be dropped after the lock is left in `dropped`.
   static void unlink(Mount& mount, Path& dropped) TA_REQUIRES(names_lock);
+  static Mount* find_leaf_below(const Mount& mount)
+      NARWHAL_TSA(requires_shared_capability(names_lock));
   static Mounts mounts_ TA_GUARDED_BY(names_lock);
   static Mount* root_ TA_GUARDED_BY(names_lock);
 };

@@ -78,8 +78,9 @@ Result<> bind_mount(const Actor& actor, const Path& from, std::string_view at, b
 
 Result<> unmount(const Actor& actor, std::string_view at, bool lazy, bool follow) {
   Path place;
+  const Path here;
   {
-    PathWalk walk(actor, Path(), at);
+    PathWalk walk(actor, here, at);
     TRY(walk.to_end(follow));
     place = TRY(walk.finish());
   }

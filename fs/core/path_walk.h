@@ -13,8 +13,10 @@ class PathWalk : NonCopyable {
  public:
   enum class LastKind : u8 { kName, kDot, kDotDot, kRoot };
 
+  // Keeps references to `actor` and `start`, and the view of the path.
   PathWalk(const vfs::Actor& actor, const Path& start, std::string_view path,
            ResolveFlags resolve = ResolveFlags::kNone);
+  PathWalk(const vfs::Actor&, Path&&, std::string_view, ResolveFlags = {}) = delete;
   ~PathWalk();
 
   // Walks to the end. ENOENT for an empty path.
