@@ -42,7 +42,15 @@ Result<u32> wake_matching(FutexBucket& bucket, const FutexKey& key, i32 count, u
 // The operand of FUTEX_WAKE_OP, and the comparison that follows it (futex(2)).
 struct WakeOperation {
   enum Kind : u32 { kSet, kAdd, kOr, kAndNot, kXor, kKinds };
-  enum Comparison : u32 { kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kComparisons };
+  enum Comparison : u32 {
+    kEqual,
+    kNotEqual,
+    kLess,
+    kLessEqual,
+    kGreater,
+    kGreaterEqual,
+    kComparisons
+  };
   u32 kind, comparison;
   i32 operand, compared;
 
@@ -108,7 +116,7 @@ Result<u32> apply_to_word(UserAddr address, const WakeOperation& operation) {
 class WaiterArray : NonCopyable {
  public:
   explicit WaiterArray(usize size)
-      : waiters_(new (std::nothrow) FutexWaiter[size]), size_(waiters_ ? size : 0) {}
+      : waiters_(new(std::nothrow) FutexWaiter[size]), size_(waiters_ ? size : 0) {}
   ~WaiterArray() { delete[] waiters_; }
   explicit operator bool() const { return waiters_ != nullptr; }
   std::span<FutexWaiter> all() { return {waiters_, size_}; }

@@ -36,8 +36,9 @@ Attempt exchange(UserAddr address, u32 found, u32 wanted) {
   return before.value() == found ? Attempt::kOwned : Attempt::kMustWait;
 }
 
-// One attempt to own the word, under the bucket's lock. kMustWait: `owner` has it, and the word says
-// that somebody waits (unless only tried). `inherits`: the caller waited for an owner who ended.
+// One attempt to own the word, under the bucket's lock. kMustWait: `owner` has it, and the word
+// says that somebody waits (unless only tried). `inherits`: the caller waited for an owner who
+// ended.
 Result<Attempt> try_to_own(FutexBucket& bucket, const FutexKey& key, UserAddr address, u32 tid,
                            bool only_try, bool inherits, u32& owner) TA_REQUIRES(bucket.lock) {
   for (;;) {
@@ -86,8 +87,8 @@ Result<> futex_lock_pi(Task& task, UserAddr address, FutexDeadline deadline, boo
     Attempt attempt;
     {
       SpinGuard guard(bucket.lock);
-      attempt = TRY(try_to_own(bucket, waiter.key, address, task.tid(), false, inherits,
-                               waiter.lock_owner));
+      attempt = TRY(
+          try_to_own(bucket, waiter.key, address, task.tid(), false, inherits, waiter.lock_owner));
       if (attempt == Attempt::kMustWait) bucket.enqueue(waiter);
     }
     if (attempt == Attempt::kOwned) return {};
@@ -110,8 +111,7 @@ Result<> futex_try_lock_pi(Task& task, UserAddr address, bool shared) {
     {
       SpinGuard guard(bucket.lock);
       u32 owner;
-      const Attempt attempt =
-          TRY(try_to_own(bucket, key, address, task.tid(), true, false, owner));
+      const Attempt attempt = TRY(try_to_own(bucket, key, address, task.tid(), true, false, owner));
       if (attempt == Attempt::kOwned) return {};
       if (attempt == Attempt::kMustWait) return Errno::kAgain;
     }
