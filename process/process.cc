@@ -1,7 +1,6 @@
 #include "process/process.h"
 
 #include "process/family.h"
-#include "process/signals.h"
 
 namespace narwhal {
 
@@ -27,7 +26,6 @@ Process::Process() = default;
 
 Process::~Process() {
   DEBUG_ASSERT(tasks_.empty() && children_.empty());
-  discard_all_pending(*this);
 }
 
 u32 Process::parent_pid() const {

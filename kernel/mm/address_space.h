@@ -66,6 +66,10 @@ class AddressSpace : public RefCounted {
         peak_resident;
   };
 
+  // Mappings in order of address, counters, and the lock (mm/address_space_state.h).
+  struct State;
+  class Session;
+
   static Result<Ref<AddressSpace>> create();
   ~AddressSpace() override;
 
@@ -122,6 +126,9 @@ class AddressSpace : public RefCounted {
   void for_each_mapping(void (*visit)(const MappingInfo& info, void* argument), void* argument,
                         bool with_residency);
 
+  // For MemoryObject: drops what is mapped of its pages [first, last), which it has let go of.
+  void drop_object_pages(const MemoryObject& object, u64 first, u64 last);
+
   void set_limits(const Limits& limits);
   Statistics statistics();
   Pmap& pmap() { return *pmap_; }
@@ -135,7 +142,7 @@ class AddressSpace : public RefCounted {
 
  private:
   AddressSpace() = default;
-  struct State;  // mappings in order of address, counters (mm/address_space_state.h)
+
   Own<Pmap> pmap_;
   State* state_ = nullptr;
 };

@@ -14,6 +14,7 @@
 namespace narwhal {
 
 class Mapping;  // mm/mapping.h: one range of an address space
+struct MappingList;
 
 class MemoryObject : public RefCounted {
  public:
@@ -42,7 +43,8 @@ class MemoryObject : public RefCounted {
   u64 next_hole(u64 from) const;
 
   // Called by AddressSpace as mappings come and go.
-  void attach(Mapping& mapping);
+  // ENOMEM.
+  Result<> attach(Mapping& mapping);
   void detach(Mapping& mapping);
 
  protected:
@@ -53,11 +55,20 @@ class MemoryObject : public RefCounted {
 
  private:
   struct Node;
+  u64* find_slot(u64 index) const TA_REQUIRES(mutex_);
+  Result<u64*> make_slot(u64 index) TA_REQUIRES(mutex_);
+  static void free_node(Node* node, u32 level);
+  // Calls visit(index, slot) for every page in [first, last) until it returns false.
+  template <typename Visit>
+  static bool visit_pages(Node* node, u32 level, u64 base, u64 first, u64 last, Visit& visit);
+  void unmap_everywhere(u64 first, u64 last);
+
   Atomic<u64> size_{0};
   Atomic<u64> pages_{0};
   mutable Mutex<LockRank::kMemoryObject> mutex_;
-  Node* root_ TA_GUARDED_BY(mutex_) = nullptr;  // radix tree by page index (mm/page_tree.h)
-  u32 height_ TA_GUARDED_BY(mutex_) = 0;
+  Node* root_ TA_GUARDED_BY(mutex_) = nullptr;             // radix tree by page index
+  u32 height_ TA_GUARDED_BY(mutex_) = 0;                   // levels of nodes; 0: no root
+  MappingList* mappings_ TA_GUARDED_BY(mutex_) = nullptr;  // made with the first mapping
 };
 
 }  // namespace narwhal

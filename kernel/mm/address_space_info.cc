@@ -1,0 +1,117 @@
+// A copy for fork(2), and what others may know of an address space.
+#include "kernel/mm/address_space_state.h"
+
+namespace narwhal {
+
+using State = AddressSpace::State;
+
+namespace {
+
+// Shows the child every private page of the parent, neither with the right to write. Pages of
+// objects are left to faults. ENOMEM: what is done so far is the child's to undo.
+Result<> share_pages(State& parent, State& child, const Mapping& mapping) {
+  const Protection protection = mapping.protection & ~Protection::kWrite;
+  UserAddr where;
+  Pmap::Mapping present;
+  u64 at = mapping.start, first = mapping.end, last = mapping.start;
+  const auto share = [&]() -> Result<> {
+    while (parent.pmap->next_mapped(UserAddr(at), UserAddr(mapping.end), where, present)) {
+      at = where.value + kPageSize;
+      if (frame_kind(present.frame) != FrameKind::kAnonymous) continue;
+      TRY(child.pmap->map(where, present.frame, 1, protection));
+      frame_add_ref(present.frame);
+      child.count(present.frame, 1);
+      if (where.value < first) first = where.value;
+      last = at;
+    }
+    return {};
+  };
+  auto outcome = share();
+  // One call for all, and so one flush.
+  if (last > first && has(mapping.protection, Protection::kWrite))
+    parent.pmap->protect(UserAddr(first), (last - first) / kPageSize, protection);
+  return outcome;
+}
+
+}  // namespace
+
+Result<Ref<AddressSpace>> AddressSpace::clone() {
+  auto child = TRY(create());
+  child->layout = layout;
+  State& from = *state_;
+  State& to = *child->state_;
+  Session session(from);
+  to.limits = from.limits;
+  to.mmap_base = from.mmap_base;
+  to.heap_start = from.heap_start;
+  to.heap_end = from.heap_end;
+  for (Mapping* mapping = from.mappings.first(); mapping; mapping = from.mappings.next(*mapping)) {
+    if (mapping->keep_from_child) continue;
+    Own<Mapping> copy = TRY(from.copy(*mapping, mapping->start, mapping->end, to));
+    copy->flags &= ~MapFlags::kLocked;  // locks are not inherited (mlock(2))
+    to.insert(*copy.release());
+    if (!mapping->shared() && !mapping->wipe_in_child) TRY(share_pages(from, to, *mapping));
+  }
+  return child;
+}
+
+Result<AddressSpace::SharedLocation> AddressSpace::shared_location(UserAddr address) {
+  Session session(*state_);
+  Mapping* mapping = state_->find(address.value);
+  if (!mapping) return Errno::kFault;
+  if (!mapping->shared()) return SharedLocation{};
+  return SharedLocation{mapping->object, mapping->object_offset + (address.value - mapping->start)};
+}
+
+void AddressSpace::for_each_mapping(void (*visit)(const MappingInfo& info, void* argument),
+                                    void* argument, bool with_residency) {
+  State& s = *state_;
+  Session session(s);
+  for (Mapping* mapping = s.mappings.first(); mapping; mapping = s.mappings.next(*mapping)) {
+    MappingInfo info{};
+    info.start = UserAddr(mapping->start);
+    info.end = UserAddr(mapping->end);
+    info.protection = mapping->protection;
+    info.shared = mapping->shared();
+    info.grows_down = has(mapping->flags, MapFlags::kGrowsDown);
+    info.offset = mapping->object ? mapping->object_offset : 0;
+    info.source = mapping->source.get();
+    info.special_name = mapping->special_name;
+    info.locked = has(mapping->flags, MapFlags::kLocked) ? mapping->pages() : 0;
+    UserAddr where;
+    Pmap::Mapping present;
+    for (u64 at = mapping->start;
+         with_residency && s.pmap->next_mapped(UserAddr(at), info.end, where, present);
+         at = where.value + kPageSize) {
+      const FrameKind kind = frame_kind(present.frame);
+      if (kind != FrameKind::kAnonymous && kind != FrameKind::kObject) continue;
+      ++info.resident_pages;
+      if (kind == FrameKind::kAnonymous) ++info.private_dirty_pages;
+    }
+    visit(info, argument);
+  }
+}
+
+AddressSpace::Statistics AddressSpace::statistics() {
+  State& s = *state_;
+  Session session(s);
+  Statistics result{};
+  result.total = s.total_pages;
+  result.resident_anonymous = s.resident_anonymous;
+  result.resident_file = s.resident_object;
+  result.locked = s.locked_pages;
+  result.peak_total = s.peak_pages;
+  result.peak_resident = s.peak_resident;
+  for (Mapping* mapping = s.mappings.first(); mapping; mapping = s.mappings.next(*mapping)) {
+    const bool writable = has(mapping->protection, Protection::kWrite);
+    if (has(mapping->flags, MapFlags::kGrowsDown))
+      result.stack += mapping->pages();
+    else if (writable && !mapping->shared())
+      result.data += mapping->pages();
+    else if (!writable && has(mapping->protection, Protection::kExecute))
+      result.executable += mapping->pages();
+  }
+  return result;
+}
+
+}  // namespace narwhal

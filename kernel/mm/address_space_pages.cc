@@ -1,0 +1,275 @@
+// The pages behind mappings: bringing them in, sharing them until somebody writes, letting them go.
+//
+// Each page-table entry holds one reference to its frame. A private mapping shows an object's page
+// without the right to write; the first write makes a copy of its own. So does a write to a page
+// that fork(2) shared: who finds himself the only holder of a frame just gets the right.
+#include "kernel/mm/address_space_state.h"
+#include "kernel/mm/page_ops.h"
+
+namespace narwhal {
+
+using State = AddressSpace::State;
+
+namespace {
+
+// What a fault on a page of an object brings along of its neighbours, if the object has them: a
+// program's text comes in strides.
+constexpr u64 kAroundPages = 16;
+constexpr u64 kStackGuardGap = 1 * kMiB;
+
+// One page of zeros stands for all that was read and never written. 0: not made yet.
+constinit Atomic<u64> zero_frame{0};
+
+bool is_zero_frame(PhysAddr frame) {
+  return frame.value == zero_frame.load(Order::kRelaxed);
+}
+
+Result<FrameRef> share_zero_frame() {
+  u64 frame = zero_frame.load(Order::kAcquire);
+  if (frame == 0) {
+    // Under different address spaces' locks two may come here at once; the loser's page is given
+    // back.
+    FrameRef fresh = TRY(FrameRef::allocate(FrameContent::kZeroed));
+    if (zero_frame.compare_exchange(frame, fresh.address().value)) frame = fresh.release().value;
+  }
+  return FrameRef::share(PhysAddr(frame));
+}
+
+Protection without_write(Protection protection) {
+  return protection & ~Protection::kWrite;
+}
+
+bool permits(Protection have, Protection access) {
+  // The processor can't refuse reading what may be written or executed.
+  if (access == Protection::kRead) return have != Protection::kNone;
+  return has(have, access);
+}
+
+}  // namespace
+
+void State::count(PhysAddr frame, i64 change) {
+  switch (frame_kind(frame)) {
+    case FrameKind::kAnonymous:
+      resident_anonymous += u64(change);
+      break;
+    case FrameKind::kObject:
+      resident_object += u64(change);
+      break;
+    default:
+      return;
+  }
+  const u64 resident = resident_anonymous + resident_object;
+  if (resident > peak_resident) peak_resident = resident;
+}
+
+// Entries go first, in batches, so that nobody can reach a frame that is being freed.
+void State::drop_pages(u64 start, u64 end, const MemoryObject* only) {
+  constexpr usize kBatch = 64;
+  u64 at = start;
+  while (at < end) {
+    PhysAddr frames[kBatch];
+    usize found = 0;
+    u64 first = 0, next = at;
+    UserAddr where;
+    Pmap::Mapping present;
+    while (found < kBatch && pmap->next_mapped(UserAddr(next), UserAddr(end), where, present)) {
+      next = where.value + kPageSize;
+      // A private copy is no page of the object.
+      if (only && frame_kind(present.frame) != FrameKind::kObject) {
+        if (found == 0) continue;
+        break;
+      }
+      if (found == 0) first = where.value;
+      frames[found++] = present.frame;
+    }
+    if (found == 0) return;
+    if (only && next > first + found * kPageSize) {
+      // Not one run: page by page, so as not to take a private copy away.
+      next = first + kPageSize;
+      found = 1;
+    }
+    pmap->unmap(UserAddr(first), (next - first) / kPageSize);
+    for (usize i = 0; i < found; ++i) {
+      count(frames[i], -1);
+      frame_drop_ref(frames[i]);
+    }
+    at = next;
+  }
+}
+
+Result<> State::map_frame(const Mapping&, u64 page, FrameRef frame, Protection protection) {
+  TRY(pmap->map(UserAddr(page), frame.address(), 1, protection));
+  count(frame.address(), 1);
+  static_cast<void>(frame.release());
+  return {};
+}
+
+Result<> State::break_sharing(Mapping& mapping, u64 page, PhysAddr frame) {
+  if (mapping.shared() || frame_refs(frame) == 1) {
+    pmap->protect(UserAddr(page), 1, mapping.protection);
+    return {};
+  }
+  const bool zeros = is_zero_frame(frame);
+  FrameRef copy = TRY(FrameRef::allocate(zeros ? FrameContent::kZeroed : FrameContent::kAny));
+  if (!zeros) copy_page(copy.data(), platform::direct_map(frame));
+  set_frame_kind(copy.address(), FrameKind::kAnonymous);
+  TRY(map_frame(mapping, page, std::move(copy), mapping.protection));
+  count(frame, -1);
+  frame_drop_ref(frame);
+  return {};
+}
+
+// Neighbours of a page that the object has already, without asking for more.
+void State::map_around(Mapping& mapping, u64 page) {
+  constexpr u64 kWindow = kAroundPages * kPageSize;
+  u64 from = align_down(page, kWindow), to = from + kWindow;
+  if (from < mapping.start) from = mapping.start;
+  if (to > mapping.end) to = mapping.end;
+  const u64 object_pages = div_round_up(mapping.object->size(), kPageSize);
+  const Protection protection =
+      mapping.shared() ? mapping.protection : without_write(mapping.protection);
+  PhysAddr run;
+  usize length = 0;
+  u64 run_at = 0;
+  const auto flush = [&] {
+    if (length == 0) return;
+    if (!pmap->map(UserAddr(run_at), run, length, protection).ok()) {
+      // No page tables: what was mapped of the run is unmapped again.
+      pmap->unmap(UserAddr(run_at), length);
+      for (usize i = 0; i < length; ++i) frame_drop_ref(run + i * kPageSize);
+    } else {
+      for (usize i = 0; i < length; ++i) count(run + i * kPageSize, 1);
+    }
+    length = 0;
+  };
+  for (u64 at = from; at < to; at += kPageSize) {
+    Pmap::Mapping present;
+    if (mapping.object_index(at) >= object_pages || pmap->lookup(UserAddr(at), present)) {
+      flush();
+      continue;
+    }
+    auto got = mapping.object->page(mapping.object_index(at), MemoryObject::Access::kRead);
+    if (!got.ok() || !got.value()) {
+      flush();
+      continue;
+    }
+    const PhysAddr frame = got.value().release();
+    if (length != 0 && frame != run + length * kPageSize) flush();
+    if (length == 0) {
+      run = frame;
+      run_at = at;
+    }
+    ++length;
+  }
+  flush();
+}
+
+Result<> State::fault_object(Mapping& mapping, u64 page, Protection access) {
+  MemoryObject& object = *mapping.object;
+  const u64 index = mapping.object_index(page);
+  const auto beyond = [&] { return index >= div_round_up(object.size(), kPageSize); };
+  if (beyond()) return Errno::kIo;
+  const bool copies = !mapping.shared() && access == Protection::kWrite;
+  FrameRef frame =
+      TRY(object.page(index, copies ? MemoryObject::Access::kRead : MemoryObject::Access::kWrite));
+  // It may have shrunk meanwhile; then what we hold is not its page any more.
+  if (beyond()) return Errno::kIo;
+  if (copies) {
+    FrameRef own = TRY(FrameRef::allocate(frame ? FrameContent::kAny : FrameContent::kZeroed));
+    if (frame) copy_page(own.data(), frame.data());
+    set_frame_kind(own.address(), FrameKind::kAnonymous);
+    return map_frame(mapping, page, std::move(own), mapping.protection);
+  }
+  TRY(map_frame(mapping, page, std::move(frame),
+                mapping.shared() ? mapping.protection : without_write(mapping.protection)));
+  map_around(mapping, page);
+  return {};
+}
+
+Result<> State::fault_absent(Mapping& mapping, u64 page, Protection access) {
+  if (mapping.object) return fault_object(mapping, page, access);
+  if (access != Protection::kWrite)
+    return map_frame(mapping, page, TRY(share_zero_frame()), without_write(mapping.protection));
+  FrameRef frame = TRY(FrameRef::allocate(FrameContent::kZeroed));
+  set_frame_kind(frame.address(), FrameKind::kAnonymous);
+  return map_frame(mapping, page, std::move(frame), mapping.protection);
+}
+
+Result<> State::fault(Mapping& mapping, u64 page, Protection access) {
+  Pmap::Mapping present;
+  if (!pmap->lookup(UserAddr(page), present)) return fault_absent(mapping, page, access);
+  // Somebody else was faster, or the processor had not noticed yet.
+  if (permits(present.protection, access)) return {};
+  if (access == Protection::kWrite) return break_sharing(mapping, page, present.frame);
+  // mprotect(2) hid it, and gave rights back since.
+  const bool sole = mapping.shared() || frame_refs(present.frame) == 1;
+  pmap->protect(UserAddr(page), 1, sole ? mapping.protection : without_write(mapping.protection));
+  return {};
+}
+
+Result<> State::populate(u64 start, u64 end) {
+  for (Mapping* mapping = first_above(start); mapping && mapping->start < end;
+       mapping = mappings.next(*mapping)) {
+    if (mapping->protection == Protection::kNone) continue;
+    const Protection access =
+        has(mapping->protection, Protection::kWrite) ? Protection::kWrite : Protection::kRead;
+    const u64 from = mapping->start > start ? mapping->start : start;
+    const u64 to = mapping->end < end ? mapping->end : end;
+    for (u64 page = from; page < to; page += kPageSize) TRY(fault(*mapping, page, access));
+  }
+  return {};
+}
+
+Mapping* State::grow_down(u64 address) {
+  Mapping* mapping = first_above(address);
+  if (!mapping || !has(mapping->flags, MapFlags::kGrowsDown)) return nullptr;
+  const u64 start = align_down(address, kPageSize);
+  if (start < kUserMin.value || mapping->end - start > limits.stack) return nullptr;
+  const u64 growth = mapping->start - start;
+  if (total_pages * kPageSize + growth > limits.address_space) return nullptr;
+  if (has(mapping->flags, MapFlags::kLocked) && locked_pages * kPageSize + growth > limits.locked)
+    return nullptr;
+  // A gap stays below, so that a frame that jumps over it is noticed (mmap(2), MAP_GROWSDOWN).
+  const Mapping* below = mappings.previous(*mapping);
+  if (below && below->protection != Protection::kNone && !has(below->flags, MapFlags::kGrowsDown) &&
+      start - below->end < kStackGuardGap)
+    return nullptr;
+  set_bounds(*mapping, start, mapping->end);
+  return mapping;
+}
+
+// --- from outside -------------------------------------------------------------------------------
+
+Result<> AddressSpace::handle_fault(UserAddr address, Protection access) {
+  if (address < kUserMin || address >= kUserEnd) return Errno::kFault;
+  State& s = *state_;
+  Session session(s);
+  Mapping* mapping = s.find(address.value);
+  if (!mapping) mapping = s.grow_down(address.value);
+  if (!mapping) return Errno::kFault;
+  if (!permits(mapping->protection, access)) return Errno::kAcces;
+  return s.fault(*mapping, address.page().value, access);
+}
+
+void AddressSpace::drop_object_pages(const MemoryObject& object, u64 first, u64 last) {
+  State& s = *state_;
+  Session session(s);
+  const u64 object_pages = div_round_up(object.size(), kPageSize);
+  for (Mapping* mapping = s.mappings.first(); mapping; mapping = s.mappings.next(*mapping)) {
+    if (mapping->object.get() != &object) continue;
+    const u64 low = mapping->object_index(mapping->start), high = low + mapping->pages();
+    const auto drop = [&](u64 from, u64 to, const MemoryObject* only) {
+      if (from < low) from = low;
+      if (to > high) to = high;
+      if (from >= to) return;
+      const u64 start = mapping->start + (from - low) * kPageSize;
+      s.drop_pages(start, start + (to - from) * kPageSize, only);
+    };
+    // Beyond the end private copies go too (mmap(2)); a hole punched inside leaves them.
+    const u64 border = first > object_pages ? first : last < object_pages ? last : object_pages;
+    drop(first, border, &object);
+    drop(border, last, nullptr);
+  }
+}
+
+}  // namespace narwhal

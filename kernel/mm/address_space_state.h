@@ -1,0 +1,92 @@
+// The inside of an AddressSpace. All of it is guarded by `mutex`, which Session takes.
+#pragma once
+
+#include <utility>
+
+#include "kernel/mm/mapping.h"
+
+namespace narwhal {
+
+inline constexpr const char* kHeapName = "[heap]";
+
+struct AddressSpace::State {
+  using Tree = OrderedTree<Mapping, &Mapping::tree_node, MappingByStart>;
+
+  Mutex<LockRank::kAddressSpace> mutex;
+  Tree mappings;
+  Mapping* removed = nullptr;  // taken out in this session
+  Limits limits;
+  u64 mmap_base = kUserEnd.value;
+  u64 heap_start = 0;
+  u64 heap_end = 0;  // the break, not page-aligned
+  bool lock_future = false;
+  // Pages. The page of zeros counts as resident nowhere.
+  u64 total_pages = 0, locked_pages = 0, peak_pages = 0;
+  u64 resident_anonymous = 0, resident_object = 0, peak_resident = 0;
+
+  Pmap* pmap = nullptr;
+  AddressSpace* owner = nullptr;
+
+  // --- looking up (address_space.cc)
+  Mapping* find(u64 address) const;
+  // The first mapping that ends above `address`.
+  Mapping* first_above(u64 address) const;
+  bool is_free(u64 start, u64 end) const;
+  // The highest free range of `size` bytes in [low, high); 0: there is none.
+  u64 find_free(u64 size, u64 low, u64 high) const;
+  // Where a new mapping of `size` bytes goes when nobody asks for a place. ENOMEM.
+  Result<u64> place(u64 size, bool low) const;
+  // Whether every byte of [start, end) is mapped.
+  bool is_covered(u64 start, u64 end) const;
+
+  // --- changing the set of mappings
+  void insert(Mapping& mapping);
+  void remove(Mapping& mapping);  // does not delete it
+  void set_bounds(Mapping& mapping, u64 start, u64 end);
+  void set_locked(Mapping& mapping, bool locked);
+  // A mapping like `model` for [start, end) of the model's meaning, not yet in the tree. ENOMEM.
+  Result<Own<Mapping>> copy(const Mapping& model, u64 start, u64 end, State& into) const;
+  // Makes `at` a border between mappings. ENOMEM.
+  Result<> split(u64 at);
+  // Joins a mapping with its neighbours where they mean the same; returns what contains it now.
+  Mapping* merge(Mapping& mapping);
+  // The same for everything in a range, after a change there.
+  void merge_range(u64 start, u64 end);
+  // Removes everything in a range, pages included. ENOMEM (a split).
+  Result<> clear(u64 start, u64 end);
+  Result<Mapping*> add(const MapRequest& request, u64 start, u64 length);
+
+  // --- pages (address_space_pages.cc)
+  // Unmaps pages and drops their references; with `only`, the pages of that object alone.
+  void drop_pages(u64 start, u64 end, const MemoryObject* only = nullptr);
+  // Makes one page accessible. The mapping allows the access.
+  Result<> fault(Mapping& mapping, u64 page, Protection access);
+  // Brings in what is not there yet, as if it were touched. ENOMEM, EIO.
+  Result<> populate(u64 start, u64 end);
+  // The mapping below which a stack may grow to `address`, grown; null if there is none.
+  Mapping* grow_down(u64 address);
+  void count(PhysAddr frame, i64 change);
+
+ private:
+  Result<> fault_absent(Mapping& mapping, u64 page, Protection access);
+  Result<> fault_object(Mapping& mapping, u64 page, Protection access);
+  Result<> break_sharing(Mapping& mapping, u64 page, PhysAddr frame);
+  Result<> map_frame(const Mapping& mapping, u64 page, FrameRef frame, Protection protection);
+  void map_around(Mapping& mapping, u64 page);
+};
+
+// Holds the lock. What was removed meanwhile is destroyed only after it is given back: the last
+// reference to an open file may go with a mapping, and closing takes locks that come before this
+// one.
+class AddressSpace::Session {
+ public:
+  explicit Session(State& state) TA_NO_ANALYSIS;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() TA_NO_ANALYSIS;
+
+ private:
+  State& state_;
+};
+
+}  // namespace narwhal
