@@ -3,6 +3,7 @@
 #include "fs/core/inode.h"
 #include "fs/pipe/pipe.h"
 #include "process/task.h"
+#include "syscalls/file_wait.h"
 #include "syscalls/handlers.h"
 
 namespace narwhal {
@@ -11,15 +12,6 @@ namespace {
 constexpr u32 kSpliceNonBlock = 2;           // SPLICE_F_NONBLOCK
 constexpr u32 kSpliceFlags = 1 | 2 | 4 | 8;  // MOVE, NONBLOCK, MORE, GIFT
 constexpr usize kMaxIovecs = 1024;
-
-// Waits, unless told not to, until `attempt` says something else than EAGAIN.
-template <typename Attempt>
-auto attempt_on(File& file, PollEvents events, bool may_wait, Attempt attempt)
-    -> decltype(attempt()) {
-  WaitQueue* queue = file.poll_queue();
-  if (!may_wait || !queue) return attempt();
-  return block_until_ready(*queue, events, platform::kNoDeadline, attempt);
-}
 
 // Up to a page of a file: the very frame where the file has its data in pages (no copy), else a
 // fresh one.
@@ -96,6 +88,7 @@ class Cursor : NonCopyable {
 // The position moves by what was transferred, and an error counts only when nothing was.
 SysResult finish(Cursor& cursor, usize total, Errno error) {
   TRY(cursor.close());
+  broken_pipe_raised(current_task(), error);
   if (total == 0 && error != Errno{}) return error;
   return i64(total);
 }
@@ -257,6 +250,7 @@ SysResult sys::tee(Task& task, Fd in_fd, Fd out_fd, usize count, HexInt flags) {
                                return to->push(std::move(piece));
                              });
     if (!pushed.ok()) {
+      broken_pipe_raised(task, pushed.error());
       if (total == 0) return pushed.error();
       break;
     }
@@ -277,7 +271,7 @@ SysResult sys::vmsplice(Task& task, Fd fd, UserAddr iovecs, usize count, HexInt 
   const bool writing = file->writable();
   auto moved = attempt_on(*file, writing ? kPollWritable : kPollReadable, may_wait,
                           [&] { return writing ? file->write(buffer) : file->read(buffer); });
-  if (!moved.ok()) return moved.error();
+  if (!moved.ok()) return broken_pipe_raised(task, moved.error());
   return i64(moved.value());
 }
 

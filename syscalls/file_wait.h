@@ -1,0 +1,25 @@
+// How a call waits for a file, which never sleeps itself (fs/core/file.h), and what a failed write
+// sends besides its error.
+#pragma once
+
+#include "fs/core/file.h"
+#include "process/signals.h"
+
+namespace narwhal {
+
+// Waits, unless told not to, until `attempt` says something else than EAGAIN.
+template <typename Attempt>
+auto attempt_on(File& file, PollEvents events, bool may_wait, Attempt attempt)
+    -> decltype(attempt()) {
+  WaitQueue* queue = file.poll_queue();
+  if (!may_wait || !queue) return attempt();
+  return block_until_ready(*queue, events, platform::kNoDeadline, attempt);
+}
+
+// SIGPIPE for writing where nobody reads (write(2)).
+inline Errno broken_pipe_raised(Task& task, Errno error) {
+  if (error == Errno::kPipe) raise_signal(task, Signal::kPipe);
+  return error;
+}
+
+}  // namespace narwhal
