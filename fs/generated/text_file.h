@@ -1,0 +1,34 @@
+// An open generated file.
+#pragma once
+
+#include "fs/generated/generated.h"
+
+namespace narwhal {
+
+// Holds the text as it was when the reading began.
+class GeneratedTextFile final : public File {
+ public:
+  GeneratedTextFile(const Path& path, OpenFlags flags) : File(flags), path_(path) {}
+
+  Result<usize> read(IoBuffer& to) override;
+  Result<usize> read_at(IoBuffer& to, u64 offset) override;
+  Result<usize> write(IoBuffer& from) override;
+  Result<usize> write_at(IoBuffer& from, u64) override { return write(from); }
+  Result<i64> seek(i64 offset, int whence) override;
+  bool seekable() const override { return true; }
+  Result<> stat(abi::Stat& out) override { return path_.dentry->inode().stat(out); }
+  Result<> truncate(u64) override { return {}; }
+  const Path* path() const override { return &path_; }
+  Result<String> link_text() const override;
+  Kind kind() const override { return Kind::kRegular; }
+
+ private:
+  GeneratedFile& generator() { return static_cast<GeneratedFile&>(path_.dentry->inode()); }
+
+  Path path_;
+  Mutex<LockRank::kInode> text_mutex_;
+  Vector<char> text_ TA_GUARDED_BY(text_mutex_);
+  bool generated_ TA_GUARDED_BY(text_mutex_) = false;
+};
+
+}  // namespace narwhal

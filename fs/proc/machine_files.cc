@@ -1,0 +1,192 @@
+#include "fs/proc/machine_files.h"
+
+#include "fs/proc/proc.h"
+#include "kernel/mm/frame.h"
+
+namespace narwhal {
+namespace {
+
+constexpr u64 kKiBPerFrame = kPageSize / kKiB;
+
+void line_kib(TextSink& out, std::string_view name, u64 kib) {
+  out << name << ':';
+  for (usize width = name.size() + 1; width < 16; ++width) out << ' ';
+  out << padded(kib, 8) << " kB\n";
+}
+
+Result<> show_meminfo(TextSink& out) {
+  const MemoryStatistics m = memory_statistics();
+  const u64 free = m.free_frames * kKiBPerFrame, cached = m.object_frames * kKiBPerFrame;
+  const struct {
+    std::string_view name;
+    u64 kib;
+  } lines[] = {
+      {"MemTotal", m.total_frames * kKiBPerFrame},
+      {"MemFree", free},
+      // The page cache is the only copy of tmpfs's files: it can't be given up, so it is not
+      // available.
+      {"MemAvailable", free},
+      {"Buffers", 0},
+      {"Cached", cached},
+      {"SwapCached", 0},
+      {"Active", cached + m.anonymous_frames * kKiBPerFrame},
+      {"Inactive", 0},
+      {"Unevictable", 0},
+      {"Mlocked", 0},
+      {"SwapTotal", 0},
+      {"SwapFree", 0},
+      {"Dirty", 0},
+      {"Writeback", 0},
+      {"AnonPages", m.anonymous_frames * kKiBPerFrame},
+      {"Mapped", cached},
+      {"Shmem", cached},
+      {"KReclaimable", 0},
+      {"Slab", m.slab_frames * kKiBPerFrame},
+      {"SReclaimable", 0},
+      {"SUnreclaim", m.slab_frames * kKiBPerFrame},
+      {"PageTables", m.page_table_frames * kKiBPerFrame},
+      {"CommitLimit", m.total_frames * kKiBPerFrame},
+      {"Committed_AS", m.anonymous_frames * kKiBPerFrame},
+      {"VmallocTotal", 0},
+      {"VmallocUsed", 0},
+      {"AnonHugePages", 0},
+  };
+  for (const auto& line : lines) line_kib(out, line.name, line.kib);
+  out << "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
+         "HugePages_Surp:        0\nHugepagesize:       2048 kB\n";
+  return {};
+}
+
+Result<> show_cpuinfo(TextSink& out) {
+  const platform::CpuIdentity& id = platform::cpu_identity();
+  char flags[2048];
+  const usize flags_size = platform::cpu_flags(flags);
+  for (u32 cpu = 0; cpu < platform::cpu_count(); ++cpu) {
+    const u64 mhz = id.tsc_khz / 1000, fraction = id.tsc_khz % 1000;
+    out << "processor\t: " << cpu << "\nvendor_id\t: " << id.vendor
+        << "\ncpu family\t: " << id.family << "\nmodel\t\t: " << id.model
+        << "\nmodel name\t: " << id.brand << "\nstepping\t: " << id.stepping
+        << "\ncpu MHz\t\t: " << mhz << '.' << padded(fraction, 3, '0')
+        << "\ncache size\t: 512 KB\nphysical id\t: 0\nsiblings\t: " << platform::cpu_count()
+        << "\ncore id\t\t: " << cpu << "\ncpu cores\t: " << platform::cpu_count()
+        << "\napicid\t\t: " << cpu << "\ninitial apicid\t: " << cpu
+        << "\nfpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: 13\nwp\t\t: yes\nflags\t\t: "
+        << std::string_view(flags, flags_size)
+        << "\nbugs\t\t:\nbogomips\t: " << id.tsc_khz * 2 / 1000 << '.'
+        << padded(id.tsc_khz * 2 % 1000 / 10, 2, '0')
+        << "\nclflush size\t: 64\ncache_alignment\t: 64\naddress sizes\t: 48 bits physical, 48 "
+           "bits virtual\n"
+           "power management:\n\n";
+  }
+  return {};
+}
+
+Result<> show_filesystems(TextSink& out) {
+  for_each_file_system_type(
+      [](const FileSystemType& type, void* argument) {
+        *static_cast<TextSink*>(argument) << "nodev\t" << type.name << '\n';
+      },
+      &out);
+  return {};
+}
+
+void hex_group(TextSink& out, u64 value, unsigned digits, bool dash) {
+  out << hex_digits(value & ((u64{1} << (digits * 4)) - 1), digits);
+  if (dash) out << '-';
+}
+
+// RFC 4122, version 4.
+Result<> show_uuid_of(TextSink& out, u64 high, u64 low) {
+  hex_group(out, high >> 32, 8, true);
+  hex_group(out, high >> 16, 4, true);
+  hex_group(out, (high & 0x0fff) | 0x4000, 4, true);
+  hex_group(out, ((low >> 48) & 0x3fff) | 0x8000, 4, true);
+  hex_group(out, low, 12, false);
+  out << '\n';
+  return {};
+}
+
+Result<> show_boot_id(TextSink& out) {
+  static constinit u64 id[2] = {};
+  if (id[0] == 0) platform::hardware_entropy(std::as_writable_bytes(std::span(id)));
+  return show_uuid_of(out, id[0], id[1]);
+}
+
+Result<> show_uuid(TextSink& out) {
+  u64 id[2] = {};
+  platform::hardware_entropy(std::as_writable_bytes(std::span(id)));
+  return show_uuid_of(out, id[0], id[1]);
+}
+
+struct ConstantSetting {
+  std::string_view directory, name, text;
+};
+// Settings that Linux lets one change and that nothing here depends on: read-only, with Linux's
+// defaults.
+constexpr ConstantSetting kSettings[] = {
+    {"sys/kernel", "ostype", "Linux\n"},
+    {"sys/kernel", "pid_max", "4194304\n"},
+    {"sys/kernel", "threads-max", "65536\n"},
+    {"sys/kernel", "overflowuid", "65534\n"},
+    {"sys/kernel", "overflowgid", "65534\n"},
+    {"sys/kernel", "ngroups_max", "65536\n"},
+    {"sys/kernel", "cap_last_cap", "40\n"},
+    {"sys/kernel", "randomize_va_space", "2\n"},
+    {"sys/kernel", "core_pattern", "core\n"},
+    {"sys/kernel", "perf_event_paranoid", "4\n"},
+    {"sys/kernel", "sched_rr_timeslice_ms", "100\n"},
+    {"sys/kernel", "shmmax", "18446744073692774399\n"},
+    {"sys/kernel", "shmall", "18446744073692774399\n"},
+    {"sys/kernel", "shmmni", "4096\n"},
+    {"sys/kernel", "sem", "32000\t1024000000\t500\t32000\n"},
+    {"sys/kernel", "msgmax", "8192\n"},
+    {"sys/kernel/random", "entropy_avail", "256\n"},
+    {"sys/kernel/random", "poolsize", "256\n"},
+    {"sys/vm", "overcommit_memory", "1\n"},
+    {"sys/vm", "overcommit_ratio", "50\n"},
+    {"sys/vm", "max_map_count", "65530\n"},
+    {"sys/vm", "swappiness", "60\n"},
+    {"sys/vm", "mmap_min_addr", "65536\n"},
+    {"sys/vm", "nr_hugepages", "0\n"},
+    {"sys/fs", "file-max", "9223372036854775807\n"},
+    {"sys/fs", "nr_open", "1048576\n"},
+    {"sys/fs", "pipe-max-size", "1048576\n"},
+    {"sys/fs", "pipe-user-pages-soft", "16384\n"},
+    {"sys/fs/inotify", "max_user_watches", "65536\n"},
+    {"sys/fs/inotify", "max_user_instances", "128\n"},
+    {"sys/fs/inotify", "max_queued_events", "16384\n"},
+    {"sys/fs/epoll", "max_user_watches", "1048576\n"},
+    {"sys/net/core", "somaxconn", "4096\n"},
+    {"sys/net/core", "rmem_max", "212992\n"},
+    {"sys/net/core", "wmem_max", "212992\n"},
+    {"sys/net/core", "rmem_default", "212992\n"},
+    {"sys/net/core", "wmem_default", "212992\n"},
+    {"sys/net/ipv4", "ip_local_port_range", "32768\t60999\n"},
+    {"sys/net/ipv4", "tcp_max_syn_backlog", "4096\n"},
+    {"sys/net/ipv4", "tcp_fin_timeout", "60\n"},
+    {"sys/net/ipv4", "tcp_keepalive_time", "7200\n"},
+    {"sys/net/ipv4", "tcp_keepalive_intvl", "75\n"},
+    {"sys/net/ipv4", "tcp_keepalive_probes", "9\n"},
+    {"sys/net/ipv4", "ip_forward", "0\n"},
+    {"sys/net/ipv4", "ip_unprivileged_port_start", "1024\n"},
+    {"sys/net/ipv6/conf/all", "disable_ipv6", "0\n"},
+};
+
+}  // namespace
+
+Result<> proc_add_machine_files() {
+  TRY(proc_add_text("", "meminfo", show_meminfo));
+  TRY(proc_add_text("", "cpuinfo", show_cpuinfo));
+  TRY(proc_add_text("", "filesystems", show_filesystems));
+  TRY(proc_add_text("sys/kernel/random", "boot_id", show_boot_id));
+  TRY(proc_add_text("sys/kernel/random", "uuid", show_uuid));
+  TRY(proc_add_constant(
+      "", "devices",
+      "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n\nBlock devices:\n"));
+  TRY(proc_add_constant("", "cmdline", "\n"));
+  for (const ConstantSetting& setting : kSettings)
+    TRY(proc_add_constant(setting.directory, setting.name, setting.text));
+  return {};
+}
+
+}  // namespace narwhal

@@ -1,0 +1,61 @@
+#include "fs/sys/sys.h"
+
+#include "fs/generated/generated.h"
+
+namespace narwhal {
+namespace {
+
+constexpr i64 kSysfsMagic = 0x62656572;  // SYSFS_MAGIC
+constexpr std::string_view kCpuDirectory = "devices/system/cpu";
+
+constinit GeneratedFileSystem* the_file_system = nullptr;  // lives as long as the machine
+
+Result<Ref<FileSystem>> create_sysfs(std::string_view) {
+  return Ref<FileSystem>(the_file_system);
+}
+constinit FileSystemType sysfs_type{{}, "sysfs", create_sysfs};
+
+// "0" or "0-3", as a list of CPUs is written (cpuset(7)).
+Result<> show_cpus(TextSink& out) {
+  const u32 count = platform::cpu_count();
+  out << '0';
+  if (count > 1) out << '-' << count - 1;
+  out << '\n';
+  return {};
+}
+
+class CpuName {
+ public:
+  static constexpr usize kMost = 64;
+  // "cpu0" to "cpu63" as constant strings.
+  static std::string_view of(u32 index) {
+    static constinit char names[kMost][8] = {};
+    TextSink sink(names[index], sizeof names[index]);
+    sink << "cpu" << index;
+    return sink.view();
+  }
+};
+
+}  // namespace
+
+Result<> sys_init() {
+  auto fs = TRY(make_ref<GeneratedFileSystem>("sysfs", kSysfsMagic));
+  fs->set_root(TRY(make_directory(*fs)));
+  the_file_system = fs.release();
+  GeneratedFileSystem& sys = *the_file_system;
+  for (std::string_view name : {"online", "possible", "present"})
+    TRY(generated_add(sys, kCpuDirectory, name, TRY(make_text_file(sys, show_cpus))));
+  for (std::string_view name : {"offline", "isolated"})
+    TRY(generated_add(sys, kCpuDirectory, name, TRY(make_constant_file(sys, "\n"))));
+  for (u32 cpu = 0; cpu < platform::cpu_count() && cpu < CpuName::kMost; ++cpu)
+    TRY(generated_add(sys, kCpuDirectory, CpuName::of(cpu), TRY(make_directory(sys))));
+  TRY(generated_add(sys, "devices/system/node", "online", TRY(make_constant_file(sys, "0\n"))));
+  TRY(generated_add(sys, "kernel/mm/transparent_hugepage", "enabled",
+                    TRY(make_constant_file(sys, "always [madvise] never\n"))));
+  TRY(generated_add(sys, "kernel/mm/transparent_hugepage", "hpage_pmd_size",
+                    TRY(make_constant_file(sys, "2097152\n"))));
+  register_file_system_type(sysfs_type);
+  return {};
+}
+
+}  // namespace narwhal
