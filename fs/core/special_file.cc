@@ -17,6 +17,12 @@ void register_character_device(CharacterDevice& device) {
   devices.push_back(device);
 }
 
+void for_each_character_device(void (*visit)(const CharacterDevice& device, void* argument),
+                               void* argument) {
+  SpinGuard guard(devices_lock);
+  for (CharacterDevice& device : devices) visit(device, argument);
+}
+
 Result<FileRef> open_character_device(const Path& path, OpenFlags flags) {
   const u64 number = path.dentry->inode().special_device();
   const u32 major = device_major(number), minor = device_minor(number);

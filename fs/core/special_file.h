@@ -17,6 +17,9 @@ struct CharacterDevice {
   Result<FileRef> (*open)(const Path& path, OpenFlags flags);
 };
 void register_character_device(CharacterDevice& device);
+// For /proc/devices. `visit` runs under a spinlock.
+void for_each_character_device(void (*visit)(const CharacterDevice& device, void* argument),
+                               void* argument);
 // ENXIO when nobody serves the number.
 Result<FileRef> open_character_device(const Path& path, OpenFlags flags);
 

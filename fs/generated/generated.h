@@ -17,8 +17,15 @@ namespace narwhal {
 // A file system of generated files. Its root is set once, before it is mounted.
 class GeneratedFileSystem : public FileSystem {
  public:
-  GeneratedFileSystem(std::string_view type_name, i64 magic)
-      : FileSystem(Names::kMadeUp), type_name_(type_name), magic_(magic) {}
+  // What a program is told that tries to make a name: proc says ENOENT to all; sysfs says EACCES to
+  // open(2), and EPERM to the others.
+  enum class Creation : u8 { kNoEntry, kRefused };
+  GeneratedFileSystem(std::string_view type_name, i64 magic, Creation creation)
+      : FileSystem(Names::kMadeUp), type_name_(type_name), magic_(magic), creation_(creation) {}
+  Errno creation_error(FileType type) const {
+    if (creation_ == Creation::kNoEntry) return Errno::kNoEnt;
+    return type == FileType::kRegular ? Errno::kAcces : Errno::kPerm;
+  }
   std::string_view type_name() const override { return type_name_; }
   Ref<Inode> root_inode() override { return root_; }
   Result<Usage> usage() override { return Usage{magic_, kPageSize, 0, 0, 0, 0}; }
@@ -28,6 +35,7 @@ class GeneratedFileSystem : public FileSystem {
  private:
   std::string_view type_name_;
   i64 magic_;
+  Creation creation_;
   Ref<Inode> root_;
   Atomic<u64> last_inode_{1};
 };
@@ -53,6 +61,14 @@ class GeneratedDirectory : public GeneratedInode {
 
   Result<Ref<Inode>> lookup(std::string_view name) override;
   Result<> read_directory(i64 offset, DirectoryVisitor& visitor) override;
+  Result<Ref<Inode>> create(std::string_view, FileType type, u32, u64,
+                            const Credentials&) override {
+    return static_cast<GeneratedFileSystem&>(file_system()).creation_error(type);
+  }
+  Result<Ref<Inode>> create_symlink(std::string_view, std::string_view,
+                                    const Credentials&) override {
+    return static_cast<GeneratedFileSystem&>(file_system()).creation_error(FileType::kSymlink);
+  }
 
  protected:
   // Entries that come and go (/proc/PID); after the fixed ones. `offset` counts from 0; entries are
@@ -80,6 +96,8 @@ class GeneratedFile : public GeneratedInode {
   // A write of the whole new content (one write(2)). EACCES unless overridden.
   virtual Result<> store(std::string_view) { return Errno::kAcces; }
   Result<FileRef> open(const Path& path, OpenFlags flags) override;
+  // O_TRUNC, which shells use to write to /proc/sys: nothing to cut.
+  Result<> truncate(u64) override { return {}; }
 };
 
 // The plain case: a function.

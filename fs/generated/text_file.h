@@ -5,7 +5,8 @@
 
 namespace narwhal {
 
-// Holds the text as it was when the reading began.
+// Holds the text as it was when the reading began. No lock is held while it is made: generators
+// take whatever locks they need.
 class GeneratedTextFile final : public File {
  public:
   GeneratedTextFile(const Path& path, OpenFlags flags) : File(flags), path_(path) {}
@@ -23,6 +24,9 @@ class GeneratedTextFile final : public File {
   Kind kind() const override { return Kind::kRegular; }
 
  private:
+  // Makes the text that a read at `offset` shows.
+  Result<> prepare(u64 offset);
+  Result<usize> copy_out(IoBuffer& to, u64 offset);
   GeneratedFile& generator() { return static_cast<GeneratedFile&>(path_.dentry->inode()); }
 
   Path path_;

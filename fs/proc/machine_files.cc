@@ -1,7 +1,11 @@
 #include "fs/proc/machine_files.h"
 
+#include "fs/core/special_file.h"
 #include "fs/proc/proc.h"
 #include "kernel/mm/frame.h"
+#include "kernel/random/random.h"
+#include "kernel/sched/clock.h"
+#include "kernel/uts/uts.h"
 
 namespace narwhal {
 namespace {
@@ -107,15 +111,55 @@ Result<> show_uuid_of(TextSink& out, u64 high, u64 low) {
 }
 
 Result<> show_boot_id(TextSink& out) {
-  static constinit u64 id[2] = {};
-  if (id[0] == 0) platform::hardware_entropy(std::as_writable_bytes(std::span(id)));
-  return show_uuid_of(out, id[0], id[1]);
+  // The same for as long as the machine runs. Two who are the first at once must agree.
+  static constinit Atomic<u64> high{0}, low{0};
+  for (Atomic<u64>* half : {&high, &low}) {
+    u64 unset = 0;
+    if (half->load() == 0) half->compare_exchange(unset, random_u64() | 1);
+  }
+  return show_uuid_of(out, high.load(), low.load());
 }
 
 Result<> show_uuid(TextSink& out) {
-  u64 id[2] = {};
-  platform::hardware_entropy(std::as_writable_bytes(std::span(id)));
-  return show_uuid_of(out, id[0], id[1]);
+  return show_uuid_of(out, random_u64(), random_u64());
+}
+
+Result<> show_version(TextSink& out) {
+  out << kSystemName << " version " << kKernelRelease << " (narwhal@narwhal) (clang) "
+      << kKernelVersion << '\n';
+  return {};
+}
+
+template <std::string_view const& text>
+Result<> show_name(TextSink& out) {
+  out << text << '\n';
+  return {};
+}
+
+Result<> show_host_name(TextSink& out) {
+  out << host_name().view() << '\n';
+  return {};
+}
+Result<> store_host_name(std::string_view text) {
+  return set_host_name(text.substr(0, text.find('\n')));
+}
+Result<> show_domain_name(TextSink& out) {
+  out << domain_name().view() << '\n';
+  return {};
+}
+Result<> store_domain_name(std::string_view text) {
+  return set_domain_name(text.substr(0, text.find('\n')));
+}
+
+Result<> show_devices(TextSink& out) {
+  out << "Character devices:\n";
+  for_each_character_device(
+      [](const CharacterDevice& device, void* argument) {
+        *static_cast<TextSink*>(argument) << padded(device.major, 3) << ' ' << device.name << '\n';
+      },
+      &out);
+  out << "\nBlock devices:\n";
+  return {};
 }
 
 struct ConstantSetting {
@@ -124,7 +168,6 @@ struct ConstantSetting {
 // Settings that Linux lets one change and that nothing here depends on: read-only, with Linux's
 // defaults.
 constexpr ConstantSetting kSettings[] = {
-    {"sys/kernel", "ostype", "Linux\n"},
     {"sys/kernel", "pid_max", "4194304\n"},
     {"sys/kernel", "threads-max", "65536\n"},
     {"sys/kernel", "overflowuid", "65534\n"},
@@ -180,10 +223,18 @@ Result<> proc_add_machine_files() {
   TRY(proc_add_text("", "filesystems", show_filesystems));
   TRY(proc_add_text("sys/kernel/random", "boot_id", show_boot_id));
   TRY(proc_add_text("sys/kernel/random", "uuid", show_uuid));
-  TRY(proc_add_constant(
-      "", "devices",
-      "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n\nBlock devices:\n"));
+  TRY(proc_add_text("", "version", show_version));
+  TRY(proc_add_text("", "devices", show_devices));
+  TRY(proc_add_text("sys/kernel", "ostype", show_name<kSystemName>));
+  TRY(proc_add_text("sys/kernel", "osrelease", show_name<kKernelRelease>));
+  TRY(proc_add_text("sys/kernel", "version", show_name<kKernelVersion>));
+  TRY(proc_add_text("sys/kernel", "hostname", show_host_name, store_host_name));
+  TRY(proc_add_text("sys/kernel", "domainname", show_domain_name, store_domain_name));
+  // What the machine was started with is Narwhal's own and may hold secrets of the environment.
   TRY(proc_add_constant("", "cmdline", "\n"));
+  TRY(proc_add_constant("", "swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"));
+  TRY(proc_add_constant("", "modules", ""));
+  TRY(proc_add("", "mounts", TRY(make_link(proc_file_system(), "self/mounts"))));
   for (const ConstantSetting& setting : kSettings)
     TRY(proc_add_constant(setting.directory, setting.name, setting.text));
   return {};

@@ -52,7 +52,8 @@ Result<> proc_add_constant(std::string_view directory, std::string_view name,
 }
 
 Result<> proc_init() {
-  auto fs = TRY(make_ref<GeneratedFileSystem>("proc", kProcMagic));
+  auto fs = TRY(
+      make_ref<GeneratedFileSystem>("proc", kProcMagic, GeneratedFileSystem::Creation::kNoEntry));
   fs->set_root(TRY(make_ref<ProcRoot>(*fs)));
   the_file_system = fs.release();
   TRY(proc_add_machine_files());

@@ -39,7 +39,8 @@ class CpuName {
 }  // namespace
 
 Result<> sys_init() {
-  auto fs = TRY(make_ref<GeneratedFileSystem>("sysfs", kSysfsMagic));
+  auto fs = TRY(
+      make_ref<GeneratedFileSystem>("sysfs", kSysfsMagic, GeneratedFileSystem::Creation::kRefused));
   fs->set_root(TRY(make_directory(*fs)));
   the_file_system = fs.release();
   GeneratedFileSystem& sys = *the_file_system;
