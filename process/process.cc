@@ -1,6 +1,7 @@
 #include "process/process.h"
 
 #include "process/family.h"
+#include "process/signals.h"
 
 namespace narwhal {
 
@@ -26,6 +27,7 @@ Process::Process() = default;
 
 Process::~Process() {
   DEBUG_ASSERT(tasks_.empty() && children_.empty());
+  discard_all_pending(*this);
 }
 
 u32 Process::parent_pid() const {

@@ -77,10 +77,13 @@ class Process final : public RefCounted {
   WaitQueue signal_arrival;
   SignalHandlers& handlers() const { return *handlers_; }
 
-  // --- settings that programs may change freely: prctl(2), personality(2)
+  // --- settings that programs may change freely: prctl(2), personality(2), membarrier(2)
   Atomic<u32> dumpable{1};
   Atomic<bool> child_subreaper{false};
   Atomic<u32> personality{0};
+  Atomic<bool> huge_pages_disabled{false};  // kept and reported; there are none
+  // MEMBARRIER_CMD_REGISTER_* seen; execve(2) forgets them.
+  Atomic<u32> membarrier_registrations{0};
 
   // Woken when a child ends, stops or goes on: wait4(2).
   WaitQueue child_events;

@@ -11,7 +11,7 @@ Task::~Task() {
 void Task::set_memory(Ref<AddressSpace> memory) {
   memory->pmap().activate();
   pmap_ = &memory->pmap();
-  memory_ = std::move(memory);
+  replace(memory_, std::move(memory));
   if (auto vfork = std::move(vfork_)) vfork->complete();
 }
 
@@ -24,10 +24,10 @@ void Task::begin_ending() {
 void Task::release_resources() {
   // The scheduler must not come back to page tables that may be gone.
   pmap_ = nullptr;
-  memory_ = nullptr;
+  replace(memory_, Ref<AddressSpace>());
   if (auto vfork = std::move(vfork_)) vfork->complete();
-  files_ = nullptr;
-  fs_ = nullptr;
+  set_files(nullptr);
+  set_fs(nullptr);
   if (process_->task_count() == 1) process_->set_executable({});
 }
 

@@ -39,15 +39,16 @@ class Task final : public Thread, public GroupMember {
   Process& process() const { return *process_; }
   bool is_leader() const { return tid_ == process_->pid(); }
 
-  // Gone once the task has ended (they are null then); only the task itself changes them.
+  // Gone once the task has ended (they are null then); only the task itself changes them, and only
+  // it may use these. Others take copies, below.
   AddressSpace& memory() const { return *memory_; }
   FdTable& files() const { return *files_; }
   FsContext& fs() const { return *fs_; }
   const Ref<AddressSpace>& memory_ref() const { return memory_; }
   const Ref<FdTable>& files_ref() const { return files_; }
   const Ref<FsContext>& fs_ref() const { return fs_; }
-  void set_files(Ref<FdTable> files) { files_ = std::move(files); }
-  void set_fs(Ref<FsContext> fs) { fs_ = std::move(fs); }
+  void set_files(Ref<FdTable> files) { replace(files_, std::move(files)); }
+  void set_fs(Ref<FsContext> fs) { replace(fs_, std::move(fs)); }
   // execve(2): goes over to another address space at once.
   void set_memory(Ref<AddressSpace> memory);
 
@@ -59,8 +60,16 @@ class Task final : public Thread, public GroupMember {
 
   const Credentials& credentials() const { return *credentials_; }
   const CredentialsRef& credentials_ref() const { return credentials_; }
-  void set_credentials(CredentialsRef credentials) { credentials_ = std::move(credentials); }
+  void set_credentials(CredentialsRef credentials) {
+    replace(credentials_, std::move(credentials));
+  }
   vfs::Actor actor() const { return {*fs_, *credentials_}; }
+
+  // For other tasks: what it has now, or null when it has ended.
+  Ref<AddressSpace> memory_copy() const { return copy_of(memory_); }
+  Ref<FdTable> files_copy() const { return copy_of(files_); }
+  Ref<FsContext> fs_copy() const { return copy_of(fs_); }
+  CredentialsRef credentials_copy() const { return copy_of(credentials_); }
 
   TaskSignals signals;  // mask, pending, alternate stack
   // The last exception in the program, for signal frames (sigcontext's trapno, err, cr2).
@@ -97,8 +106,20 @@ class Task final : public Thread, public GroupMember {
   explicit Task(std::string_view name) : Thread(name) {}
   ~Task() override;
 
+  template <typename T>
+  Ref<T> copy_of(const Ref<T>& member) const {
+    SpinGuard guard(references_lock_);
+    return member;
+  }
+  template <typename T>
+  void replace(Ref<T>& member, Ref<T> value) {
+    SpinGuard guard(references_lock_);
+    std::swap(member, value);  // what was there goes after the lock
+  }
+
   u32 tid_ = 0;
   Ref<Process> process_;
+  mutable SpinLock<LockRank::kTaskReferences> references_lock_;
   Ref<AddressSpace> memory_;
   Ref<FdTable> files_;
   Ref<FsContext> fs_;

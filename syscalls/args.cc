@@ -78,6 +78,22 @@ void SyscallArg<SignalNumber>::print(TextSink& out, SignalNumber signal) {
     out << signal.value;
 }
 
+void SyscallArg<FutexOperation>::print(TextSink& out, FutexOperation operation) {
+  constexpr std::string_view kNames[] = {
+      "FUTEX_WAIT",           "FUTEX_WAKE",        "FUTEX_FD",          "FUTEX_REQUEUE",
+      "FUTEX_CMP_REQUEUE",    "FUTEX_WAKE_OP",     "FUTEX_LOCK_PI",     "FUTEX_UNLOCK_PI",
+      "FUTEX_TRYLOCK_PI",     "FUTEX_WAIT_BITSET", "FUTEX_WAKE_BITSET", "FUTEX_WAIT_REQUEUE_PI",
+      "FUTEX_CMP_REQUEUE_PI", "FUTEX_LOCK_PI2"};
+  constexpr u32 kPrivate = 128, kClockRealTime = 256;
+  const u32 command = operation.value & ~(kPrivate | kClockRealTime);
+  if (command < std::size(kNames))
+    out << kNames[command];
+  else
+    out << hex(command);
+  if (operation.value & kPrivate) out << "_PRIVATE";
+  if (operation.value & kClockRealTime) out << "|FUTEX_CLOCK_REALTIME";
+}
+
 void SyscallArg<UserString>::print(TextSink& out, UserString string) {
   constexpr usize kShown = 64;
   if (string.null()) {

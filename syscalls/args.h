@@ -51,6 +51,10 @@ struct SyscallArg<SignalNumber> : WrappedArg<SignalNumber> {
   static void print(TextSink& out, SignalNumber signal);  // "SIGTERM"
 };
 template <>
+struct SyscallArg<FutexOperation> : WrappedArg<FutexOperation> {
+  static void print(TextSink& out, FutexOperation operation);  // "FUTEX_WAIT_PRIVATE"
+};
+template <>
 struct SyscallArg<UserAddr> {
   static UserAddr decode(u64 value) { return UserAddr(value); }
   static void print(TextSink& out, UserAddr address) {

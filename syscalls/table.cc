@@ -85,4 +85,8 @@ std::span<const SyscallInfo> syscall_table() {
   return kTable;
 }
 
+std::span<const SyscallFunction> syscall_functions() {
+  return kFunctions;
+}
+
 }  // namespace narwhal

@@ -30,6 +30,10 @@ struct Mode {
 struct SignalNumber {
   i32 value;
 };
+// What futex(2) is to do, with its flags.
+struct FutexOperation {
+  u32 value;
+};
 // An int or unsigned int that is a set of flags or a code without a type of its own: printed in
 // hexadecimal.
 struct HexInt {

@@ -17,14 +17,15 @@ enum class LockRank : u8 {
   kHeap,         // slab heap
   kKernelMap,    // kernel stacks, device mappings
   kRandom,
-  kTimers,         // timer queue of a CPU
-  kRunQueue,       // run queue of a CPU, thread states
-  kWaitQueue,      // one WaitQueue
-  kEpollReady,     // the ready list of an epoll; taken from wake-ups
-  kDevice,         // a device's queues and registers
-  kSignalActions,  // what a process does on each signal
-  kSignalQueue,    // pending signals of a process or thread
-  kThreadList,     // lists of threads and processes, pids
+  kTimers,          // timer queue of a CPU
+  kRunQueue,        // run queue of a CPU, thread states
+  kWaitQueue,       // one WaitQueue
+  kEpollReady,      // the ready list of an epoll; taken from wake-ups
+  kDevice,          // a device's queues and registers
+  kSignalActions,   // what a process does on each signal
+  kSignalQueue,     // pending signals of a process or thread
+  kTaskReferences,  // a task's references to memory, files, credentials
+  kThreadList,      // lists of threads and processes, pids
   kFutexBucket,
   kNotifyQueue,  // events of one inotify instance
   kNames,        // the tree of names: dentries, mounts, roots (fs/core/names_lock.h)
