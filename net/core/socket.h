@@ -5,7 +5,7 @@
 // EINPROGRESS), and the system call waits on poll_queue(). MSG_DONTWAIT is the caller's business.
 #pragma once
 
-#include "fs/core/file.h"
+#include "fs/core/anonymous_file.h"
 
 namespace narwhal {
 
@@ -49,6 +49,18 @@ class Socket : public File {
       : File(flags), family_(family), type_(type), protocol_(protocol) {}
 
   Kind kind() const final { return Kind::kSocket; }
+  // read(2) and write(2) are receive() and send() without flags.
+  Result<usize> read(IoBuffer& to) override;
+  Result<usize> write(IoBuffer& from) override;
+  Result<> stat(abi::Stat& out) override;
+  Result<String> link_text() const override;
+  u64 inode_number() const { return inode_number_; }
+  // Who made it, as fstat(2) shows it. Set before anybody else knows the socket.
+  void set_owner(u32 uid, u32 gid) {
+    owner_uid_ = uid;
+    owner_gid_ = gid;
+  }
+
   int family() const { return family_; }
   int type() const { return type_; }
   int protocol() const { return protocol_; }
@@ -57,7 +69,7 @@ class Socket : public File {
   virtual Result<> connect(const SocketAddress& address) = 0;  // EINPROGRESS, EALREADY, EISCONN
   // After connect() said EINPROGRESS and the queue was woken: how did it end? EAGAIN: not yet.
   virtual Result<> finish_connect() { return Errno::kOpNotSupp; }
-  virtual Result<> listen(int backlog) { return backlog, Errno::kOpNotSupp; }
+  virtual Result<> listen(int backlog) { return static_cast<void>(backlog), Errno::kOpNotSupp; }
   virtual Result<Ref<Socket>> accept(OpenFlags flags, SocketAddress& peer) {
     return static_cast<void>(flags), static_cast<void>(peer), Errno::kOpNotSupp;
   }
@@ -76,6 +88,8 @@ class Socket : public File {
 
  private:
   int family_, type_, protocol_;
+  u64 inode_number_ = next_anonymous_inode();
+  u32 owner_uid_ = 0, owner_gid_ = 0;
 };
 
 }  // namespace narwhal
