@@ -12,7 +12,12 @@ constexpr FlagName kOpenFlagNames[] = {
     {02000000, "O_CLOEXEC"},  {010000000, "O_PATH"},
 };
 
-constexpr FlagName kProtectionNames[] = {{1, "PROT_READ"}, {2, "PROT_WRITE"}, {4, "PROT_EXEC"}};
+constexpr FlagName kProtectionNames[] = {
+    {1, "PROT_READ"},
+    {2, "PROT_WRITE"},
+    {4, "PROT_EXEC"},
+    {0x01000000, "PROT_GROWSDOWN"},
+};
 
 constexpr FlagName kMapFlagNames[] = {
     {0x01, "MAP_SHARED"},     {0x02, "MAP_PRIVATE"},
@@ -61,8 +66,8 @@ void SyscallArg<OpenFlags>::print(TextSink& out, OpenFlags flags) {
   }
 }
 
-void SyscallArg<Protection>::print(TextSink& out, Protection protection) {
-  print_flags(out, raw(protection), kProtectionNames, "PROT_NONE");
+void SyscallArg<ProtectionBits>::print(TextSink& out, ProtectionBits protection) {
+  print_flags(out, protection.value, kProtectionNames, "PROT_NONE");
 }
 
 void SyscallArg<MapFlags>::print(TextSink& out, MapFlags flags) {

@@ -96,11 +96,8 @@ struct SyscallArg<OpenFlags> {
   static void print(TextSink& out, OpenFlags flags);
 };
 template <>
-struct SyscallArg<Protection> {
-  // Bits that Protection has no name for are kept by the wider argument type of the row; see
-  // MmapProtection.
-  static Protection decode(u64 value) { return Protection(u8(value)); }
-  static void print(TextSink& out, Protection protection);
+struct SyscallArg<ProtectionBits> : WrappedArg<ProtectionBits> {
+  static void print(TextSink& out, ProtectionBits protection);
 };
 template <>
 struct SyscallArg<MapFlags> {

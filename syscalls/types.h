@@ -34,6 +34,10 @@ struct SignalNumber {
 struct FutexOperation {
   u32 value;
 };
+// PROT_* of mmap(2), with bits that Protection has no name for.
+struct ProtectionBits {
+  u64 value;
+};
 // An int or unsigned int that is a set of flags or a code without a type of its own: printed in
 // hexadecimal.
 struct HexInt {
