@@ -50,8 +50,9 @@ enum class DefaultAction : u8 { kTerminate, kCore, kIgnore, kStop, kContinue };
 DefaultAction default_action(Signal signal);
 std::string_view signal_name(Signal signal);  // "SIGTERM", "SIGRT_3"
 
-// Runs actions of pending signals: makes the frame of a handler, stops, or marks the process to
-// end. Restarts or ends an interrupted system call.
+// Runs actions of pending signals: makes the frames of handlers, stops, or marks the process to
+// end. Restarts or ends an interrupted system call, and ends a temporary mask. In the context of the
+// task, on its way to the program; may sleep.
 void deliver_signals(Task& task, UserRegs& regs);
 // Pushes a handler's frame; EFAULT when the stack can't take it.
 Result<> push_signal_frame(Task& task, UserRegs& regs, const abi::SignalInfo& info,

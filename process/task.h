@@ -96,6 +96,8 @@ class Task final : public Thread, public GroupMember {
   u16 io_priority = 0;
 
   u64 minor_faults = 0;
+  // Times that the task had left its CPU when it last went back to the program (rseq(2)).
+  u64 switches_seen = 0;
   u64 start_time_ns = 0;
 
   HashNode tid_node;  // in the table of tasks (process/pid_table.h)

@@ -1,0 +1,161 @@
+// From the queue to the program: what each pending signal does to the task that takes it.
+#include "kernel/platform/user.h"
+#include "process/exit.h"
+#include "process/family.h"
+#include "process/rseq.h"
+#include "process/signals.h"
+
+namespace narwhal {
+
+namespace {
+
+struct Delivery {
+  abi::SignalInfo info;
+  abi::SignalAction action;
+};
+enum class Taken : u8 {
+  kNothing,  // none is pending, or the process ends or stops
+  kDone,     // one, which needs nothing more
+  kHandler,  // one that the program wants to handle
+};
+
+// The whole choice is made under the lock that continuations and ends need: a SIGCONT comes either
+// before a stop signal was taken, and drops it, or after the stop has begun, and ends it.
+Taken take_next(Task& task, Delivery& out) {
+  Process& process = task.process();
+  SpinGuard guard(thread_list_lock);
+  if (process.exiting() || process.stopped()) return Taken::kNothing;
+  if (!dequeue_signal(task, ~task.signals.blocked, out.info)) return Taken::kNothing;
+  const auto signal = Signal(out.info.number);
+  out.action = process.handlers().get(signal);
+  if (kUnblockable.has(signal)) out.action.handler = abi::kSignalDefault;
+  if (out.action.handler == abi::kSignalIgnore) return Taken::kDone;
+  if (out.action.handler != abi::kSignalDefault) {
+    if (out.action.flags & abi::kActionResetHand) {
+      abi::SignalAction reset = out.action;
+      reset.handler = abi::kSignalDefault;
+      process.handlers().exchange(signal, reset);
+    }
+    return Taken::kHandler;
+  }
+  switch (default_action(signal)) {
+    case DefaultAction::kIgnore:
+    case DefaultAction::kContinue:  // it went on when the signal was sent
+      break;
+    case DefaultAction::kStop:
+      // Nobody could continue an orphaned group (POSIX).
+      if (signal == Signal::kStop || !Family::group_orphaned(process.group_id()))
+        Family::begin_stop(process, signal);
+      break;
+    case DefaultAction::kTerminate:
+    case DefaultAction::kCore:
+      Family::begin_exit(process, killed_status(signal, false));
+      break;
+  }
+  return Taken::kDone;
+}
+
+void wait_while_stopped(Task& task) {
+  Process& process = task.process();
+  if (!process.stopped()) return;
+  ScopedWait wait(Family::continued(process), PollEvents::kAll);
+  for (;;) {
+    prepare_to_sleep();
+    if (!process.stopped() || has(task.user_work(), UserWork::kExit)) break;
+    sleep(Interruptible::kNo).ignore();
+  }
+  cancel_sleep();
+}
+
+// --- interrupted system calls (signal(7))
+
+constexpr u64 kRestartSyscall = 219;
+constexpr u64 kSyscallLength = 2;  // bytes of the `syscall` instruction
+
+bool from_syscall(const UserRegs& regs) {
+  return regs.orig_rax != ~u64{0};
+}
+
+bool failed_with(const UserRegs& regs, Errno error) {
+  return from_syscall(regs) && i64(regs.rax) == -i64(error);
+}
+
+void restart(UserRegs& regs, u64 number) {
+  regs.rax = number;
+  regs.rip -= kSyscallLength;
+}
+
+void restart_without_handler(UserRegs& regs) {
+  if (failed_with(regs, Errno::kRestartSys) || failed_with(regs, Errno::kRestartNoHand) ||
+      failed_with(regs, Errno::kRestartNoIntr))
+    restart(regs, regs.orig_rax);
+  else if (failed_with(regs, Errno::kRestartBlock))
+    restart(regs, kRestartSyscall);
+}
+
+void restart_with_handler(UserRegs& regs, u64 action_flags) {
+  const bool again =
+      failed_with(regs, Errno::kRestartNoIntr) ||
+      (failed_with(regs, Errno::kRestartSys) && (action_flags & abi::kActionRestart));
+  if (again)
+    restart(regs, regs.orig_rax);
+  else if (failed_with(regs, Errno::kRestartSys) || failed_with(regs, Errno::kRestartNoHand) ||
+           failed_with(regs, Errno::kRestartBlock))
+    regs.rax = u64(-i64(Errno::kIntr));
+}
+
+// --- handlers
+
+// The frame could not be made: the handler would not know where to go back to.
+void fail_delivery(Task& task, Signal signal) {
+  SignalHandlers& handlers = task.process().handlers();
+  if (signal == Signal::kSegv) {
+    abi::SignalAction action = handlers.get(Signal::kSegv);
+    action.handler = abi::kSignalDefault;
+    handlers.exchange(Signal::kSegv, action);
+  }
+  force_signal(task, kernel_signal(Signal::kSegv));
+}
+
+void run_handler(Task& task, UserRegs& regs, const Delivery& delivery) {
+  const auto signal = Signal(delivery.info.number);
+  const abi::SignalAction& action = delivery.action;
+  restart_with_handler(regs, action.flags);
+  // A section that can be restarted is left before the frame remembers where the program was.
+  rseq_resume(task, regs);
+  const bool temporary = has(task.user_work(), UserWork::kRestoreMask);
+  const SignalSet mask = temporary ? task.signals.saved_blocked : task.signals.blocked;
+  if (!push_signal_frame(task, regs, delivery.info, action, mask).ok()) {
+    fail_delivery(task, signal);
+    return;
+  }
+  // The frame brings the old mask back from now on.
+  task.clear_user_work(UserWork::kRestoreMask);
+  SignalSet blocked = task.signals.blocked | SignalSet{action.mask};
+  if (!(action.flags & abi::kActionNoDefer)) blocked.add(signal);
+  set_blocked(task, blocked);
+  if (task.signals.alternate_stack.flags & abi::kStackAutoDisarm)
+    task.signals.alternate_stack = {0, abi::kStackDisable, 0, 0};
+}
+
+}  // namespace
+
+void deliver_signals(Task& task, UserRegs& regs) {
+  bool handled = false;
+  for (;;) {
+    wait_while_stopped(task);
+    Delivery delivery;
+    const Taken taken = take_next(task, delivery);
+    if (taken == Taken::kHandler) {
+      run_handler(task, regs, delivery);
+      handled = true;
+    }
+    if (taken == Taken::kNothing && !(task.process().stopped() && !task.process().exiting())) break;
+  }
+  recalculate_pending(task);
+  if (handled || has(task.user_work(), UserWork::kExit)) return;
+  restart_without_handler(regs);
+  end_temporary_mask(task);
+}
+
+}  // namespace narwhal

@@ -1,0 +1,149 @@
+// What the CPU reports of the program becomes a signal, as Linux's arch/x86/kernel/traps.c and
+// mm/fault.c do it.
+#include <cstring>
+
+#include "kernel/base/log.h"
+#include "kernel/platform/upcalls.h"
+#include "process/exit.h"
+#include "process/signals.h"
+
+namespace narwhal {
+
+namespace {
+
+// Intel SDM vol. 3, table 6-1.
+enum Vector : u8 {
+  kDivide = 0,
+  kDebug = 1,
+  kBreakpoint = 3,
+  kInvalidOpcode = 6,
+  kSegmentOverrun = 9,
+  kSegmentNotPresent = 11,
+  kStackSegment = 12,
+  kPageFault = 14,
+  kX87 = 16,
+  kAlignment = 17,
+  kSimd = 19,
+};
+
+abi::SignalInfo fault_signal(Signal signal, i32 code, u64 address) {
+  abi::SignalInfo info{};
+  info.number = i32(signal);
+  info.code = code;
+  info.fault.address = address;
+  return info;
+}
+
+// Which of the exceptions that the program wants to hear of has happened; 0 when none did. The x87
+// and SSE units number them alike.
+i32 float_code(Task& task, u8 vector) {
+  constexpr u32 kInvalid = 0x01, kDenormal = 0x02, kZero = 0x04, kOver = 0x08, kUnder = 0x10,
+                kPrecision = 0x20;
+  constexpr usize kControlAt = 0, kStatusAt = 2, kMxcsrAt = 24;  // in the FXSAVE area
+  const std::byte* area = task.user_context()->fpu_area;
+  platform::fpu_save(task.user_context()->fpu_area);
+  u32 raised;
+  if (vector == kX87) {
+    u16 control, status;
+    std::memcpy(&control, area + kControlAt, sizeof control);
+    std::memcpy(&status, area + kStatusAt, sizeof status);
+    raised = u32(status & ~control);
+  } else {
+    u32 mxcsr;
+    std::memcpy(&mxcsr, area + kMxcsrAt, sizeof mxcsr);
+    raised = mxcsr & ~(mxcsr >> 7);
+  }
+  if (raised & kInvalid) return abi::kFpeInvalid;
+  if (raised & kZero) return abi::kFpeDivide;
+  if (raised & kOver) return abi::kFpeOverflow;
+  if (raised & (kUnder | kDenormal)) return abi::kFpeUnderflow;
+  if (raised & kPrecision) return abi::kFpeInexact;
+  return 0;
+}
+
+// The page fault's error code, put together again for the signal frame.
+u64 error_code_of(const upcall::PageFault& fault) {
+  constexpr u64 kPresent = 1, kWrite = 2, kUser = 4, kFetch = 16;
+  return kUser | (fault.present ? kPresent : 0) |
+         (fault.access == Protection::kWrite ? kWrite : 0) |
+         (fault.access == Protection::kExecute ? kFetch : 0);
+}
+
+// Nothing that could be given up is left: this program goes, and whoever reads the console learns
+// why.
+void end_for_want_of_memory(Task& task) {
+  if (task.process().exiting()) return;
+  LOG_ERROR("out of memory: process " << task.process().pid() << " (" << task.name()
+                                      << ") is killed");
+  begin_group_exit(task.process(), killed_status(Signal::kKill, false));
+}
+
+}  // namespace
+
+bool upcall::on_page_fault(const PageFault& fault, UserRegs* user_regs) {
+  Thread* thread = current_thread();
+  if (!thread || !thread->user_context()) return false;  // a thread of the kernel's own
+  Task& task = static_cast<Task&>(*thread);
+  if (!task.memory_ref()) return false;
+  const Result<> handled = user_range_ok(fault.address, 1)
+                               ? task.memory().handle_fault(fault.address, fault.access)
+                               : Result<>(Errno::kFault);
+  if (handled.ok()) {
+    ++task.minor_faults;
+    return true;
+  }
+  if (handled.failed(Errno::kNoMem)) end_for_want_of_memory(task);
+  if (!user_regs || handled.failed(Errno::kNoMem)) return false;
+  task.trap_number = kPageFault;
+  task.trap_error = error_code_of(fault);
+  task.trap_address = fault.address.value;
+  if (handled.failed(Errno::kIo))
+    force_signal(task, fault_signal(Signal::kBus, abi::kBusAddress, fault.address.value));
+  else
+    force_signal(task, fault_signal(Signal::kSegv,
+                                    handled.failed(Errno::kAcces) ? abi::kSegvAccessError
+                                                                  : abi::kSegvMapError,
+                                    fault.address.value));
+  return false;
+}
+
+void upcall::on_user_trap(const UserTrap& trap, UserRegs& regs) {
+  Task& task = current_task();
+  task.trap_number = trap.vector;
+  task.trap_error = trap.error_code;
+  switch (trap.vector) {
+    case kDivide:
+      force_signal(task, fault_signal(Signal::kFpe, abi::kFpeIntegerDivide, regs.rip));
+      return;
+    case kDebug:
+      force_signal(task, fault_signal(Signal::kTrap, abi::kTrapTrace, regs.rip));
+      return;
+    case kBreakpoint:
+      force_signal(task, kernel_signal(Signal::kTrap));
+      return;
+    case kInvalidOpcode:
+      force_signal(task, fault_signal(Signal::kIll, abi::kIllegalOperand, regs.rip));
+      return;
+    case kSegmentOverrun:
+      force_signal(task, kernel_signal(Signal::kFpe));
+      return;
+    case kSegmentNotPresent:
+    case kStackSegment:
+      force_signal(task, kernel_signal(Signal::kBus));
+      return;
+    case kX87:
+    case kSimd:
+      // None found: the instruction is tried again, as on Linux.
+      if (const i32 code = float_code(task, trap.vector))
+        force_signal(task, fault_signal(Signal::kFpe, code, regs.rip));
+      return;
+    case kAlignment:
+      force_signal(task, fault_signal(Signal::kBus, abi::kBusAlignment, 0));
+      return;
+    default:
+      force_signal(task, kernel_signal(Signal::kSegv));
+      return;
+  }
+}
+
+}  // namespace narwhal
