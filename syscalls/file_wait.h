@@ -1,8 +1,9 @@
-// How a call waits for a file, which never sleeps itself (fs/core/file.h), and what a failed write
-// sends besides its error.
+// How a call waits for a file, which never sleeps itself (fs/core/file.h), and what signals a
+// failed write sends besides its error.
 #pragma once
 
-#include "fs/core/file.h"
+#include "fs/core/inode.h"
+#include "kernel/abi/resource.h"
 #include "process/signals.h"
 
 namespace narwhal {
@@ -20,6 +21,17 @@ auto attempt_on(File& file, PollEvents events, bool may_wait, Attempt attempt)
 inline Errno broken_pipe_raised(Task& task, Errno error) {
   if (error == Errno::kPipe) raise_signal(task, Signal::kPipe);
   return error;
+}
+
+// A file that shall grow beyond RLIMIT_FSIZE: SIGXFSZ and EFBIG (setrlimit(2)).
+inline Result<> check_size_limit(Task& task, Inode& inode, u64 size) {
+  const u64 limit = task.process().soft_limit(abi::kLimitFileSize);
+  if (size <= limit || !inode.is_regular()) return {};
+  abi::Stat status;
+  TRY(inode.stat(status));
+  if (size <= u64(status.size)) return {};
+  raise_signal(task, Signal::kXfsz);
+  return Errno::kFBig;
 }
 
 }  // namespace narwhal
