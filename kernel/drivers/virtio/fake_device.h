@@ -34,6 +34,8 @@ class FakeTransport final : public VirtioTransport {
   u64 accepted = 0;
   bool refuses_features = false;
   Ring rings[4];
+  u8 config[64] = {};
+  int config_reads = 0;
 
   VirtioDevice device_type() override { return VirtioDevice::kEntropy; }
   u64 device_features() override { return offered; }
@@ -54,10 +56,15 @@ class FakeTransport final : public VirtioTransport {
     return {};
   }
   void notify(u16 queue) override { ++rings[queue].notifications; }
-  Result<> set_interrupt_handler(Handler, void*) override { return {}; }
-  u8 config8(u32) override { return 0; }
-  u16 config16(u32) override { return 0; }
-  u32 config32(u32) override { return 0; }
+  Result<> set_interrupt_handler(Handler handler, void* argument) override {
+    handler_ = handler;
+    argument_ = argument;
+    return {};
+  }
+  void interrupt() { handler_(argument_); }
+  u8 config8(u32 offset) override { return config_at<u8>(offset); }
+  u16 config16(u32 offset) override { return config_at<u16>(offset); }
+  u32 config32(u32 offset) override { return config_at<u32>(offset); }
   u32 config_generation() override { return 0; }
   TextSink& describe(TextSink& out) override { return out << "fake"; }
 
@@ -93,6 +100,8 @@ class FakeTransport final : public VirtioTransport {
   void set_used_index(u16 queue, u16 index) {
     std::memcpy(at<u8>(rings[queue].used) + 2, &index, 2);
   }
+  // Whether the driver wants to be interrupted for what was used last (without event indices).
+  bool interrupts_wanted(u16 queue) const { return (*at<u16>(rings[queue].available) & 1) == 0; }
   void set_available_event(u16 queue, u16 event) {
     std::memcpy(at<u8>(rings[queue].used) + 4 + rings[queue].size * 8, &event, 2);
   }
@@ -102,7 +111,16 @@ class FakeTransport final : public VirtioTransport {
   static T* at(PhysAddr address) {
     return reinterpret_cast<T*>(platform::direct_map(address));
   }
+  template <typename T>
+  T config_at(u32 offset) {
+    ++config_reads;
+    T value;
+    std::memcpy(&value, config + offset, sizeof value);
+    return value;
+  }
   VirtioStatus status_ = VirtioStatus::kNone;
+  Handler handler_ = nullptr;
+  void* argument_ = nullptr;
 };
 
 }  // namespace narwhal
