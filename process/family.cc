@@ -33,6 +33,7 @@ void Family::begin_exit(Process& process, i32 wait_status) {
     task.interrupt();
   });
   process.continued_.wake_all();
+  process.fewer_tasks_.wake_all();
 }
 
 bool Family::leave(Task& task, i32 status) {
@@ -44,6 +45,7 @@ bool Family::leave(Task& task, i32 status) {
     pid_table::remove(task);
     process.tasks_.remove(task);
     last = process.task_count_.fetch_sub(1) == 1;
+    if (process.executing_) process.fewer_tasks_.wake_all();
     // Without exit_group(2) the leader's status is the process's.
     if (!process.exiting_.load(Order::kRelaxed) && task.is_leader()) process.wait_status_ = status;
     if (last) {
@@ -51,6 +53,7 @@ bool Family::leave(Task& task, i32 status) {
       process.zombie_ = true;
       process.ended_uid_ = task.credentials().uid;
       reparent_children(process);
+      if (process.parent_) tell_if_orphaned(process, process.parent_, &process);
       notify_parent(process);
     }
   }
@@ -58,9 +61,61 @@ bool Family::leave(Task& task, i32 status) {
   return last;
 }
 
+Result<> Family::become_only_task(Task& task) {
+  Process& process = task.process();
+  {
+    SpinGuard guard(thread_list_lock);
+    if (process.exiting_.load(Order::kRelaxed) || process.executing_) return Errno::kRestartNoIntr;
+    process.executing_ = &task;
+    for_each_task(process, [&](Task& other) {
+      if (&other == &task) return;
+      other.set_user_work(UserWork::kExit);
+      other.interrupt();
+    });
+  }
+  process.continued_.wake_all();
+  {
+    ScopedWait wait(process.fewer_tasks_, PollEvents::kAll);
+    for (;;) {
+      prepare_to_sleep();
+      if (process.task_count() == 1 || process.exiting()) break;
+      sleep(Interruptible::kNo).ignore();
+    }
+    cancel_sleep();
+  }
+  SpinGuard guard(thread_list_lock);
+  process.executing_ = nullptr;
+  if (process.exiting_.load(Order::kRelaxed)) return Errno::kRestartNoIntr;
+  if (!task.is_leader()) {
+    // There is room: the entry goes where another was just taken out.
+    pid_table::remove(task);
+    task.tid_ = process.pid_;
+    pid_table::add(task).ignore();
+  }
+  return {};
+}
+
+Result<> Family::reset_handlers(Process& process) {
+  // Shared with another process by CLONE_SIGHAND: that one keeps its handlers.
+  if (process.handlers_->ref_count() > 1) {
+    Ref<SignalHandlers> own = TRY(process.handlers_->copy());
+    SpinGuard guard(thread_list_lock);
+    std::swap(process.handlers_, own);
+    guard.release();
+  }
+  process.handlers_->reset(false);
+  return {};
+}
+
+void Family::note_peak_memory(Process& process, u64 resident_pages) {
+  SpinGuard guard(thread_list_lock);
+  if (resident_pages > process.ended_tasks_.peak_resident_pages)
+    process.ended_tasks_.peak_resident_pages = resident_pages;
+}
+
 void Family::notify_parent(Process& process) {
   Process* parent = process.parent_;
-  if (!parent) return;
+  if (!parent) return;  // the first process: its end is the program's
   bool reap = false;
   if (process.exit_signal_ != Signal::kNone) {
     const i32 status = process.wait_status_;
@@ -108,6 +163,9 @@ void Family::reparent_children(Process& process) {
   while (Process* child = process.children_.pop_front()) {
     child->parent_ = heir;
     if (heir) heir->children_.push_back(*child);
+    // Whatever it was to send to its first parent means nothing to the new one.
+    child->exit_signal_ = Signal::kChld;
+    tell_if_orphaned(*child, &process, nullptr);
     for_each_task(*child, [&](Task& task) {
       if (task.parent_death_signal == Signal::kNone) return;
       send_signal_locked(*child, &task, kernel_signal(task.parent_death_signal)).ignore();
@@ -160,12 +218,49 @@ bool Family::group_orphaned(u32 group, const Process* without) {
   return orphaned;
 }
 
+bool Family::group_exists(u32 group) {
+  bool found = false;
+  pid_table::processes().for_each([&](Process& process) {
+    if (process.group_id_ == group) found = true;
+  });
+  return found;
+}
+
+bool Family::group_in_session(u32 group, u32 session) {
+  bool found = false;
+  pid_table::processes().for_each([&](Process& process) {
+    if (process.group_id_ == group && process.session_id_ == session) found = true;
+  });
+  return found;
+}
+
+// A stopped job that nobody can continue any more, since the process that tied it to its session is
+// gone (POSIX, _exit(): "orphaned process group"), is told and let go on.
+void Family::tell_if_orphaned(const Process& process, const Process* parent,
+                              const Process* without) {
+  const u32 group = process.group_id_;
+  if (parent->group_id_ == group || parent->session_id_ != process.session_id_) return;
+  if (!group_orphaned(group, without)) return;
+  bool any_stopped = false;
+  pid_table::processes().for_each([&](Process& member) {
+    if (member.group_id_ == group && member.stopped()) any_stopped = true;
+  });
+  if (!any_stopped) return;
+  pid_table::processes().for_each([&](Process& member) TA_NO_ANALYSIS {
+    if (member.group_id_ != group || member.zombie_) return;
+    send_signal_locked(member, nullptr, kernel_signal(Signal::kHup)).ignore();
+    send_signal_locked(member, nullptr, kernel_signal(Signal::kCont)).ignore();
+  });
+}
+
 // --- waiting
 
 bool Family::matches(const Process& parent, const Process& child, const WaitRequest& request) {
-  if (request.which > 0 && child.pid_ != u32(request.which)) return false;
-  if (request.which == 0 && child.group_id_ != parent.group_id_) return false;
-  if (request.which < -1 && child.group_id_ != u32(-request.which)) return false;
+  using Which = WaitRequest::Which;
+  if (request.which == Which::kPid && child.pid_ != request.number) return false;
+  if (request.which == Which::kGroup &&
+      child.group_id_ != (request.number ? request.number : parent.group_id_))
+    return false;
   const bool is_clone = child.exit_signal_ != Signal::kChld;
   return request.clones_too || is_clone == request.clones_only;
 }
@@ -178,7 +273,7 @@ Result<Family::WaitResult> Family::poll_children(Process& parent, const WaitRequ
     any = true;
     WaitResult result;
     result.pid = child->pid_;
-    result.uid = child->ended_uid_;
+    result.uid = child->zombie_ ? child->ended_uid_ : first_task(*child)->real_uid();
     result.usage = child->ended_tasks_;
     result.usage.add(child->ended_children_);
     if (child->zombie_) {

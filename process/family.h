@@ -35,6 +35,16 @@ class Family {
   // Takes the ending task out of its group. True when it was the last: then the process is a zombie
   // and its parent has been told. `status` is the process's unless the group already has one.
   static bool leave(Task& task, i32 status);
+  // execve(2): tells all other tasks of the current one's process to end, waits until they have,
+  // and makes the current one the leader, with the process's number. kRestartNoIntr when the whole
+  // group ends, or another task is at the same before.
+  static Result<> become_only_task(Task& task);
+  // After that, when nothing can fail any more: handlers are the process's own, what was caught
+  // gets its default action. ENOMEM.
+  static Result<> reset_handlers(Process& process);
+  static void set_executed(Process& process) { process.executed_ = true; }
+  // What getrusage(2) says of memory that is given up.
+  static void note_peak_memory(Process& process, u64 resident_pages);
 
   // --- stopping (job control)
   static void begin_stop(Process& process, Signal signal) TA_REQUIRES(thread_list_lock);
@@ -56,13 +66,17 @@ class Family {
   // could continue it.
   static bool group_orphaned(u32 group, const Process* without = nullptr)
       TA_REQUIRES(thread_list_lock);
+  static bool group_exists(u32 group) TA_REQUIRES(thread_list_lock);
+  static bool group_in_session(u32 group, u32 session) TA_REQUIRES(thread_list_lock);
 
   // --- waiting
   struct WaitRequest {
-    i32 which;  // as wait4(2): > 0 a pid, 0 the caller's group, -1 any child, < -1 a group
-    bool exited, stopped, continued;
-    bool keep;                     // WNOWAIT
-    bool clones_too, clones_only;  // __WALL, __WCLONE
+    enum class Which : u8 { kAny, kPid, kGroup };
+    Which which = Which::kAny;
+    u32 number = 0;  // of the process or group; 0: the caller's group
+    bool exited = false, stopped = false, continued = false;
+    bool keep = false;                             // WNOWAIT
+    bool clones_too = false, clones_only = false;  // __WALL, __WCLONE
   };
   struct WaitResult {
     u32 pid = 0;  // 0: nothing yet
@@ -80,6 +94,8 @@ class Family {
   static void notify_parent_of_stop(Process& process, i32 code, i32 status)
       TA_REQUIRES(thread_list_lock);
   static void reparent_children(Process& process) TA_REQUIRES(thread_list_lock);
+  static void tell_if_orphaned(const Process& process, const Process* parent,
+                               const Process* without) TA_REQUIRES(thread_list_lock);
   static void forget(Process& process) TA_REQUIRES(thread_list_lock);
   static bool matches(const Process& parent, const Process& child, const WaitRequest& request);
 };

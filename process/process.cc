@@ -23,6 +23,20 @@ void ResourceUsage::add(const Task& task) {
   minor_faults += task.minor_faults;
 }
 
+abi::ResourceUsage ResourceUsage::to_abi() const {
+  const auto time = [](u64 ns) {
+    return abi::TimeVal{i64(ns / kNanosPerSecond), i64(ns % kNanosPerSecond / kNanosPerMicro)};
+  };
+  abi::ResourceUsage usage{};
+  usage.user_time = time(user_ns);
+  usage.system_time = time(system_ns);
+  usage.peak_resident_kib = i64(peak_resident_pages * (kPageSize / kKiB));
+  usage.minor_faults = i64(minor_faults);
+  usage.voluntary_switches = i64(voluntary_switches);
+  usage.involuntary_switches = i64(involuntary_switches);
+  return usage;
+}
+
 Process::Process() = default;
 
 Process::~Process() {
@@ -45,9 +59,20 @@ Path Process::executable() const {
   return executable_;
 }
 
-void Process::set_executable(Path path) {
+Ref<RefCounted> Process::write_denial() const {
+  Guard guard(mutex_);
+  return write_denial_;
+}
+
+void Process::set_executable(Path path, Ref<RefCounted> write_denial) {
   Guard guard(mutex_);
   std::swap(executable_, path);  // what was there before goes after the lock
+  std::swap(write_denial_, write_denial);
+}
+
+AddressSpace::Limits Process::memory_limits() const {
+  return {soft_limit(abi::kLimitData), soft_limit(abi::kLimitStack),
+          soft_limit(abi::kLimitAddressSpace), soft_limit(abi::kLimitLockedMemory)};
 }
 
 ResourceUsage Process::usage() const {

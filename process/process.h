@@ -5,7 +5,9 @@
 
 #include "fs/core/dentry.h"
 #include "fs/core/path.h"
+#include "kernel/abi/resource.h"
 #include "kernel/base/hash_table.h"
+#include "kernel/mm/address_space.h"
 #include "kernel/sched/mutex.h"
 #include "kernel/sched/thread.h"
 #include "process/signal_state.h"
@@ -32,6 +34,7 @@ struct ResourceUsage {
   u64 peak_resident_pages = 0;
 
   void add(const ResourceUsage& other);
+  abi::ResourceUsage to_abi() const;
   void add(const Task& task);
 };
 
@@ -52,12 +55,15 @@ class Process final : public RefCounted {
     return {limits_[resource].soft.load(Order::kRelaxed),
             limits_[resource].hard.load(Order::kRelaxed)};
   }
+  AddressSpace::Limits memory_limits() const;
   u64 soft_limit(usize resource) const { return limits_[resource].soft.load(Order::kRelaxed); }
   void set_limit(usize resource, const ResourceLimit& limit);
 
   // The program's file, for /proc/PID/exe; its command line and environment are in its memory.
+  // The denial keeps it from being written while it runs.
   Path executable() const;
-  void set_executable(Path path);
+  Ref<RefCounted> write_denial() const;
+  void set_executable(Path path, Ref<RefCounted> write_denial);
 
   ResourceUsage usage() const;           // of all threads, ended ones included
   ResourceUsage children_usage() const;  // of children that were waited for
@@ -105,6 +111,7 @@ class Process final : public RefCounted {
   Ref<SignalHandlers> handlers_;
   mutable Mutex<LockRank::kProcess> mutex_;
   Path executable_ TA_GUARDED_BY(mutex_);
+  Ref<RefCounted> write_denial_ TA_GUARDED_BY(mutex_);
   u64 start_time_ns_ = 0;
   Atomic<u32> task_count_{0};
   Atomic<bool> exiting_{false};
@@ -117,8 +124,10 @@ class Process final : public RefCounted {
   Process* parent_ = nullptr;
   List<Process, &Process::sibling_node> children_;
   List<GroupMember, &GroupMember::group_node> tasks_;
-  bool executed_ = false;  // execve(2) happened since fork(2): setpgid(2) refuses then
-  bool zombie_ = false;    // all tasks have ended; wait_status_ is final
+  bool executed_ = false;      // execve(2) happened since fork(2): setpgid(2) refuses then
+  Task* executing_ = nullptr;  // waits in execve(2) for all other tasks to end
+  WaitQueue fewer_tasks_;      // woken when a task has left, while one is executing
+  bool zombie_ = false;        // all tasks have ended; wait_status_ is final
   Signal exit_signal_ = Signal::kChld;
   u32 ended_uid_ = 0;    // real user of the last task
   i32 wait_status_ = 0;  // as wait4(2) stores it

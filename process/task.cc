@@ -1,6 +1,6 @@
 #include "process/task.h"
 
-#include "process/pid_table.h"
+#include "process/family.h"
 
 namespace narwhal {
 
@@ -22,13 +22,14 @@ void Task::begin_ending() {
 }
 
 void Task::release_resources() {
+  Family::note_peak_memory(*process_, memory_->statistics().peak_resident);
   // The scheduler must not come back to page tables that may be gone.
   pmap_ = nullptr;
   replace(memory_, Ref<AddressSpace>());
   if (auto vfork = std::move(vfork_)) vfork->complete();
   set_files(nullptr);
   set_fs(nullptr);
-  if (process_->task_count() == 1) process_->set_executable({});
+  if (process_->task_count() == 1) process_->set_executable({}, nullptr);
 }
 
 }  // namespace narwhal

@@ -71,6 +71,11 @@ class Task final : public Thread, public GroupMember {
   Ref<FsContext> fs_copy() const { return copy_of(fs_); }
   CredentialsRef credentials_copy() const { return copy_of(credentials_); }
 
+  u32 real_uid() const {
+    SpinGuard guard(references_lock_);
+    return credentials_->uid;
+  }
+
   TaskSignals signals;  // mask, pending, alternate stack
   // The last exception in the program, for signal frames (sigcontext's trapno, err, cr2).
   u64 trap_number = 0;

@@ -25,11 +25,13 @@ void set_first_limits(Process& process) {
   process.set_limit(abi::kLimitRealTimePriority, {0, 0});
 }
 
+constexpr u32 kFirstPid = 1;
+
 constexpr CloneFlags kNamespaces =
     CloneFlags::kNewNs | CloneFlags::kNewCgroup | CloneFlags::kNewUts | CloneFlags::kNewIpc |
     CloneFlags::kNewUser | CloneFlags::kNewPid | CloneFlags::kNewNet | CloneFlags::kNewTime;
 
-Result<> check_flags(const CloneRequest& request) {
+Result<> check_flags(const Process& parent, const CloneRequest& request) {
   const CloneFlags flags = request.flags;
   const auto set = [&](CloneFlags flag) { return has(flags, flag); };
   if (set(CloneFlags::kThread) && !set(CloneFlags::kSigHand)) return Errno::kInval;
@@ -37,11 +39,23 @@ Result<> check_flags(const CloneRequest& request) {
   if (set(CloneFlags::kSigHand) && set(CloneFlags::kClearSigHand)) return Errno::kInval;
   if (set(CloneFlags::kNewNs) && set(CloneFlags::kFs)) return Errno::kInval;
   if (set(CloneFlags::kThread) && set(CloneFlags::kPidFd)) return Errno::kInval;
+  if (set(CloneFlags::kParent) && parent.pid() == kFirstPid) return Errno::kInval;
   // There is one namespace of each kind. Linux without namespaces says EINVAL too.
   if (set(kNamespaces)) return Errno::kInval;
   // No pidfd, no cgroups.
   if (set(CloneFlags::kPidFd) || set(CloneFlags::kIntoCgroup)) return Errno::kInval;
   return {};
+}
+
+// RLIMIT_NPROC counts the tasks of a user, and does not bind who has the right to go beyond it.
+Result<> check_process_limit(Task& parent) TA_REQUIRES(thread_list_lock) {
+  const Credentials& who = parent.credentials();
+  if (who.uid == 0 || who.capable(Capability::kSysResource) || who.capable(Capability::kSysAdmin))
+    return {};
+  u64 count = 0;
+  pid_table::tasks().for_each([&](Task& task) { count += task.real_uid() == who.uid; });
+  return count >= parent.process().soft_limit(abi::kLimitProcesses) ? Result<>(Errno::kAgain)
+                                                                    : Result<>();
 }
 
 }  // namespace
@@ -73,7 +87,7 @@ Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
   process->start_time_ns_ = task->start_time_ns;
   process->executed_ = true;
   set_first_limits(*process);
-  process->set_executable(std::move(program.executable));
+  process->set_executable(std::move(program.executable), std::move(program.write_denial));
   task->process_ = process;
   task->pmap_ = &program.memory->pmap();
   task->memory_ = std::move(program.memory);
@@ -103,7 +117,7 @@ Result<Ref<Process>> TaskBuilder::make_process(Task& parent, const CloneRequest&
   process->handlers_ = share_handlers ? old.handlers_ : TRY(old.handlers_->copy());
   if (has(request.flags, CloneFlags::kClearSigHand)) process->handlers_->reset(true);
   for (usize i = 0; i < kResourceLimits; ++i) process->set_limit(i, old.limit(i));
-  process->set_executable(old.executable());
+  process->set_executable(old.executable(), old.write_denial());
   process->dumpable.store(old.dumpable.load());
   process->personality.store(old.personality.load());
   process->exit_signal_ = request.exit_signal;
@@ -154,8 +168,11 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
 Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, CloneFlags flags) {
   Process& process = *child.process_;
   SpinGuard guard(thread_list_lock);
-  // A group that ends takes nobody in: the call is repeated, and never gets there.
-  if (parent.process().exiting()) return Errno::kRestartNoIntr;
+  // A group that ends, or shrinks to one task for execve(2), takes nobody in: the call is repeated,
+  // and never gets there.
+  if (parent.process().exiting() || has(parent.user_work(), UserWork::kExit))
+    return Errno::kRestartNoIntr;
+  TRY(check_process_limit(parent));
   child.tid_ = TRY(pid_table::take_number());
   TRY(pid_table::add(child));
   if (new_process) {
@@ -182,7 +199,7 @@ Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, 
 
 Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
   const auto set = [&](CloneFlags flag) { return has(request.flags, flag); };
-  TRY(check_flags(request));
+  TRY(check_flags(parent.process(), request));
   if (set(CloneFlags::kSetTls) && request.tls >= kUserEnd.value) return Errno::kPerm;
   const bool new_process = !set(CloneFlags::kThread);
   auto child = TRY(make(parent.name()));
@@ -204,7 +221,7 @@ Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
     ScopedWait wait(vfork->queue, PollEvents::kAll);
     for (;;) {
       prepare_to_sleep();
-      if (vfork->done.load() || parent.process().exiting()) break;
+      if (vfork->done.load() || has(parent.user_work(), UserWork::kExit)) break;
       sleep(Interruptible::kNo).ignore();
     }
     cancel_sleep();

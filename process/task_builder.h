@@ -55,6 +55,7 @@ struct FirstProgram {
   Ref<FsContext> fs;
   CredentialsRef credentials;
   Path executable;
+  Ref<RefCounted> write_denial;
   UserAddr entry;
   UserAddr stack;
 };

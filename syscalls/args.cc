@@ -19,6 +19,23 @@ constexpr FlagName kProtectionNames[] = {
     {0x01000000, "PROT_GROWSDOWN"},
 };
 
+constexpr FlagName kCloneFlagNames[] = {
+    {0x100, "CLONE_VM"},
+    {0x200, "CLONE_FS"},
+    {0x400, "CLONE_FILES"},
+    {0x800, "CLONE_SIGHAND"},
+    {0x1000, "CLONE_PIDFD"},
+    {0x4000, "CLONE_VFORK"},
+    {0x8000, "CLONE_PARENT"},
+    {0x10000, "CLONE_THREAD"},
+    {0x40000, "CLONE_SYSVSEM"},
+    {0x80000, "CLONE_SETTLS"},
+    {0x100000, "CLONE_PARENT_SETTID"},
+    {0x200000, "CLONE_CHILD_CLEARTID"},
+    {0x1000000, "CLONE_CHILD_SETTID"},
+    {0x80000000, "CLONE_IO"},
+};
+
 constexpr FlagName kMapFlagNames[] = {
     {0x01, "MAP_SHARED"},     {0x02, "MAP_PRIVATE"},
     {0x10, "MAP_FIXED"},      {0x20, "MAP_ANONYMOUS"},
@@ -81,6 +98,16 @@ void SyscallArg<SignalNumber>::print(TextSink& out, SignalNumber signal) {
     out << "SIGRT_" << signal.value - 32;
   else
     out << signal.value;
+}
+
+void SyscallArg<CloneFlags>::print(TextSink& out, CloneFlags flags) {
+  constexpr u64 kSignalMask = 0xff;
+  const u64 bits = raw(flags) & ~kSignalMask;
+  print_flags(out, bits, kCloneFlagNames, "0");
+  if (raw(flags) & kSignalMask) {
+    out << '|';
+    SyscallArg<SignalNumber>::print(out, {i32(raw(flags) & kSignalMask)});
+  }
 }
 
 void SyscallArg<FutexOperation>::print(TextSink& out, FutexOperation operation) {

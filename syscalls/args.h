@@ -7,6 +7,7 @@
 #include "kernel/abi/fcntl.h"
 #include "kernel/base/format.h"
 #include "kernel/mm/address_space.h"
+#include "process/task_builder.h"
 #include "syscalls/types.h"
 
 namespace narwhal {
@@ -90,6 +91,11 @@ struct FlagName {
 // "A|B|0x40": names first, what has none in hexadecimal, `zero` when nothing is set.
 void print_flags(TextSink& out, u64 value, std::span<const FlagName> names, std::string_view zero);
 
+template <>
+struct SyscallArg<CloneFlags> {
+  static CloneFlags decode(u64 value) { return CloneFlags(value); }
+  static void print(TextSink& out, CloneFlags flags);  // "CLONE_VM|CLONE_FS|SIGCHLD"
+};
 template <>
 struct SyscallArg<OpenFlags> {
   static OpenFlags decode(u64 value) { return OpenFlags(u32(value)); }

@@ -1,7 +1,7 @@
-// <sys/resource.h>: the numbers of resource limits.
+// <sys/resource.h>: the numbers of resource limits, and what getrusage(2) and wait4(2) tell.
 #pragma once
 
-#include "kernel/base/types.h"
+#include "kernel/abi/time.h"
 
 namespace narwhal::abi {
 
@@ -21,5 +21,20 @@ inline constexpr usize kLimitMessageQueues = 12;
 inline constexpr usize kLimitNice = 13;
 inline constexpr usize kLimitRealTimePriority = 14;
 inline constexpr usize kLimitRealTimeTime = 15;
+
+// struct rusage. What nobody counts is 0, as much of it is on Linux.
+struct ResourceUsage {
+  TimeVal user_time;
+  TimeVal system_time;
+  i64 peak_resident_kib;
+  i64 shared_memory, private_data, private_stack;
+  i64 minor_faults, major_faults;
+  i64 swaps;
+  i64 blocks_in, blocks_out;
+  i64 messages_sent, messages_received;
+  i64 signals;
+  i64 voluntary_switches, involuntary_switches;
+};
+static_assert(sizeof(ResourceUsage) == 144);
 
 }  // namespace narwhal::abi

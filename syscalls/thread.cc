@@ -1,0 +1,117 @@
+// clone(2), clone3(2), fork(2), vfork(2), exit(2), exit_group(2), gettid(2), set_tid_address(2).
+#include "process/exit.h"
+#include "process/task_builder.h"
+#include "syscalls/handlers.h"
+
+namespace narwhal {
+namespace {
+
+constexpr u64 kSignalMask = 0xff;  // CSIGNAL: the exit signal among clone(2)'s flags
+
+// struct clone_args, as of its third version.
+struct CloneArguments {
+  u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+  u64 set_tid, set_tid_size;
+  u64 cgroup;
+};
+constexpr usize kFirstSize = 64;
+
+// A signal that is none sends nothing, which is what Linux makes of it.
+Signal exit_signal(u64 number) {
+  return is_signal(i32(number)) ? Signal(number) : Signal::kNone;
+}
+
+SysResult clone_task(Task& task, const CloneRequest& request) {
+  return i64(TRY(TaskBuilder::clone(task, request)));
+}
+
+// A structure that may be older (then the rest is zero) or newer (then what is unknown must be
+// zero: E2BIG) than the kernel's.
+Result<CloneArguments> load_clone_arguments(UserAddr address, usize size) {
+  if (size > kPageSize) return Errno::kTooBig;
+  if (size < kFirstSize) return Errno::kInval;
+  CloneArguments arguments{};
+  const usize known = size < sizeof arguments ? size : sizeof arguments;
+  if (platform::copy_from_user(&arguments, address, known) != 0) return Errno::kFault;
+  for (usize at = known; at < size; ++at)
+    if (TRY(load_user<u8>(address + at)) != 0) return Errno::kTooBig;
+  return arguments;
+}
+
+Result<> check_clone_arguments(const CloneArguments& a) {
+  constexpr CloneFlags kKnown =
+      CloneFlags(0xffff'ffff) | CloneFlags::kClearSigHand | CloneFlags::kIntoCgroup;
+  const CloneFlags flags{a.flags};
+  if ((a.set_tid == 0) != (a.set_tid_size == 0)) return Errno::kInval;
+  // To choose the number oneself (checkpointing) is not offered.
+  if (a.set_tid != 0) return Errno::kInval;
+  if (a.exit_signal > u64(Signal::kMax)) return Errno::kInval;
+  if (!has_only(flags, kKnown)) return Errno::kInval;
+  if (a.flags & (raw(CloneFlags::kDetached) | (kSignalMask & ~raw(CloneFlags::kNewTime))))
+    return Errno::kInval;
+  if (has(flags, CloneFlags::kThread | CloneFlags::kParent) && a.exit_signal != 0)
+    return Errno::kInval;
+  if ((a.stack == 0) != (a.stack_size == 0)) return Errno::kInval;
+  if (a.stack != 0 && !user_range_ok(UserAddr(a.stack), a.stack_size)) return Errno::kInval;
+  return {};
+}
+
+}  // namespace
+
+SysResult sys::clone(Task& task, CloneFlags flags, UserAddr stack, UserAddr parent_tid,
+                     UserAddr child_tid, u64 tls) {
+  const u64 bits = raw(flags) & 0xffff'ffff;
+  CloneRequest request;
+  request.flags = CloneFlags(bits & ~kSignalMask);
+  request.exit_signal = exit_signal(bits & kSignalMask);
+  request.stack = stack;
+  request.parent_tid = parent_tid;
+  request.child_tid = child_tid;
+  request.tls = tls;
+  return clone_task(task, request);
+}
+
+SysResult sys::clone3(Task& task, UserAddr arguments, usize size) {
+  const CloneArguments a = TRY(load_clone_arguments(arguments, size));
+  TRY(check_clone_arguments(a));
+  CloneRequest request;
+  request.flags = CloneFlags(a.flags);
+  request.exit_signal = exit_signal(a.exit_signal);
+  request.stack = UserAddr(a.stack + a.stack_size);
+  request.parent_tid = UserAddr(a.parent_tid);
+  request.child_tid = UserAddr(a.child_tid);
+  request.tls = a.tls;
+  return clone_task(task, request);
+}
+
+SysResult sys::fork(Task& task) {
+  CloneRequest request;
+  request.exit_signal = Signal::kChld;
+  return clone_task(task, request);
+}
+
+SysResult sys::vfork(Task& task) {
+  CloneRequest request;
+  request.flags = CloneFlags::kVfork | CloneFlags::kVm;
+  request.exit_signal = Signal::kChld;
+  return clone_task(task, request);
+}
+
+SysResult sys::exit(Task&, i32 code) {
+  exit_task(exited_status(code));
+}
+
+SysResult sys::exit_group(Task&, i32 code) {
+  narwhal::exit_group(exited_status(code));
+}
+
+SysResult sys::gettid(Task& task) {
+  return i64(task.tid());
+}
+
+SysResult sys::set_tid_address(Task& task, UserAddr address) {
+  task.clear_child_tid = address;
+  return i64(task.tid());
+}
+
+}  // namespace narwhal
