@@ -120,7 +120,8 @@ class File : public RefCounted {
     kInotify,
     kMemFd,
     kPidFd,
-    kTerminal
+    kTerminal,
+    kHostStream
   };
   virtual Kind kind() const { return Kind::kOther; }
 

@@ -1,0 +1,60 @@
+// A standard stream that is no terminal on the host's side: a pipe, a file. The program sees one
+// end of a pipe (pipe(7)): ENOTTY, ESPIPE, and end of file when the host closes its end.
+#pragma once
+
+#include "fs/core/anonymous_file.h"
+#include "kernel/drivers/console_port.h"
+
+namespace narwhal {
+
+// What all open descriptions of one stream share.
+class HostStream final : public RefCounted {
+ public:
+  explicit HostStream(Ref<ConsolePort> port)
+      : port_(std::move(port)), inode_number_(next_anonymous_inode()) {}
+
+  Result<usize> read(IoBuffer& to);
+  Result<usize> write(IoBuffer& from);
+  PollEvents poll();
+  // Bytes that can be read at once, of those that are here already.
+  usize bytes_ready();
+  WaitQueue& queue() { return port_->queue(); }
+  u64 inode_number() const { return inode_number_; }
+
+ private:
+  static constexpr usize kAheadSize = 2048;
+  // Takes bytes from the port if none are here. EAGAIN; 0 at the end.
+  Result<usize> look_ahead() TA_REQUIRES(mutex_);
+
+  const Ref<ConsolePort> port_;
+  const u64 inode_number_;
+  Mutex<LockRank::kTerminal> mutex_;
+  // Bytes taken from the port and not read yet, [ahead_begin_, ahead_end_).
+  std::byte ahead_[kAheadSize] TA_GUARDED_BY(mutex_);
+  usize ahead_begin_ TA_GUARDED_BY(mutex_) = 0;
+  usize ahead_end_ TA_GUARDED_BY(mutex_) = 0;
+};
+
+class HostStreamFile final : public AnonymousFile {
+ public:
+  HostStreamFile(Ref<HostStream> stream, OpenFlags flags);
+
+  Result<usize> read(IoBuffer& to) override { return stream_->read(to); }
+  Result<usize> write(IoBuffer& from) override { return stream_->write(from); }
+  PollEvents poll() override;
+  WaitQueue* poll_queue() override { return &stream_->queue(); }
+  Result<> stat(abi::Stat& out) override;
+  Result<i64> ioctl(u32 command, UserAddr argument) override;
+  Result<> allocate(int, u64, u64) override { return Errno::kSPipe; }
+  Result<FileRef> reopen(OpenFlags flags) override;
+  Result<String> link_text() const override;
+  Kind kind() const override { return Kind::kHostStream; }
+
+ private:
+  const Ref<HostStream> stream_;
+};
+
+// The standard stream over a port, as the first process gets it. ENOMEM.
+Result<FileRef> open_host_stream(Ref<ConsolePort> port, OpenFlags flags);
+
+}  // namespace narwhal
