@@ -36,6 +36,7 @@ bool goes_on_after_short_write(const File& file) {
     case File::Kind::kPipe:
     case File::Kind::kSocket:
     case File::Kind::kTerminal:
+    case File::Kind::kHostStream:
       return true;
     default:
       return false;
