@@ -1,5 +1,7 @@
 #include "syscalls/args.h"
 
+#include "process/signals.h"
+
 namespace narwhal {
 namespace {
 
@@ -47,13 +49,6 @@ constexpr FlagName kMapFlagNames[] = {
     {0x80000, "MAP_SYNC"},    {0x100000, "MAP_FIXED_NOREPLACE"},
 };
 
-constexpr std::string_view kSignalNames[] = {
-    "0",         "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",   "SIGTRAP", "SIGABRT", "SIGBUS",
-    "SIGFPE",    "SIGKILL", "SIGUSR1",   "SIGSEGV", "SIGUSR2",  "SIGPIPE", "SIGALRM", "SIGTERM",
-    "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN", "SIGTTOU", "SIGURG",
-    "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",   "SIGPWR",  "SIGSYS",
-};
-
 }  // namespace
 
 void print_flags(TextSink& out, u64 value, std::span<const FlagName> names, std::string_view zero) {
@@ -92,10 +87,8 @@ void SyscallArg<MapFlags>::print(TextSink& out, MapFlags flags) {
 }
 
 void SyscallArg<SignalNumber>::print(TextSink& out, SignalNumber signal) {
-  if (signal.value >= 0 && usize(signal.value) < std::size(kSignalNames))
-    out << kSignalNames[signal.value];
-  else if (signal.value >= 32 && signal.value <= 64)
-    out << "SIGRT_" << signal.value - 32;
+  if (signal.value >= 0 && signal.value <= i32(Signal::kMax))
+    out << signal_name(Signal(signal.value));
   else
     out << signal.value;
 }

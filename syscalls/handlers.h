@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/abi/epoll.h"
+#include "kernel/abi/signal.h"
 #include "kernel/abi/system.h"
 #include "syscalls/table.h"
 

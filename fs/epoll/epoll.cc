@@ -61,7 +61,7 @@ Result<> Epoll::add(FileRef file, int fd, const abi::EpollEvent& event) {
   }
   Guard guard(mutex_);
   if (find(*file, fd)) return Errno::kExist;
-  auto watch = TRY(make_own<Watch>(*this, *file, fd));
+  auto watch = TRY(make_own<Watch>(*this, *file, *queue, fd));
   watch->event = event;
   watch->on_wake = on_ready;
   watch->exclusive = (event.events & kEpollExclusive) != 0;
@@ -94,7 +94,7 @@ Result<> Epoll::remove(File& file, int fd) {
 
 void Epoll::destroy(Watch& watch) {
   // First off the queue, so that no wake-up can put it on the ready list again.
-  watch.file.poll_queue()->remove(watch);
+  watch.queue.remove(watch);
   watch.file.remove_observer(watch);
   {
     SpinGuard guard(ready_lock_);

@@ -42,11 +42,13 @@ class Epoll final : public AnonymousFile {
 
  private:
   struct Watch final : Waiter, FileObserver {
-    Watch(Epoll& e, File& f, int n) : epoll(e), file(f), fd(n) {}
+    Watch(Epoll& e, File& f, WaitQueue& q, int n) : epoll(e), file(f), queue(q), fd(n) {}
     void file_closing(File& closing) override;
 
     Epoll& epoll;
     File& file;  // not owned: file_closing() ends the watch first
+    // Where it waits. A signalfd's queue depends on who asks, and others may end the watch.
+    WaitQueue& queue;
     int fd;
     abi::EpollEvent event{};
     HashNode hash_node;
