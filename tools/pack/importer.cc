@@ -3,13 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
-
-#include "tools/base/error.h"
 
 namespace narwhal::tools {
 
@@ -124,15 +123,6 @@ void Importer::add_place(const HostView::Walk& place, const std::string& why) {
 
 void Importer::copy_to(const std::string& host_path, const std::string& guest_path,
                        const std::string& why) {
-  char real[PATH_MAX];
-  if (realpath(host_path.c_str(), real) == nullptr) {
-    fail("{}: {}", host_path, strerror(errno));
-  }
-  copy_entry(real, guest_path, why);
-}
-
-void Importer::copy_entry(const std::string& host_path, const std::string& guest_path,
-                          const std::string& why) {
   struct stat status;
   if (lstat(host_path.c_str(), &status) != 0) return;  // gone since its folder was read
   if (S_ISSOCK(status.st_mode)) return;
@@ -156,7 +146,7 @@ void Importer::copy_entry(const std::string& host_path, const std::string& guest
   }
   const std::string inside = guest_path == "/" ? "" : guest_path;
   for (const std::string& name : names_in(host_path)) {
-    copy_entry(host_path + "/" + name, inside + "/" + name, why);
+    copy_to(host_path + "/" + name, inside + "/" + name, why);
   }
 }
 

@@ -28,14 +28,12 @@ class Importer {
   void add_tree(std::string_view path, const std::string& why);
 
   // Copies a file or folder of the machine to a place of its own in the guest, over what is there.
-  // Links are copied as they are. The path is one of the machine, or of this process's working
-  // folder.
+  // Links are copied as they are. `host_path` is a place of the machine itself, not of the view:
+  // absolute, without symbolic links.
   void copy_to(const std::string& host_path, const std::string& guest_path, const std::string& why);
 
  private:
   void add_place(const HostView::Walk& place, const std::string& why);
-  void copy_entry(const std::string& host_path, const std::string& guest_path,
-                  const std::string& why);
   bool may_read(const std::string& path_on_host);
 
   const HostView& host_;

@@ -1,7 +1,9 @@
 #include "tools/pack/planner.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <algorithm>
 #include <map>
@@ -15,6 +17,10 @@
 namespace narwhal::tools {
 
 namespace {
+
+// How the user said it; also why the files are there.
+constexpr char kVolume[] = "-v";
+constexpr char kInclude[] = "--include";
 
 class Planner {
  public:
@@ -30,7 +36,7 @@ class Planner {
     add_base_root(host_, request_.base, importer_, plan_.root);
     add_program();
     for (const Mapping& include : request_.includes) add_include(include);
-    for (const Mapping& volume : request_.volumes) add_mapping(volume, "volume");
+    for (const Mapping& volume : request_.volumes) add_mapping(volume, kVolume);
     add_libraries();
     add_working_folder();
     add_library_cache();
@@ -70,20 +76,21 @@ class Planner {
   }
 
   void add_include(const Mapping& include) {
-    if (!include.guest.empty()) return add_mapping(include, "--include");
+    if (!include.guest.empty()) return add_mapping(include, kInclude);
     const std::string path = clean_path(include.host, request_.current_folder);
-    if (!host_.exists(path)) fail("--include {}: no such file", include.host);
-    importer_.add_tree(path, "--include");
+    if (!host_.exists(path)) fail("{} {}: no such file", kInclude, include.host);
+    importer_.add_tree(path, kInclude);
   }
 
-  void add_mapping(const Mapping& mapping, const std::string& why) {
-    const std::string guest = plan_.root.resolve(mapping.guest);
-    if (why == "volume") plan_.root.remove(guest);
-    importer_.copy_to(clean_path(mapping.host, request_.current_folder), guest, why);
+  void add_mapping(const Mapping& mapping, const std::string& option) {
     char real[PATH_MAX];
-    if (realpath(clean_path(mapping.host, request_.current_folder).c_str(), real) != nullptr) {
-      mapped_.emplace_back(real, guest);
+    if (realpath(clean_path(mapping.host, request_.current_folder).c_str(), real) == nullptr) {
+      fail("{} {}: {}", option, mapping.host, strerror(errno));
     }
+    const std::string guest = plan_.root.resolve(mapping.guest);
+    if (option == kVolume) plan_.root.remove(guest);
+    importer_.copy_to(real, guest, option);
+    mapped_.emplace_back(real, guest);
   }
 
   // The program's libraries, those of every module and program that came along, and what the
