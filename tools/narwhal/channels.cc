@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -102,9 +103,18 @@ void InputPump::wait_for(std::vector<pollfd>& polled) {
   if (!to_) return;
   if (!buffer_.empty()) {
     to_slot_ = poll_for(polled, to_.get(), POLLOUT);
-  } else if (!at_end_) {
+  } else if (!at_end_ && may_read()) {
     from_slot_ = poll_for(polled, from_, POLLIN);
   }
+}
+
+// To read from the terminal in the background (after "narwhal run ... &") would stop this process
+// (SIGTTIN, tty_ioctl(4)). There is no event for being brought to the foreground while running, so
+// the caller asks again from time to time.
+bool InputPump::may_read() {
+  const pid_t foreground = tcgetpgrp(from_);
+  is_background_ = foreground >= 0 && foreground != getpgrp();
+  return !is_background_;
 }
 
 void InputPump::step(const std::vector<pollfd>& polled) {

@@ -84,13 +84,20 @@ class InputPump {
   void wait_for(std::vector<pollfd>& polled);
   void step(const std::vector<pollfd>& polled);
 
+  // Milliseconds after which to call wait_for() again although nothing came; -1: no need.
+  int retry_time() const { return is_background_ ? kRetryTime : -1; }
+
  private:
+  static constexpr int kRetryTime = 500;
+
+  bool may_read();
   void read_some();
   void write_some();
 
   int from_;
   UniqueFd to_;
   bool at_end_ = false;
+  bool is_background_ = false;  // our terminal's keys are meant for another program now
   PendingBytes buffer_;
   size_t from_slot_ = 0;
   size_t to_slot_ = 0;

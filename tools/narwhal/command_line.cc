@@ -49,7 +49,11 @@ class Formatter : public CLI::Formatter {
 // Repeatable, one value each: "-e A=1 program" must not take "program" as a second value.
 void add_list(CLI::App& app, const std::string& name, std::vector<std::string>& values,
               const std::string& form, const std::string& help, const std::string& group) {
-  app.add_option(name, values, help)->type_name(form)->allow_extra_args(false)->group(group);
+  app.add_option(name, values, help)
+      ->type_name(form)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(group);
 }
 
 void add_root_options(CLI::App& app, Options& options, RawValues& raw) {
@@ -203,6 +207,8 @@ Options parse_command_line(int argc, const char* const* argv) {
   CLI::App* const version =
       app.add_subcommand("version", "Show versions, and what this machine has");
   for (CLI::App* const command : {run, pack, inspect}) {
+    // Said twice, the last one counts: scripts add options to a user's.
+    command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     add_root_options(*command, options, raw);
   }
   add_machine_options(*run, options, raw);

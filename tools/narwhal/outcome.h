@@ -27,6 +27,10 @@ struct Outcome {
   // more.
   void take_control_line(std::string_view line);
 
+  // The machine ended, or was stuck, before the kernel had anything to say about the program.
+  bool never_ran() const {
+    return !started && !stopped_by_user && !is_complete() && !panic && errors.empty();
+  }
   bool is_complete() const { return exit_status.has_value() || killed_by.has_value(); }
 };
 

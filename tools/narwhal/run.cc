@@ -72,7 +72,7 @@ std::string random_seed() {
 }
 
 // What belongs to this run and not to the program, in the archive: nobody else can read it there.
-void add_run_settings(const Options& options, bool use_kvm, BootSettings& settings) {
+void add_run_settings(const Options& options, BootSettings& settings) {
   settings.add("stdin", kind_of_stream(STDIN_FILENO));
   settings.add("stdout", kind_of_stream(STDOUT_FILENO));
   settings.add("stderr", kind_of_stream(STDERR_FILENO));
@@ -85,16 +85,10 @@ void add_run_settings(const Options& options, bool use_kvm, BootSettings& settin
   settings.add("seed", random_seed());
   if (options.traces_calls) settings.add("strace", "1");
   if (options.waits_for_debugger) settings.add("nokaslr", "1");
-  // KVM has a clock for its guests; the emulated machine's one only counts whole seconds.
-  if (!use_kvm && !options.counts_instructions) {
-    timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    settings.add("time", fmt::format("{}{:09}", time.tv_sec, time.tv_nsec));
-  }
 }
 
 // What belongs to the machine: on the kernel's command line, where --dry-run shows it.
-std::string machine_settings(const Options& options) {
+std::string machine_settings(const Options& options, bool use_kvm) {
   BootSettings settings;
   switch (options.network.kind) {
     case Network::Kind::kUser:
@@ -109,6 +103,12 @@ std::string machine_settings(const Options& options) {
       break;
   }
   if (!options.kernel_log.empty()) settings.add("loglevel", options.kernel_log);
+  // KVM has a clock for its guests; the emulated machine's one only counts whole seconds.
+  if (!use_kvm && !options.counts_instructions) {
+    timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    settings.add("time", fmt::format("{}{:09}", time.tv_sec, time.tv_nsec));
+  }
   return settings.command_line();
 }
 
@@ -142,7 +142,20 @@ class Run {
                       accelerator_.reason));
     }
     if (options_.dry_run) return show();
-    return execute();
+    // "auto" can be wrong about KVM: nested and paravirtual ones may not run a kernel like ours.
+    const bool is_trial = accelerator_.is_kvm && options_.accelerator == AcceleratorWish::kAuto;
+    Outcome outcome = execute(is_trial);
+    if (is_trial && outcome.never_ran()) {
+      say("KVM does not run the guest on this machine; software emulation takes over (--accel tcg "
+          "starts with it)");
+      machine_.use_kvm = false;
+      write_root();
+      outcome = execute(false);
+    }
+    const Report report =
+        make_report(outcome, options_.program, options_.verbose, isatty(STDERR_FILENO) != 0);
+    write_all(STDERR_FILENO, report.text);
+    return report.status;
   }
 
  private:
@@ -155,13 +168,9 @@ class Run {
                        : choose_accelerator(options_.accelerator, look_at_machine());
     plan_ = plan_for(host_, options_);
     require_complete(plan_);
-    add_run_settings(options_, accelerator_.is_kvm, plan_.settings);
-    archive_ = make_archive_file(plan_.root.total_size());
-    const ArchiveSummary summary =
-        write_archive(plan_.root, plan_.settings.records(), archive_.get());
-    archive_size_ = summary.bytes;
+    add_run_settings(options_, plan_.settings);
+    write_root();
     check_memory(options_.memory, archive_size_, kernel);
-    for (const std::string& note : summary.notes) say(note);
 
     if (!options_.qemu.empty()) machine_.qemu = options_.qemu;
     machine_.is_q35 = options_.is_q35;
@@ -172,11 +181,24 @@ class Run {
     machine_.processors = options_.processors;
     machine_.network = options_.network;
     machine_.ports = options_.ports;
-    machine_.archive = fmt::format("/proc/self/fd/{}", archive_.get());
-    machine_.command_line = machine_settings(options_);
+  }
+
+  void write_root() {
+    archive_ = make_archive_file(plan_.root.total_size());
+    const ArchiveSummary summary =
+        write_archive(plan_.root, plan_.settings.records(), archive_.get());
+    archive_size_ = summary.bytes;
+    for (const std::string& note : summary.notes) say(note);
+  }
+
+  void complete_machine() {
+    // Ours, not one that QEMU inherits: it ends when QEMU has read it, and its memory is free.
+    machine_.archive = fmt::format("/proc/{}/fd/{}", getpid(), archive_.get());
+    machine_.command_line = machine_settings(options_, machine_.use_kvm);
   }
 
   int show() {
+    complete_machine();
     fmt::print("{}\n", quoted_for_shell(qemu_command(machine_)));
     for (const auto& [key, value] : plan_.settings.all()) {
       if (key != "seed") fmt::print("  {}={}\n", key, value);
@@ -184,7 +206,8 @@ class Run {
     return 0;
   }
 
-  int execute() {
+  Outcome execute(bool is_trial) {
+    complete_machine();
     progress_.show(fmt::format("starting {}", options_.program));
     SignalQueue signals;
     SocketPair in = make_socket_pair();
@@ -196,10 +219,9 @@ class Run {
                          control.theirs.get(), serial.theirs.get()};
     VmProcess vm(qemu_command(machine_), {machine_.channels.stdin_fd, machine_.channels.stdout_fd,
                                           machine_.channels.stderr_fd, machine_.channels.control_fd,
-                                          machine_.channels.serial_fd, archive_.get()});
+                                          machine_.channels.serial_fd});
     // Only QEMU holds its ends now, so that they end with it.
     for (SocketPair* const pair : {&in, &out, &error, &control, &serial}) pair->theirs.reset();
-    archive_.reset();
     if (options_.waits_for_debugger) {
       progress_.clear();
       say(fmt::format("waiting for gdb: gdb {} -ex 'target remote 127.0.0.1:1234'",
@@ -209,16 +231,16 @@ class Run {
     SessionSettings settings;
     settings.show_kernel_log = !options_.kernel_log.empty();
     settings.waits_for_debugger = options_.waits_for_debugger;
-    settings.on_first_sign = [this] { progress_.clear(); };
+    settings.is_trial = is_trial && !options_.waits_for_debugger;
+    settings.on_first_sign = [this] {
+      progress_.clear();
+      archive_.reset();
+    };
     Session session(std::move(settings),
                     {std::move(in.ours), std::move(out.ours), std::move(error.ours),
                      std::move(control.ours), std::move(serial.ours)},
                     vm, signals);
-    const Outcome outcome = session.run();
-    const Report report =
-        make_report(outcome, options_.program, options_.verbose, isatty(STDERR_FILENO) != 0);
-    write_all(STDERR_FILENO, report.text);
-    return report.status;
+    return session.run();
   }
 
   const Options& options_;

@@ -19,7 +19,8 @@ namespace {
 
 constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
 constexpr long long kInterruptTwice = 2000;  // ms: a second Ctrl-C within this means it
-constexpr long long kPowerOffTime = 5000;    // ms
+constexpr long long kPowerOffTime = 5000;    // ms, after the kernel's last line
+constexpr long long kTrialTime = 10000;      // ms
 constexpr size_t kLogLines = 400;
 constexpr size_t kMostQemuErrors = 64 << 10;
 
@@ -69,14 +70,16 @@ Session::Session(SessionSettings settings, SessionChannels channels, VmProcess& 
       errors_(std::move(channels.stderr_fd), STDERR_FILENO),
       control_(std::move(channels.control_fd)),
       serial_(std::move(channels.serial_fd)),
-      qemu_(vm.take_errors()) {}
+      qemu_(vm.take_errors()) {
+  if (settings_.is_trial) end_by_ = now() + kTrialTime;
+}
 
 Outcome Session::run() {
   std::vector<pollfd> polled;
   while (!is_over()) {
     polled.clear();
     polled.push_back({signals_.fd(), POLLIN, 0});
-    input_.wait_for(polled);
+    if (outcome_.started || !settings_.is_trial) input_.wait_for(polled);
     output_.wait_for(polled);
     errors_.wait_for(polled);
     control_.wait_for(polled);
@@ -101,8 +104,8 @@ Outcome Session::run() {
       // What the program would have got here from its own kernel.
       if (pump->take_broken()) control_.send(fmt::format("signal {}", SIGPIPE));
     }
-    if (power_off_by_ >= 0 && now() >= power_off_by_) {
-      power_off_by_ = -1;
+    if (end_by_ >= 0 && now() >= end_by_) {
+      end_by_ = -1;
       vm_.kill();
     }
   }
@@ -119,8 +122,12 @@ bool Session::is_over() {
 }
 
 int Session::time_to_wait() const {
-  if (power_off_by_ < 0) return -1;
-  return static_cast<int>(std::clamp<Time>(power_off_by_ - now(), 0, kPowerOffTime));
+  Time time = input_.retry_time();
+  if (end_by_ >= 0) {
+    const Time left = std::clamp<Time>(end_by_ - now(), 0, kTrialTime);
+    time = time < 0 ? left : std::min(time, left);
+  }
+  return static_cast<int>(time);
 }
 
 void Session::handle_signal(int signal) {
@@ -130,27 +137,33 @@ void Session::handle_signal(int signal) {
   control_.send(fmt::format("signal {}", signal));
 }
 
-// The first one goes to the program, which may take it as it likes. A second one soon after, with
+// Before there is a program, an interrupt ends everything, as it would have ended the program. Then
+// the first one goes to the program, which may take it as it likes. A second one soon after, with
 // no sign of life from the guest in between, is for us.
 void Session::handle_interrupt(int signal) {
   const Time time = now();
-  if (last_interrupt_ >= 0 && time - last_interrupt_ <= kInterruptTwice && !guest_reacted_) {
-    outcome_.stopped_by_user = true;
-    outcome_.stop_signal = signal;
-    vm_.kill();
-  }
+  const bool again = last_interrupt_ >= 0 && time - last_interrupt_ <= kInterruptTwice;
+  if (!outcome_.started || (again && !guest_reacted_)) switch_off(signal);
   last_interrupt_ = time;
   guest_reacted_ = false;
 }
 
+void Session::switch_off(int signal) {
+  outcome_.stopped_by_user = true;
+  outcome_.stop_signal = signal;
+  vm_.kill();
+}
+
 void Session::handle_control_line(const std::string& line) {
   guest_reacted_ = true;
+  const bool had_started = outcome_.started;
   outcome_.take_control_line(line);
-  if (outcome_.started) first_sign();
-  const bool last = outcome_.is_complete() || outcome_.panic.has_value();
-  if (last && power_off_by_ < 0 && !settings_.waits_for_debugger) {
-    power_off_by_ = now() + kPowerOffTime;
+  if (outcome_.started && !had_started) {
+    first_sign();
+    end_by_ = -1;
   }
+  const bool last = outcome_.is_complete() || outcome_.panic.has_value();
+  if (last && end_by_ < 0 && !settings_.waits_for_debugger) end_by_ = now() + kPowerOffTime;
 }
 
 void Session::handle_kernel_line(const std::string& line) {

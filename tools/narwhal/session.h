@@ -31,6 +31,9 @@ class SignalQueue {
 struct SessionSettings {
   bool show_kernel_log = false;
   bool waits_for_debugger = false;
+  // The machine may turn out not to work, and the caller will then try another one: the program's
+  // input waits until the program was started, and that must happen within kTrialTime.
+  bool is_trial = false;
   // Called once, before the program's first output or when the kernel says that the program was
   // started.
   std::function<void()> on_first_sign;
@@ -58,6 +61,7 @@ class Session {
   bool is_over();
   void handle_signal(int signal);
   void handle_interrupt(int signal);
+  void switch_off(int signal);
   void handle_control_line(const std::string& line);
   void handle_kernel_line(const std::string& line);
   void send_window_size();
@@ -78,7 +82,7 @@ class Session {
   bool gone_ = false;
   Time last_interrupt_ = -1;
   bool guest_reacted_ = false;  // since then
-  Time power_off_by_ = -1;      // after its last line the kernel has this long to power off
+  Time end_by_ = -1;            // the machine is switched off then; -1: never
 };
 
 }  // namespace narwhal::tools
