@@ -10,7 +10,8 @@ namespace {
 constinit Atomic<u32> last_device{20};
 
 constinit SpinLock<LockRank::kSpinOther> types_lock;
-constinit List<FileSystemType, &FileSystemType::node> types TA_GUARDED_BY(types_lock);
+[[clang::no_destroy]] constinit List<FileSystemType, &FileSystemType::node> types
+    TA_GUARDED_BY(types_lock);
 
 }  // namespace
 

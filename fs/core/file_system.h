@@ -56,8 +56,8 @@ class FileSystem : public RefCounted {
   Atomic<Dentry*> root_{nullptr};  // owned
 };
 
-// Types that mount(2) knows, for /proc/filesystems too. `options` as in mount(8):
-// "size=1m,mode=755".
+// Types that mount(2) knows, for /proc/filesystems too; they live for ever ([[clang::no_destroy]]).
+// `options` as in mount(8): "size=1m,mode=755".
 struct FileSystemType {
   ListNode node;
   std::string_view name;

@@ -7,7 +7,8 @@ namespace narwhal {
 namespace {
 
 constinit SpinLock<LockRank::kSpinOther> devices_lock;
-constinit List<CharacterDevice, &CharacterDevice::node> devices TA_GUARDED_BY(devices_lock);
+[[clang::no_destroy]] constinit List<CharacterDevice, &CharacterDevice::node> devices
+    TA_GUARDED_BY(devices_lock);
 constinit Atomic<FifoOpener> fifo_opener{nullptr};
 
 }  // namespace

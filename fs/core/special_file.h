@@ -6,8 +6,8 @@
 
 namespace narwhal {
 
-// A range of character devices, mknod(2). `open` gets the rights-checked path; the device number is
-// path.dentry->inode().special_device().
+// A range of character devices, mknod(2); it lives for ever ([[clang::no_destroy]]). `open` gets
+// the rights-checked path; the device number is path.dentry->inode().special_device().
 struct CharacterDevice {
   ListNode node;
   u32 major;

@@ -70,7 +70,7 @@ constinit TmpFs* instance TA_GUARDED_BY(instance_mutex) = nullptr;
 Result<Ref<FileSystem>> create_for_mount(std::string_view) {
   return Ref<FileSystem>(TRY(dev_file_system()));
 }
-constinit FileSystemType devtmpfs_type{{}, "devtmpfs", create_for_mount};
+[[clang::no_destroy]] constinit FileSystemType devtmpfs_type{{}, "devtmpfs", create_for_mount};
 
 }  // namespace
 

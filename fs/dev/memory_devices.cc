@@ -59,7 +59,8 @@ class FullFile final : public MemoryDeviceFile {
   Result<usize> write(IoBuffer&) override { return Errno::kNoSpc; }
 };
 
-constinit WaitQueue random_queue;  // nobody ever wakes it: random numbers are always there
+[[clang::no_destroy]] constinit WaitQueue
+    random_queue;  // nobody ever wakes it: random numbers are always there
 
 class RandomFile final : public DeviceFile {
  public:
@@ -128,7 +129,8 @@ Result<FileRef> open_memory_device(const Path& path, OpenFlags flags) {
   return Errno::kNxIo;
 }
 
-constinit CharacterDevice memory_devices{{}, kMemoryMajor, 0, 255, "mem", open_memory_device};
+[[clang::no_destroy]] constinit CharacterDevice memory_devices{{},    kMemoryMajor,      0, 255,
+                                                               "mem", open_memory_device};
 
 }  // namespace
 

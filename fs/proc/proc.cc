@@ -28,7 +28,7 @@ class ProcRoot final : public GeneratedDirectory {
 Result<Ref<FileSystem>> create_proc(std::string_view) {
   return Ref<FileSystem>(the_file_system);
 }
-constinit FileSystemType proc_type{{}, "proc", create_proc};
+[[clang::no_destroy]] constinit FileSystemType proc_type{{}, "proc", create_proc};
 
 }  // namespace
 

@@ -13,7 +13,7 @@ constinit GeneratedFileSystem* the_file_system = nullptr;  // lives as long as t
 Result<Ref<FileSystem>> create_sysfs(std::string_view) {
   return Ref<FileSystem>(the_file_system);
 }
-constinit FileSystemType sysfs_type{{}, "sysfs", create_sysfs};
+[[clang::no_destroy]] constinit FileSystemType sysfs_type{{}, "sysfs", create_sysfs};
 
 // "0" or "0-3", as a list of CPUs is written (cpuset(7)).
 Result<> show_cpus(TextSink& out) {

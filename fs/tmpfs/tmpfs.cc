@@ -120,7 +120,7 @@ Result<Ref<FileSystem>> create_for_mount(std::string_view options) {
   return Ref<FileSystem>(TRY(TmpFs::create(TRY(TmpFs::parse_options(options, {})))));
 }
 
-constinit FileSystemType tmpfs_type{{}, "tmpfs", create_for_mount};
+[[clang::no_destroy]] constinit FileSystemType tmpfs_type{{}, "tmpfs", create_for_mount};
 
 }  // namespace
 
