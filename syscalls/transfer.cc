@@ -1,7 +1,8 @@
-// sendfile(2), splice(2), tee(2), vmsplice(2): bytes from file to file without a visit to the
-// program.
+// sendfile(2), splice(2), tee(2), vmsplice(2), copy_file_range(2): bytes from file to file without
+// a visit to the program.
 #include "fs/core/inode.h"
 #include "fs/pipe/pipe.h"
+#include "kernel/abi/resource.h"
 #include "process/task.h"
 #include "syscalls/file_wait.h"
 #include "syscalls/handlers.h"
@@ -42,6 +43,7 @@ Result<Pipe::Page> read_page(File& file, u64* offset, usize limit) {
 // Writes what it can of a page; the page is advanced by what was written.
 Result<usize> write_page(File& file, u64* offset, Pipe::Page& page) {
   IoBuffer buffer(std::span<const std::byte>(page.frame.data() + page.offset, page.length));
+  buffer.rules.size_limit = current_process().soft_limit(abi::kLimitFileSize);
   const usize written = TRY(offset ? file.write_at(buffer, *offset) : file.write(buffer));
   if (offset) *offset += written;
   page.offset += u32(written);
@@ -196,7 +198,69 @@ SysResult send_file(Task& task, Fd out_fd, Fd in_fd, UserAddr offset, usize coun
   return finish(from, total, error);
 }
 
+// --- copy_file_range
+
+Result<> check_copied_file(const File& file) {
+  const Inode* inode = file.inode();
+  if (inode && inode->is_directory()) return Errno::kIsDir;
+  return inode && inode->is_regular() ? Result<>() : Result<>(Errno::kInval);
+}
+
+// How much there is to copy: up to the end of the source. EOVERFLOW for offsets beyond all files,
+// EINVAL for a file copied onto itself.
+Result<usize> bytes_to_copy(File& in, u64 from, File& out, u64 to, usize count) {
+  constexpr u64 kLargest = ~u64{0} >> 1;
+  if (count > kLargest - from || count > kLargest - to) return Errno::kOverflow;
+  abi::Stat status;
+  TRY(in.stat(status));
+  const u64 size = u64(status.size);
+  if (from >= size) return usize{0};
+  if (count > size - from) count = usize(size - from);
+  if (in.inode() == out.inode() && to + count > from && to < from + count) return Errno::kInval;
+  return count < kMaxIoBytes ? count : kMaxIoBytes;
+}
+
+SysResult copy_range(File& in, Cursor& from, File& out, Cursor& to, usize count) {
+  usize total = 0;
+  Errno error{};
+  while (total < count && error == Errno{}) {
+    auto page = read_page(in, from.offset(), count - total);
+    if (!page.ok()) {
+      error = page.error();
+      break;
+    }
+    Pipe::Page piece = page.take();
+    if (piece.length == 0) break;
+    while (piece.length != 0 && error == Errno{}) {
+      auto written = write_page(out, to.offset(), piece);
+      if (written.ok())
+        total += written.value();
+      else
+        error = written.error();
+    }
+    *from.offset() -= piece.length;  // what could not be written
+  }
+  TRY(from.close());
+  return finish(to, total, error);
+}
+
 }  // namespace
+
+SysResult sys::copy_file_range(Task& task, Fd in_fd, UserAddr in_offset, Fd out_fd,
+                               UserAddr out_offset, usize count, HexInt flags) {
+  auto in = TRY(task.files().get(in_fd.value));
+  auto out = TRY(task.files().get(out_fd.value));
+  if (flags.value != 0) return Errno::kInval;
+  TRY(check_copied_file(*in));
+  TRY(check_copied_file(*out));
+  if (!in->readable() || !out->writable() || has(out->flags(), OpenFlags::kAppend))
+    return Errno::kBadF;
+  Cursor from, to;
+  TRY(from.open(*in, in_offset, true));
+  TRY(to.open(*out, out_offset, true));
+  count = TRY(bytes_to_copy(*in, *from.offset(), *out, *to.offset(), count));
+  return copy_range(*in, from, *out, to, count);
+}
 
 SysResult sys::sendfile(Task& task, Fd out, Fd in, UserAddr offset, usize count) {
   return send_file(task, out, in, offset, count);

@@ -130,6 +130,21 @@ class File : public RefCounted {
   bool readable() const { return narwhal::readable(flags()); }
   bool writable() const { return narwhal::writable(flags()); }
 
+  // Who gets SIGIO or what F_SETSIG says (fcntl(2), F_SETOWN_EX): kept and reported.
+  struct AsyncOwner {
+    enum class Type : u8 { kTask, kProcess, kGroup } type = Type::kProcess;
+    u8 signal = 0;  // 0: SIGIO
+    i32 id = 0;     // 0: nobody
+  };
+  AsyncOwner async_owner() const {
+    const u64 packed = async_owner_.load(Order::kRelaxed);
+    return {AsyncOwner::Type(packed >> 40 & 0xff), u8(packed >> 32), i32(packed)};
+  }
+  void set_async_owner(const AsyncOwner& owner) {
+    async_owner_.store(u64(owner.type) << 40 | u64(owner.signal) << 32 | u32(owner.id),
+                       Order::kRelaxed);
+  }
+
   // Position, for files that have one. Held over a read or write that moves it (POSIX: atomic with
   // respect to others).
   Mutex<LockRank::kFileOffset>& position_lock() { return position_mutex_; }
@@ -142,6 +157,7 @@ class File : public RefCounted {
   u64 position_ = 0;
 
  private:
+  Atomic<u64> async_owner_{u64(AsyncOwner::Type::kProcess) << 40};
   SpinLock<LockRank::kSpinOther> observers_lock_;
   List<FileObserver, &FileObserver::observer_node> observers_ TA_GUARDED_BY(observers_lock_);
 };

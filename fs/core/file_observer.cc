@@ -1,4 +1,6 @@
-#include "fs/core/file.h"
+// The end of an open file description.
+#include "fs/core/file_lock.h"
+#include "fs/core/inode.h"
 
 namespace narwhal {
 
@@ -22,6 +24,7 @@ void File::last_ref_dropped() {
     if (!observer) break;
     observer->file_closing(*this);
   }
+  if (Inode* locked = inode()) release_description_locks(*locked, this);
   delete this;
 }
 

@@ -1,6 +1,5 @@
 #include "fs/core/regular_file.h"
 
-#include "fs/core/file_lock.h"
 #include "fs/core/file_mapping.h"
 #include "fs/core/notify.h"
 #include "fs/core/vfs.h"
@@ -21,7 +20,6 @@ Result<FileRef> RegularFile::open(DataInode& inode, const Path& path, OpenFlags 
 
 RegularFile::~RegularFile() {
   if (writable()) inode_.end_writing();
-  release_description_locks(inode_, this);
   notify::about_dentry(*path_.dentry, writable() ? notify::kCloseWrite : notify::kCloseNoWrite);
 }
 

@@ -20,5 +20,10 @@ inline constexpr u32 kFionBio = 0x5421;
 inline constexpr u32 kFioNClex = 0x5450;
 inline constexpr u32 kFioClex = 0x5451;
 inline constexpr u32 kFioAsync = 0x5452;
+inline constexpr u32 kFioQSize = 0x5460;
+inline constexpr u32 kFiGetBsz = 2;
+inline constexpr u32 kFiClone = 0x40049409;
+inline constexpr u32 kFiCloneRange = 0x4020940d;
+inline constexpr u32 kFiemap = 0xc020660b;  // FS_IOC_FIEMAP
 
 }  // namespace narwhal::abi

@@ -1,0 +1,122 @@
+// Descriptors: close(2), close_range(2), dup(2), ioctl(2).
+#include "fs/core/inode.h"
+#include "kernel/abi/ioctl.h"
+#include "kernel/abi/resource.h"
+#include "process/task.h"
+#include "syscalls/handlers.h"
+
+namespace narwhal {
+namespace {
+
+constexpr u32 kCloseRangeUnshare = 2;
+constexpr u32 kCloseRangeCloseOnExec = 4;
+
+u64 descriptor_limit(Task& task) {
+  return task.process().soft_limit(abi::kLimitOpenFiles);
+}
+
+// The flags, with one of them as the program's int says.
+Result<OpenFlags> with_flag(const File& file, OpenFlags flag, UserAddr argument) {
+  const bool on = TRY(load_user<i32>(argument)) != 0;
+  return on ? file.flags() | flag : file.flags() & ~flag;
+}
+
+SysResult set_asynchronous(File& file, UserAddr argument) {
+  const OpenFlags flags = TRY(with_flag(file, OpenFlags::kAsync, argument));
+  if (flags == file.flags()) return i64{0};
+  const File::Kind kind = file.kind();
+  if (kind != File::Kind::kPipe && kind != File::Kind::kSocket && kind != File::Kind::kTerminal)
+    return Errno::kNotTty;
+  TRY(file.set_flags(flags));
+  return i64{0};
+}
+
+// FIOQSIZE: the size of what has one.
+SysResult store_size(File& file, UserAddr argument) {
+  Inode* inode = file.inode();
+  if (!inode || !(inode->is_regular() || inode->is_directory() || inode->is_symlink()))
+    return Errno::kNotTty;
+  abi::Stat status;
+  TRY(file.stat(status));
+  TRY(store_user(argument, status.size));
+  return i64{0};
+}
+
+SysResult store_block_size(File& file, UserAddr argument) {
+  abi::Stat status;
+  TRY(file.stat(status));
+  TRY(store_user(argument, i32(status.block_size)));
+  return i64{0};
+}
+
+// Sharing blocks between files, and where they are on a disk: not for files in memory.
+Errno refuse_extents(const File& file) {
+  return file.kind() == File::Kind::kRegular ? Errno::kOpNotSupp : Errno::kNotTty;
+}
+
+}  // namespace
+
+SysResult sys::close(Task& task, Fd fd) {
+  TRY(task.files().close(fd.value));
+  return i64{0};
+}
+
+SysResult sys::close_range(Task& task, u32 first, u32 last, HexInt flags) {
+  if (flags.value & ~(kCloseRangeUnshare | kCloseRangeCloseOnExec)) return Errno::kInval;
+  if (first > last) return Errno::kInval;
+  if ((flags.value & kCloseRangeUnshare) && task.files().ref_count() > 1)
+    task.set_files(TRY(task.files().copy()));
+  task.files().close_range(first, last, flags.value & kCloseRangeCloseOnExec);
+  return i64{0};
+}
+
+SysResult sys::dup(Task& task, Fd fd) {
+  FileRef file = TRY(task.files().get_any(fd.value));
+  auto copy = TRY(task.files().reserve(descriptor_limit(task)));
+  return i64(std::move(copy).commit(std::move(file), false));
+}
+
+SysResult sys::dup2(Task& task, Fd old_fd, Fd new_fd) {
+  FileRef file = TRY(task.files().get_any(old_fd.value));
+  if (old_fd.value == new_fd.value) return i64(new_fd.value);
+  TRY(task.files().replace(new_fd.value, std::move(file), false, descriptor_limit(task)));
+  return i64(new_fd.value);
+}
+
+SysResult sys::dup3(Task& task, Fd old_fd, Fd new_fd, OpenFlags flags) {
+  if (!has_only(flags, OpenFlags::kCloseOnExec) || old_fd.value == new_fd.value)
+    return Errno::kInval;
+  FileRef file = TRY(task.files().get_any(old_fd.value));
+  TRY(task.files().replace(new_fd.value, std::move(file), has(flags, OpenFlags::kCloseOnExec),
+                           descriptor_limit(task)));
+  return i64(new_fd.value);
+}
+
+SysResult sys::ioctl(Task& task, Fd fd, HexInt command, UserAddr argument) {
+  FileRef file = TRY(task.files().get(fd.value));
+  switch (command.value) {
+    case abi::kFioClex:
+      TRY(task.files().set_close_on_exec(fd.value, true));
+      return i64{0};
+    case abi::kFioNClex:
+      TRY(task.files().set_close_on_exec(fd.value, false));
+      return i64{0};
+    case abi::kFionBio:
+      TRY(file->set_flags(TRY(with_flag(*file, OpenFlags::kNonBlock, argument))));
+      return i64{0};
+    case abi::kFioAsync:
+      return set_asynchronous(*file, argument);
+    case abi::kFioQSize:
+      return store_size(*file, argument);
+    case abi::kFiGetBsz:
+      return store_block_size(*file, argument);
+    case abi::kFiClone:
+    case abi::kFiCloneRange:
+    case abi::kFiemap:
+      return refuse_extents(*file);
+    default:
+      return file->ioctl(command.value, argument);
+  }
+}
+
+}  // namespace narwhal

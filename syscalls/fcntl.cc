@@ -1,0 +1,206 @@
+// fcntl(2).
+#include "fs/core/regular_file.h"
+#include "fs/pipe/pipe.h"
+#include "kernel/abi/file_control.h"
+#include "kernel/abi/resource.h"
+#include "process/pid_table.h"
+#include "syscalls/handlers.h"
+#include "syscalls/record_lock.h"
+
+namespace narwhal {
+namespace {
+
+using Owner = File::AsyncOwner;
+
+SysResult duplicate(Task& task, FileRef file, u64 lowest, bool close_on_exec) {
+  const u64 limit = task.process().soft_limit(abi::kLimitOpenFiles);
+  if (u32(lowest) >= limit) return Errno::kInval;
+  auto fd = TRY(task.files().reserve(limit, int(u32(lowest))));
+  return i64(std::move(fd).commit(std::move(file), close_on_exec));
+}
+
+// Whose readiness can be told by a signal: for the others O_ASYNC means nothing.
+bool can_be_asynchronous(const File& file) {
+  const File::Kind kind = file.kind();
+  return kind == File::Kind::kPipe || kind == File::Kind::kSocket ||
+         kind == File::Kind::kTerminal || kind == File::Kind::kInotify;
+}
+
+SysResult set_flags(Task& task, File& file, OpenFlags wanted) {
+  const OpenFlags before = file.flags();
+  if (has(wanted, OpenFlags::kNoAccessTime) && !has(before, OpenFlags::kNoAccessTime)) {
+    const Inode* inode = file.inode();
+    const Credentials& who = task.credentials();
+    if (inode && inode->uid() != who.fsuid && !who.capable(Capability::kFowner))
+      return Errno::kPerm;
+  }
+  // Packet mode of pipes is not there (pipe2(2)); on files in memory, O_DIRECT has no effect.
+  if (has(wanted, OpenFlags::kDirect) && file.kind() != File::Kind::kRegular) return Errno::kInval;
+  if (!can_be_asynchronous(file)) wanted &= ~OpenFlags::kAsync;
+  TRY(file.set_flags(wanted));
+  return i64{0};
+}
+
+// --- F_SETOWN and its kin
+
+bool group_exists(u32 group) {
+  bool found = false;
+  SpinGuard guard(thread_list_lock);
+  pid_table::processes().for_each(
+      [&](Process& process) { found = found || process.group_id() == group; });
+  return found;
+}
+
+SysResult set_owner(File& file, Owner::Type type, i32 id) {
+  bool exists = true;
+  if (id != 0) {
+    switch (type) {
+      case Owner::Type::kTask:
+        exists = bool(find_task(u32(id)));
+        break;
+      case Owner::Type::kProcess:
+        exists = bool(find_process(u32(id)));
+        break;
+      case Owner::Type::kGroup:
+        exists = group_exists(u32(id));
+        break;
+    }
+  }
+  if (!exists) return Errno::kSrch;
+  Owner owner = file.async_owner();
+  owner.type = type;
+  owner.id = id;
+  file.set_async_owner(owner);
+  return i64{0};
+}
+
+// Negative numbers are process groups.
+SysResult set_owner(File& file, i32 who) {
+  if (who == INT32_MIN) return Errno::kInval;
+  return who < 0 ? set_owner(file, Owner::Type::kGroup, -who)
+                 : set_owner(file, Owner::Type::kProcess, who);
+}
+
+i64 owner_number(const File& file) {
+  const Owner owner = file.async_owner();
+  return owner.type == Owner::Type::kGroup ? -i64(owner.id) : owner.id;
+}
+
+SysResult set_owner_ex(File& file, UserAddr argument) {
+  const auto wanted = TRY(load_user<abi::OwnerEx>(argument));
+  if (u32(wanted.type) > u32(Owner::Type::kGroup)) return Errno::kInval;
+  return set_owner(file, Owner::Type(wanted.type), wanted.pid);
+}
+
+SysResult get_owner_ex(const File& file, UserAddr argument) {
+  const Owner owner = file.async_owner();
+  TRY(store_user(argument, abi::OwnerEx{i32(owner.type), owner.id}));
+  return i64{0};
+}
+
+SysResult set_signal(File& file, u64 signal) {
+  constexpr u64 kLastSignal = 64;
+  if (signal > kLastSignal) return Errno::kInval;
+  Owner owner = file.async_owner();
+  owner.signal = u8(signal);
+  file.set_async_owner(owner);
+  return i64{0};
+}
+
+// --- what only some files have
+
+SysResult pipe_size(Task& task, File& file, u32 command, u64 argument) {
+  if (file.kind() != File::Kind::kPipe) return Errno::kBadF;
+  Pipe& pipe = static_cast<PipeFile&>(file).pipe();
+  if (command == abi::kGetPipeSize) return i64(pipe.capacity());
+  const u32 wanted = u32(argument);
+  if (wanted > u32{1} << 31) return Errno::kInval;
+  if (wanted > kPipeMaxBytes && wanted > pipe.capacity() &&
+      !task.credentials().capable(Capability::kSysResource))
+    return Errno::kPerm;
+  return i64(TRY(pipe.set_capacity(wanted)));
+}
+
+SysResult add_seals(File& file, u32 seals) {
+  constexpr u32 kAllSeals = kSealSeal | kSealShrink | kSealGrow | kSealWrite | kSealFutureWrite;
+  if (!file.writable()) return Errno::kPerm;
+  if (seals & ~kAllSeals || !file.inode()) return Errno::kInval;
+  TRY(file.inode()->add_seals(seals));
+  return i64{0};
+}
+
+SysResult get_seals(File& file) {
+  if (!file.inode()) return Errno::kInval;
+  return i64(TRY(file.inode()->seals()));
+}
+
+// There are no leases: nobody ever holds one.
+SysResult set_lease(const File& file, u64 type) {
+  if (file.kind() != File::Kind::kRegular) return Errno::kInval;
+  return type == u64(abi::kUnlock) ? Errno::kAgain : Errno::kInval;
+}
+
+bool allowed_on_path_descriptors(u32 command) {
+  return command == abi::kDupFd || command == abi::kDupFdCloseOnExec || command == abi::kGetFd ||
+         command == abi::kSetFd || command == abi::kGetFlags;
+}
+
+}  // namespace
+
+SysResult sys::fcntl(Task& task, Fd fd, u32 command, u64 argument) {
+  FileRef file = TRY(allowed_on_path_descriptors(command) ? task.files().get_any(fd.value)
+                                                          : task.files().get(fd.value));
+  const UserAddr address(argument);
+  switch (command) {
+    case abi::kDupFd:
+      return duplicate(task, std::move(file), argument, false);
+    case abi::kDupFdCloseOnExec:
+      return duplicate(task, std::move(file), argument, true);
+    case abi::kGetFd:
+      return i64(TRY(task.files().close_on_exec(fd.value)) ? abi::kFdCloseOnExec : 0);
+    case abi::kSetFd:
+      TRY(task.files().set_close_on_exec(fd.value, argument & abi::kFdCloseOnExec));
+      return i64{0};
+    case abi::kGetFlags:
+      return i64(raw(file->flags()));
+    case abi::kSetFlags:
+      return set_flags(task, *file, OpenFlags(u32(argument)));
+    case abi::kGetLock:
+    case abi::kSetLock:
+    case abi::kSetLockWait:
+    case abi::kGetDescriptionLock:
+    case abi::kSetDescriptionLock:
+    case abi::kSetDescriptionLockWait:
+      return record_lock(task, fd, *file, command, address);
+    case abi::kSetOwner:
+      return set_owner(*file, i32(argument));
+    case abi::kGetOwner:
+      return owner_number(*file);
+    case abi::kSetOwnerEx:
+      return set_owner_ex(*file, address);
+    case abi::kGetOwnerEx:
+      return get_owner_ex(*file, address);
+    case abi::kSetSignal:
+      return set_signal(*file, argument);
+    case abi::kGetSignal:
+      return i64(file->async_owner().signal);
+    case abi::kSetLease:
+      return set_lease(*file, argument);
+    case abi::kGetLease:
+      return i64(abi::kUnlock);
+    case abi::kGetPipeSize:
+    case abi::kSetPipeSize:
+      return pipe_size(task, *file, command, argument);
+    case abi::kAddSeals:
+      return add_seals(*file, u32(argument));
+    case abi::kGetSeals:
+      return get_seals(*file);
+    case abi::kGetWriteHint:  // RWH_WRITE_LIFE_NOT_SET
+      TRY(store_user(address, u64{0}));
+      return i64{0};
+    default:
+      return Errno::kInval;
+  }
+}
+
+}  // namespace narwhal

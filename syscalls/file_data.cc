@@ -1,0 +1,95 @@
+// What a file's content is held to, without moving it: fsync(2), ftruncate(2), fallocate(2),
+// posix_fadvise(2) and their kin.
+#include "syscalls/file_wait.h"
+#include "syscalls/handlers.h"
+
+namespace narwhal {
+namespace {
+
+SysResult sync_file(Task& task, Fd fd, bool data_only) {
+  auto file = TRY(task.files().get(fd.value));
+  TRY(file->sync(data_only));
+  return i64{0};
+}
+
+// Kept on a store, or named like what is.
+bool is_stored(const File& file) {
+  const Inode* inode = file.inode();
+  return inode && (inode->is_regular() || inode->is_directory() || inode->is_symlink() ||
+                   inode->type() == FileType::kBlockDevice);
+}
+
+}  // namespace
+
+SysResult sys::fsync(Task& task, Fd fd) {
+  return sync_file(task, fd, false);
+}
+SysResult sys::fdatasync(Task& task, Fd fd) {
+  return sync_file(task, fd, true);
+}
+
+// All file systems live in memory: there is nothing behind them to write to.
+SysResult sys::sync(Task&) {
+  return i64{0};
+}
+SysResult sys::syncfs(Task& task, Fd fd) {
+  TRY(task.files().get(fd.value));
+  return i64{0};
+}
+
+SysResult sys::sync_file_range(Task& task, Fd fd, i64 offset, i64 size, HexInt flags) {
+  constexpr u32 kKnownFlags = 7;  // SYNC_FILE_RANGE_*
+  auto file = TRY(task.files().get(fd.value));
+  i64 end;
+  if (flags.value & ~kKnownFlags) return Errno::kInval;
+  if (offset < 0 || __builtin_add_overflow(offset, size, &end) || end < offset)
+    return Errno::kInval;
+  if (!is_stored(*file)) return Errno::kSPipe;
+  return i64{0};
+}
+
+SysResult sys::ftruncate(Task& task, Fd fd, i64 size) {
+  if (size < 0) return Errno::kInval;
+  auto file = TRY(task.files().get(fd.value));
+  Inode* inode = file->inode();
+  if (!inode || !inode->is_regular() || !file->writable()) return Errno::kInval;
+  TRY(check_size_limit(task, *inode, u64(size)));
+  TRY(file->truncate(u64(size)));
+  return i64{0};
+}
+
+SysResult sys::fallocate(Task& task, Fd fd, HexInt mode, i64 offset, i64 length) {
+  constexpr u32 kKeepSize = 1, kPunchHole = 2;
+  auto file = TRY(task.files().get(fd.value));
+  if (offset < 0 || length <= 0) return Errno::kInval;
+  // What moves content (collapse, insert) or is of use on disks (zero, unshare) is refused, as by
+  // Linux's tmpfs.
+  if (mode.value & ~(kKeepSize | kPunchHole)) return Errno::kOpNotSupp;
+  if (mode.value == kPunchHole) return Errno::kOpNotSupp;
+  if (!file->writable()) return Errno::kBadF;
+  i64 end;
+  if (__builtin_add_overflow(offset, length, &end)) return Errno::kFBig;
+  if (Inode* inode = file->inode(); inode && mode.value == 0)
+    TRY(check_size_limit(task, *inode, u64(end)));
+  TRY(file->allocate(int(mode.value), u64(offset), u64(length)));
+  return i64{0};
+}
+
+// Advice about reading from a disk: checked and done with.
+SysResult sys::fadvise64(Task& task, Fd fd, i64, i64 length, i32 advice) {
+  constexpr i32 kLastAdvice = 5;  // POSIX_FADV_NOREUSE
+  auto file = TRY(task.files().get(fd.value));
+  if (file->kind() == File::Kind::kPipe) return Errno::kSPipe;
+  if (length < 0 || advice < 0 || advice > kLastAdvice) return Errno::kInval;
+  return i64{0};
+}
+
+SysResult sys::readahead(Task& task, Fd fd, i64, usize) {
+  auto file = TRY(task.files().get(fd.value));
+  if (!file->readable()) return Errno::kBadF;
+  const Inode* inode = file->inode();
+  if (!inode || !inode->is_regular()) return Errno::kInval;
+  return i64{0};
+}
+
+}  // namespace narwhal
