@@ -6,6 +6,7 @@
 #include "lwip/ethip6.h"
 #include "lwip/netif.h"
 #include "lwip/tcp.h"
+#include "lwip_hooks.h"
 #include "net/lwip/core_lwip.h"
 #include "net/lwip/device_io.h"
 

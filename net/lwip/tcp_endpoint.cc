@@ -204,7 +204,9 @@ void TcpEndpoint::ended(Errno error) {
 void TcpEndpoint::pcb_entered_time_wait() {
   detach();
   drop_tail();
-  state_without_pcb_ = TcpState::kTimeWait;
+  // As on Linux: what waits is no longer the socket's.
+  state_without_pcb_ = TcpState::kClose;
+  end_of_input_ = output_finished_ = true;
 }
 
 void TcpEndpoint::finish_output() {
@@ -359,6 +361,21 @@ void TcpEndpoint::set_user_timeout(u32 ms) {
 u16 TcpEndpoint::max_segment() const {
   if (pcb_ && pcb_->state >= ESTABLISHED) return u16(segment_size());
   return max_segment_ ? max_segment_ : 536;
+}
+
+void TcpEndpoint::inherit(const TcpEndpoint& from) {
+  keepalive_ = from.keepalive_;
+  user_timeout_ms_ = from.user_timeout_ms_;
+  max_segment_ = from.max_segment_;
+  syn_retries_ = from.syn_retries_;
+  tos_ = from.tos_;
+  ttl_ = from.ttl_;
+  no_delay_ = from.no_delay_;
+  cork_ = from.cork_;
+  receive_limit_ = from.receive_limit_;
+  receive_limit_fixed_ = from.receive_limit_fixed_;
+  send_limit_ = from.send_limit_;
+  send_limit_fixed_ = from.send_limit_fixed_;
 }
 
 TcpStatistics TcpEndpoint::statistics() const {

@@ -60,6 +60,8 @@ struct TcpStatistics {
 
 class TcpEndpoint : NonCopyable {
  public:
+  enum class Event : u8 { kReadable, kWritable, kConnected, kClosed };
+
   explicit TcpEndpoint(IpVersion version);
 
   // --- addresses
@@ -108,6 +110,8 @@ class TcpEndpoint : NonCopyable {
   Result<usize> send(IoBuffer& from, bool more);
   // EAGAIN when nothing is there; the end of input is the caller's business.
   Result<usize> receive(IoBuffer& to, bool peek);
+  // Throws received data away; returns how much.
+  usize discard(usize bytes);
   usize readable_bytes() const { return received_bytes_; }
   usize send_room() const;
   usize queued_to_send() const;  // not acknowledged yet (SIOCOUTQ)
@@ -134,6 +138,8 @@ class TcpEndpoint : NonCopyable {
   u16 max_segment() const;
   void set_syn_retries(u8 count) { syn_retries_ = count; }
   TcpStatistics statistics() const;
+  // Takes another endpoint's options over.
+  void inherit(const TcpEndpoint& from);
 
   // --- from lwIP
   static TcpEndpoint& of_binding(PortBinding& binding);
@@ -153,7 +159,6 @@ class TcpEndpoint : NonCopyable {
  protected:
   ~TcpEndpoint();
 
-  enum class Event : u8 { kReadable, kWritable, kConnected, kClosed };
   // Something changed; kReadable also for connections that wait to be accepted.
   virtual void told(Event event) = 0;
   // A listener's new connection needs an endpoint: a socket with one reference, which belongs to
@@ -193,6 +198,8 @@ class TcpEndpoint : NonCopyable {
   void append_piece(pbuf* piece);
   bool append_copy(const pbuf* piece);
   void drop_received();
+  void consume(usize bytes);
+  void drop_first();
   void open_window();
   u32 window_target() const;
 

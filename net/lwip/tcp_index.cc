@@ -3,6 +3,7 @@
 #include "lwip/inet_chksum.h"
 #include "lwip/ip.h"
 #include "lwip/priv/tcp_priv.h"
+#include "lwip_hooks.h"
 #include "net/lwip/core_lwip.h"
 #include "net/lwip/icmp_errors.h"
 #include "net/lwip/random.h"

@@ -61,55 +61,62 @@ void TcpEndpoint::append_received(pbuf* packet) {
   }
 }
 
-void TcpEndpoint::drop_received() {
-  while (pbuf* piece = received_first_) {
-    received_first_ = piece->next;
-    packet_memory.remove(pbuf_footprint(piece));
-    piece->next = nullptr;
-    pbuf_free(piece);
+void TcpEndpoint::drop_first() {
+  pbuf* piece = received_first_;
+  received_first_ = piece->next;
+  if (!received_first_) {
+    received_last_ = nullptr;
+    received_spare_ = 0;
   }
-  received_last_ = nullptr;
-  received_bytes_ = received_spare_ = 0;
+  packet_memory.remove(pbuf_footprint(piece));
+  piece->next = nullptr;
+  pbuf_free(piece);
+}
+
+void TcpEndpoint::drop_received() {
+  while (received_first_) drop_first();
+  received_bytes_ = 0;
+}
+
+// Takes bytes off the front.
+void TcpEndpoint::consume(usize bytes) {
+  received_bytes_ -= u32(bytes);
+  read_since_growth_ += u32(bytes);
+  while (bytes != 0) {
+    pbuf* piece = received_first_;
+    if (bytes < piece->len) {
+      pbuf_remove_header(piece, bytes);
+      break;
+    }
+    bytes -= piece->len;
+    drop_first();
+  }
+  open_window();
 }
 
 Result<usize> TcpEndpoint::receive(IoBuffer& to, bool peek) {
   if (received_bytes_ == 0) return Errno::kAgain;
   usize total = 0;
   Errno error{};
-  pbuf* piece = received_first_;
-  while (piece && to.remaining() != 0) {
+  for (const pbuf* piece = received_first_; piece && to.remaining() != 0; piece = piece->next) {
     const usize wanted = piece->len < to.remaining() ? piece->len : to.remaining();
     auto moved = to.write(piece->payload, wanted);
     if (!moved.ok()) {
       error = moved.error();
       break;
     }
-    const usize count = moved.value();
-    total += count;
-    if (peek) {
-      piece = piece->next;
-    } else if (count == piece->len) {
-      received_first_ = piece->next;
-      if (!received_first_) {
-        received_last_ = nullptr;
-        received_spare_ = 0;
-      }
-      packet_memory.remove(pbuf_footprint(piece));
-      piece->next = nullptr;
-      pbuf_free(piece);
-      piece = received_first_;
-    } else {
-      pbuf_remove_header(piece, count);
-    }
-    if (count < wanted) break;
+    total += moved.value();
+    if (moved.value() < wanted) break;
   }
   if (total == 0) return error;
-  if (!peek) {
-    received_bytes_ -= u32(total);
-    read_since_growth_ += u32(total);
-    open_window();
-  }
+  if (!peek) consume(total);
   return total;
+}
+
+usize TcpEndpoint::discard(usize bytes) {
+  if (bytes > received_bytes_) bytes = received_bytes_;
+  if (bytes != 0) consume(bytes);
+  return bytes;
 }
 
 // --- the window
