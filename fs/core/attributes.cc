@@ -109,6 +109,8 @@ Result<> check_xattr(const Actor& actor, const Path& path, std::string_view name
       return Errno::kPerm;
     return check_permission(actor.who, inode, mask);
   }
+  // A name space and nothing in it.
+  if (name == "security." || name == "trusted." || name == "user.") return Errno::kInval;
   return Errno::kOpNotSupp;
 }
 
