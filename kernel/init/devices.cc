@@ -1,0 +1,74 @@
+#include "kernel/init/devices.h"
+
+#include "kernel/drivers/virtio/console.h"
+#include "kernel/drivers/virtio/discovery.h"
+#include "kernel/drivers/virtio/entropy.h"
+#include "kernel/drivers/virtio/net.h"
+#include "kernel/random/random.h"
+
+namespace narwhal {
+namespace {
+
+constinit bool console_found = false;
+constinit Vector<Ref<NetDevice>> net_devices;
+
+Result<> start_net(Ref<VirtioTransport> transport) {
+  return net_devices.push_back(TRY(start_virtio_net(std::move(transport))));
+}
+
+Result<> start_console(Ref<VirtioTransport> transport) {
+  TRY(start_virtio_console(std::move(transport)));
+  console_found = true;
+  return {};
+}
+
+struct Driver {
+  VirtioDeviceType type;
+  const char* name;
+  Result<> (*start)(Ref<VirtioTransport> transport);
+};
+constexpr Driver kDrivers[] = {
+    {VirtioDeviceType::kNet, "virtio network card", start_net},
+    {VirtioDeviceType::kConsole, "virtio console", start_console},
+    {VirtioDeviceType::kEntropy, "virtio entropy device", start_virtio_entropy},
+};
+
+void found(Ref<VirtioTransport> transport) {
+  const VirtioDeviceType type = transport->device_type();
+  for (const Driver& driver : kDrivers) {
+    if (driver.type != type) continue;
+    if (auto started = driver.start(std::move(transport)); !started.ok())
+      LOG_ERROR("a " << driver.name << " could not be started: " << started.error());
+    return;
+  }
+  LOG_INFO("a virtio device of type " << u32(type) << " has no driver and is left alone");
+}
+
+// The host's own random bytes, if it offers them.
+void seed_from_device() {
+  constexpr u64 kPatience = 20 * kNanosPerMilli;
+  std::byte bytes[32];
+  const usize got = virtio_entropy(bytes, platform::monotonic_ns() + kPatience);
+  add_entropy({bytes, got});
+  if (got == sizeof bytes) note_good_entropy();
+}
+
+}  // namespace
+
+void start_devices(const BootSettings& settings) {
+  for (std::string_view setting : settings.mmio_devices)
+    if (auto looked = discover_virtio_mmio(setting, found); !looked.ok())
+      LOG_ERROR("boot setting 'virtio_mmio.device=" << setting << "': expected SIZE@BASE:IRQ");
+  discover_virtio_pci(found);
+  seed_from_device();
+}
+
+bool have_virtio_console() {
+  return console_found;
+}
+
+Vector<Ref<NetDevice>> take_net_devices() {
+  return std::move(net_devices);
+}
+
+}  // namespace narwhal

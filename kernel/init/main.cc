@@ -1,0 +1,102 @@
+// From a machine that works to a program that runs. This is the only place that knows every part of
+// the kernel; docs/architecture.md draws it.
+#include "fs/dev/dev.h"
+#include "fs/pipe/pipe.h"
+#include "fs/proc/proc.h"
+#include "fs/sys/sys.h"
+#include "fs/tmpfs/tmpfs.h"
+#include "kernel/init/control.h"
+#include "kernel/init/devices.h"
+#include "kernel/init/network.h"
+#include "kernel/init/program.h"
+#include "kernel/init/root.h"
+#include "kernel/init/streams.h"
+#include "kernel/platform/upcalls.h"
+#include "kernel/random/random.h"
+#include "kernel/sched/clock.h"
+#include "kernel/uts/uts.h"
+#include "process/family.h"
+#include "syscalls/dispatch.h"
+
+namespace narwhal {
+namespace {
+
+constexpr u8 kBadBoot = 125;  // as container tools say that they, not the program, failed
+
+void mix_seed(std::string_view text) {
+  const auto digit = [](char c) -> u8 {
+    return u8(c >= '0' && c <= '9' ? c - '0' : ((c | 0x20) - 'a' + 10) & 15);
+  };
+  for (usize i = 0; i + 1 < text.size(); i += 2) {
+    const std::byte byte{u8(digit(text[i]) << 4 | digit(text[i + 1]))};
+    add_entropy({&byte, 1});
+  }
+}
+
+void report_missing_call(std::string_view name, u32 number) {
+  Text<80> line;
+  line << "missing " << name << ' ' << number;
+  tell_host(line.view());
+}
+
+void apply(const BootSettings& settings) {
+  log_level = settings.log_level;
+  if (settings.time_ns != 0) set_wall_clock(settings.time_ns);
+  mix_seed(settings.seed);
+  if (!settings.host_name.empty() && !set_host_name(settings.host_name).ok())
+    LOG_ERROR("boot setting 'hostname=" << settings.host_name << "': longer than 64 characters");
+}
+
+// What files, sockets and mount(2) find by name or number.
+Result<> make_parts_known() {
+  register_tmpfs();
+  dev_init();
+  TRY(proc_init());
+  TRY(sys_init());
+  return {};
+}
+
+Result<> bring_up(BootSettings& settings, TextSink& problem) {
+  TRY(parse_command_line(platform::command_line(), settings, problem));
+  log_level = settings.log_level;
+  start_devices(settings);
+  // It stays for as long as the settings point into it: for ever.
+  [[clang::no_destroy]] static constinit String records;
+  records = TRY(read_archive_settings(problem));
+  TRY(parse_setting_records(records, settings, problem));
+  apply(settings);
+  open_control(settings);
+  TRY(make_parts_known());
+  TRY(make_root(problem));
+  start_network(settings);
+  auto files = TRY(open_streams(settings));
+  set_program_ended_handler(end_machine);
+  set_missing_call_reporter(report_missing_call);
+  TRY(start_program(settings, std::move(files), problem));
+  tell_host("started");
+  return {};
+}
+
+void boot(void*) {
+  BootSettings settings;
+  Text<300> problem;
+  auto done = bring_up(settings, problem);
+  if (done.ok()) return;
+  if (problem.view().empty()) problem << "the machine could not be brought up: " << done.error();
+  fail_machine(problem.view(), start_failure_status(done.error()));
+}
+
+}  // namespace
+
+void upcall::on_panic(const char*) {
+  print_recent_calls([](std::string_view line) { log_line(LogLevel::kError, line); });
+}
+
+}  // namespace narwhal
+
+extern "C" [[noreturn]] void narwhal_kernel_main() {
+  using namespace narwhal;
+  scheduler_init();
+  if (!start_kernel_thread("boot", boot, nullptr).ok()) panic("no memory for the first thread");
+  run_scheduler();
+}

@@ -1,0 +1,106 @@
+#include "kernel/init/root.h"
+
+#include "fs/archive/unpack.h"
+#include "fs/core/vfs.h"
+#include "fs/proc/proc.h"
+#include "fs/sys/sys.h"
+#include "kernel/platform/machine.h"
+
+namespace narwhal {
+namespace {
+
+std::span<const std::byte> archive_bytes() {
+  const platform::MemoryRange archive = platform::boot_archive();
+  if (archive.size == 0) return {};
+  return {platform::direct_map(archive.start), archive.size};
+}
+
+Result<Ref<FsContext>> root_context() {
+  return make_ref<FsContext>(vfs::root_path(), vfs::root_path(), 022);
+}
+
+// Something that acts as root, from the root.
+struct RootActor {
+  Ref<FsContext> fs;
+  Ref<Credentials> who;
+  static Result<RootActor> make() {
+    return RootActor{TRY(root_context()), TRY(make_ref<Credentials>())};
+  }
+  vfs::Actor actor() const { return {*fs, *who}; }
+};
+
+Result<> make_directory(const vfs::Actor& actor, std::string_view path, u32 mode) {
+  auto made = vfs::mkdir(actor, Path(), path, mode);
+  return made.failed(Errno::kExist) ? Result<>() : std::move(made);
+}
+
+// mount(2)'s flags.
+constexpr u32 kNoSetUid = 2, kNoDevices = 4, kNoExecute = 8;
+
+struct MountPoint {
+  std::string_view at, type, options;
+  u32 flags;
+  u32 mode;
+};
+constexpr MountPoint kMounts[] = {
+    {"/proc", "proc", "", kNoSetUid | kNoDevices | kNoExecute, 0555},
+    {"/sys", "sysfs", "", kNoSetUid | kNoDevices | kNoExecute, 0555},
+    {"/dev", "devtmpfs", "", kNoSetUid, 0755},
+    {"/dev/shm", "tmpfs", "mode=1777", kNoSetUid | kNoDevices, 01777},
+};
+
+Result<> mount_all(TextSink& problem) {
+  const RootActor root = TRY(RootActor::make());
+  for (const MountPoint& point : kMounts) {
+    const auto mount = [&]() -> Result<> {
+      TRY(make_directory(root.actor(), point.at, point.mode));
+      return vfs::mount(root.actor(), point.at, TRY(create_file_system(point.type, point.options)),
+                        point.flags);
+    };
+    if (auto mounted = mount(); !mounted.ok()) {
+      problem << point.type << " could not be mounted on " << point.at << ": " << mounted.error();
+      return mounted;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<String> read_archive_settings(TextSink& problem) {
+  const auto archive = archive_bytes();
+  if (archive.empty()) return String();
+  auto member = find_archive_member(archive, kBootSettingsMember);
+  if (member.failed(Errno::kNoEnt)) return String();
+  if (!member.ok()) {
+    problem << "the boot archive is malformed";
+    return member.error();
+  }
+  const auto bytes = member.value();
+  return String::copy({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+Result<> make_root(TextSink& problem) {
+  TmpFs::Options options;
+  options.mode = 0755;
+  options.type_name = "rootfs";
+  auto root = TRY(TmpFs::create(options));
+  if (const auto archive = archive_bytes(); !archive.empty())
+    TRY(unpack_archive(archive, platform::boot_archive().start, *root, problem));
+  TRY(vfs::mount_root(root));
+  return mount_all(problem);
+}
+
+Result<> write_root_file(std::string_view path, std::string_view content) {
+  const RootActor root = TRY(RootActor::make());
+  for (usize slash = path.find('/', 1); slash != std::string_view::npos;
+       slash = path.find('/', slash + 1))
+    TRY(make_directory(root.actor(), path.substr(0, slash), 0755));
+  constexpr OpenFlags kFlags = OpenFlags::kWriteOnly | OpenFlags::kCreate | OpenFlags::kTruncate;
+  FileRef file = TRY(vfs::open(root.actor(), Path(), path, kFlags, 0644));
+  IoBuffer buffer(std::span(reinterpret_cast<const std::byte*>(content.data()), content.size()));
+  const usize written = TRY(file->write(buffer));
+  return written == content.size() ? Result<>() : Result<>(Errno::kNoSpc);
+}
+
+}  // namespace narwhal
