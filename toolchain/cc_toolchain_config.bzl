@@ -90,6 +90,8 @@ _KERNEL_FLAGS = [
     "-mcmodel=small",
     # An interrupt pushes its frame just below the stack pointer.
     "-mno-red-zone",
+    # Entries build their frames where the CPU leaves the stack; without vector instructions nobody needs more.
+    "-mstack-alignment=8",
     # Vector and floating-point registers hold the program's values, also while the kernel runs. What
     # -mgeneral-regs-only promises, in a form that lets <algorithm> and <atomic> name `long double`: any arithmetic on
     # floating-point numbers becomes a call of a library that is not there, and the link names the culprit.
@@ -111,7 +113,8 @@ _KERNEL_CXX_FLAGS = [
     "-fno-exceptions",
     "-fno-rtti",
     "-fno-threadsafe-statics",
-    "-fno-use-cxa-atexit",
+    # The kernel never ends in an orderly way, so its globals are never destroyed.
+    "-fno-c++-static-destructors",
 ]
 
 _HOST_FLAGS = [

@@ -1,6 +1,5 @@
 #include "kernel/init/control.h"
 
-#include "fs/tty/console.h"
 #include "kernel/base/format.h"
 #include "kernel/base/log.h"
 #include "kernel/platform/machine.h"
@@ -39,12 +38,10 @@ bool take_number(std::string_view& line, u32& out) {
 void obey(std::string_view line) {
   std::string_view rest = line;
   const auto verb = take_word(rest);
-  u32 a = 0, b = 0;
-  if (verb == "signal" && take_number(rest, a) && abi::is_signal(i32(a))) {
+  u32 a = 0;
+  if (verb == "signal" && take_number(rest, a) && is_signal(i32(a))) {
     if (Ref<Process> process = find_process(kFirstPid))
       send_signal(*process, kernel_signal(Signal(a))).ignore();
-  } else if (verb == "winsize" && take_number(rest, a) && take_number(rest, b)) {
-    set_console_size(u16(a), u16(b));
   } else {
     LOG_WARN("the host said something unknown on the control channel: '" << line << "'");
   }

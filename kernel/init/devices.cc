@@ -3,14 +3,14 @@
 #include "kernel/drivers/virtio/console.h"
 #include "kernel/drivers/virtio/discovery.h"
 #include "kernel/drivers/virtio/entropy.h"
-#include "kernel/drivers/virtio/net.h"
+#include "kernel/drivers/virtio/net/net.h"
 #include "kernel/random/random.h"
 
 namespace narwhal {
 namespace {
 
 constinit bool console_found = false;
-constinit Vector<Ref<NetDevice>> net_devices;
+[[clang::no_destroy]] constinit Vector<Ref<NetDevice>> net_devices;
 
 Result<> start_net(Ref<VirtioTransport> transport) {
   return net_devices.push_back(TRY(start_virtio_net(std::move(transport))));
@@ -23,18 +23,18 @@ Result<> start_console(Ref<VirtioTransport> transport) {
 }
 
 struct Driver {
-  VirtioDeviceType type;
+  VirtioDevice type;
   const char* name;
   Result<> (*start)(Ref<VirtioTransport> transport);
 };
 constexpr Driver kDrivers[] = {
-    {VirtioDeviceType::kNet, "virtio network card", start_net},
-    {VirtioDeviceType::kConsole, "virtio console", start_console},
-    {VirtioDeviceType::kEntropy, "virtio entropy device", start_virtio_entropy},
+    {VirtioDevice::kNet, "virtio network card", start_net},
+    {VirtioDevice::kConsole, "virtio console", start_console},
+    {VirtioDevice::kEntropy, "virtio entropy device", start_virtio_entropy},
 };
 
 void found(Ref<VirtioTransport> transport) {
-  const VirtioDeviceType type = transport->device_type();
+  const VirtioDevice type = transport->device_type();
   for (const Driver& driver : kDrivers) {
     if (driver.type != type) continue;
     if (auto started = driver.start(std::move(transport)); !started.ok())

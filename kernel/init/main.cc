@@ -56,7 +56,9 @@ Result<> make_parts_known() {
   return {};
 }
 
-Result<> bring_up(BootSettings& settings, TextSink& problem) {
+// `status` is what the machine ends with if this fails.
+Result<> bring_up(BootSettings& settings, TextSink& problem, u8& status) {
+  status = kBadBoot;
   TRY(parse_command_line(platform::command_line(), settings, problem));
   log_level = settings.log_level;
   start_devices(settings);
@@ -65,14 +67,17 @@ Result<> bring_up(BootSettings& settings, TextSink& problem) {
   records = TRY(read_archive_settings(problem));
   TRY(parse_setting_records(records, settings, problem));
   apply(settings);
-  open_control(settings);
+  open_control();
   TRY(make_parts_known());
   TRY(make_root(problem));
   start_network(settings);
   auto files = TRY(open_streams(settings));
   set_program_ended_handler(end_machine);
   set_missing_call_reporter(report_missing_call);
-  TRY(start_program(settings, std::move(files), problem));
+  if (auto started = start_program(settings, std::move(files), problem); !started.ok()) {
+    status = start_failure_status(started.error());
+    return started;
+  }
   tell_host("started");
   return {};
 }
@@ -80,10 +85,11 @@ Result<> bring_up(BootSettings& settings, TextSink& problem) {
 void boot(void*) {
   BootSettings settings;
   Text<300> problem;
-  auto done = bring_up(settings, problem);
+  u8 status;
+  auto done = bring_up(settings, problem, status);
   if (done.ok()) return;
   if (problem.view().empty()) problem << "the machine could not be brought up: " << done.error();
-  fail_machine(problem.view(), start_failure_status(done.error()));
+  fail_machine(problem.view(), status);
 }
 
 }  // namespace

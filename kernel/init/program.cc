@@ -30,14 +30,22 @@ Result<ProgramArguments> make_arguments(const BootSettings& settings) {
 
 std::string_view explain(Errno error) {
   switch (error) {
-    case Errno::kNoEnt: return "it, or its interpreter, is not in the root file system";
-    case Errno::kAcces: return "it is no file that may be executed";
-    case Errno::kNoExec: return "it is no x86-64 ELF program and no script";
-    case Errno::kLibBad: return "its ELF interpreter is malformed";
-    case Errno::kNoMem: return "there is too little memory; give the machine more (-m)";
-    case Errno::kTooBig: return "its arguments and environment are too long";
-    case Errno::kIo: return "its file is shorter than its headers say";
-    default: return "";
+    case Errno::kNoEnt:
+      return "it, or its interpreter, is not in the root file system";
+    case Errno::kAcces:
+      return "it is no file that may be executed";
+    case Errno::kNoExec:
+      return "it is no x86-64 ELF program and no script";
+    case Errno::kLibBad:
+      return "its ELF interpreter is malformed";
+    case Errno::kNoMem:
+      return "there is too little memory; give the machine more (-m)";
+    case Errno::kTooBig:
+      return "its arguments and environment are too long";
+    case Errno::kIo:
+      return "its file is shorter than its headers say";
+    default:
+      return "";
   }
 }
 
@@ -50,9 +58,8 @@ Result<> start_program(const BootSettings& settings, Ref<FdTable> files, TextSin
   first.credentials = TRY(make_credentials(settings));
   first.files = std::move(files);
   const vfs::Actor actor{*first.fs, *first.credentials};
-  auto directory =
-      vfs::lookup(actor, Path(), settings.working_directory,
-                  LookupFlags::kFollow | LookupFlags::kDirectory);
+  auto directory = vfs::lookup(actor, Path(), settings.working_directory,
+                               LookupFlags::kFollow | LookupFlags::kDirectory);
   if (!directory.ok()) {
     problem << "cannot enter the working directory '" << settings.working_directory
             << "': " << directory.error();

@@ -14,7 +14,10 @@ struct UserRegs {
   u64 r15, r14, r13, r12, rbp, rbx;
   u64 r11, r10, r9, r8;
   u64 rax, rcx, rdx, rsi, rdi;
-  u64 orig_rax;  // number of the system call, or ~0 when the kernel was entered otherwise
+  // Number of the system call, or ~0 when the kernel was entered otherwise. A system call that puts
+  // another frame in the place of its own (rt_sigreturn, execve) sets ~0, too: the fast way back
+  // to user mode restores only what a call may change.
+  u64 orig_rax;
   u64 rip, cs, rflags, rsp, ss;
 };
 

@@ -9,6 +9,7 @@
 #include "lwip_hooks.h"
 #include "net/lwip/core_lwip.h"
 #include "net/lwip/device_io.h"
+#include "net/lwip/port/lwip_hooks.h"
 
 namespace narwhal::net {
 namespace {

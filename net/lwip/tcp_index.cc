@@ -6,6 +6,7 @@
 #include "lwip_hooks.h"
 #include "net/lwip/core_lwip.h"
 #include "net/lwip/icmp_errors.h"
+#include "net/lwip/port/lwip_hooks.h"
 #include "net/lwip/random.h"
 #include "net/lwip/tcp_endpoint.h"
 

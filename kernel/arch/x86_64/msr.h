@@ -49,11 +49,12 @@ inline constexpr u64 kFlagAlignmentCheck = 1 << 18;
 
 // Selectors. The order is what `syscall` and `sysret` compute from STAR (Intel SDM vol. 3,
 // section 5.8.8).
-inline constexpr u16 kKernelCode = 0x08;
-inline constexpr u16 kKernelData = 0x10;
-inline constexpr u16 kUserData = 0x23;
-inline constexpr u16 kUserCode = 0x2b;
-inline constexpr u16 kUserCode32Base = 0x1b;  // sysret adds 8 and 16
-inline constexpr u16 kTaskState = 0x30;
+// The values are Linux's: a program sees its own in signal frames.
+inline constexpr u16 kKernelCode = 0x10;
+inline constexpr u16 kKernelData = 0x18;
+inline constexpr u16 kUserCode32Base = 0x23;  // sysret adds 8 and 16
+inline constexpr u16 kUserData = 0x2b;
+inline constexpr u16 kUserCode = 0x33;
+inline constexpr u16 kTaskState = 0x40;
 
 }  // namespace narwhal::x86

@@ -64,9 +64,7 @@ void user_context_switch(UserContext* from, UserContext* to, void* kernel_stack_
   if (from) {
     vm::fpu_save_for_switch(from->fpu_area);
     from->fs_base = vm::read_fs();
-    // Without FSGSBASE the program can't change GS behind our back, but arch_prctl(2) wrote it here
-    // already.
-    if (vm::cpu_features.fsgsbase) from->gs_base = vm::read_user_gs();
+    from->gs_base = vm::read_user_gs();
   }
   if (to) {
     fpu_load(to->fpu_area);

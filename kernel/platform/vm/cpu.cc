@@ -25,7 +25,7 @@ static_assert(offsetof(CpuLocal, user_stack_scratch) == 16);
 static_assert(offsetof(CpuLocal, current) == 24);
 static_assert(offsetof(UserRegs, rdi) == 112 && offsetof(UserRegs, rip) == 128 &&
               offsetof(UserRegs, cs) == 136 && offsetof(UserRegs, rflags) == 144 &&
-              offsetof(UserRegs, rcx) == 88 && offsetof(UserRegs, r11) == 48 &&
+              offsetof(UserRegs, rcx) == 88 && offsetof(UserRegs, orig_rax) == 120 &&
               sizeof(UserRegs) == 168);
 
 namespace vm {
@@ -65,7 +65,7 @@ constexpr usize kFatalStackSize = 8 * kKiB;
 
 constinit CpuLocal boot_cpu;
 constinit TaskState task_state{};
-alignas(16) constinit u64 descriptors[8] = {};
+alignas(16) constinit u64 descriptors[10] = {};
 alignas(16) constinit Gate gates[256] = {};
 alignas(16) constinit std::byte fatal_stacks[3][kFatalStackSize] = {};
 
@@ -81,14 +81,15 @@ void set_gate(unsigned vector, const char* stub, u8 type, u8 stack) {
 
 void load_tables() {
   const u64 tss = reinterpret_cast<u64>(&task_state);
-  descriptors[1] = 0x00af9a000000ffff;  // 0x08 kernel code
-  descriptors[2] = 0x00cf92000000ffff;  // 0x10 kernel data
-  descriptors[3] = 0x00cffa000000ffff;  // 0x1b 32-bit user code, which sysret counts from
-  descriptors[4] = 0x00cff2000000ffff;  // 0x23 user data
-  descriptors[5] = 0x00affa000000ffff;  // 0x2b user code
-  descriptors[6] = 0x0000890000000000 | (sizeof(TaskState) - 1) | (tss & 0xffffff) << 16 |
+  // Accessed bits are set: the CPU would write them otherwise.
+  descriptors[2] = 0x00af9b000000ffff;  // 0x10 kernel code
+  descriptors[3] = 0x00cf93000000ffff;  // 0x18 kernel data
+  descriptors[4] = 0x00cffb000000ffff;  // 0x23 32-bit user code, which sysret counts from
+  descriptors[5] = 0x00cff3000000ffff;  // 0x2b user data
+  descriptors[6] = 0x00affb000000ffff;  // 0x33 user code
+  descriptors[8] = 0x0000890000000000 | (sizeof(TaskState) - 1) | (tss & 0xffffff) << 16 |
                    (tss >> 24 & 0xff) << 56;
-  descriptors[7] = tss >> 32;
+  descriptors[9] = tss >> 32;
   const TablePointer gdt{sizeof descriptors - 1, reinterpret_cast<u64>(descriptors)};
   asm volatile(
       "lgdt %0\n"

@@ -5,6 +5,7 @@
 # the border. Offsets in CpuLocal: 8 kernel_stack_top, 16 user_stack_scratch.
 
 #define REGS_RDI 112
+#define REGS_ORIG_RAX 120
 #define REGS_RIP 128
 #define REGS_CS 136
 #define REGS_RFLAGS 144
@@ -37,10 +38,10 @@ narwhal_syscall_entry:
     swapgs
     movq %rsp, %gs:16
     movq %gs:8, %rsp
-    pushq $0x23                     # ss
+    pushq $0x2b                     # ss
     pushq %gs:16
     pushq %r11
-    pushq $0x2b                     # cs
+    pushq $0x33                     # cs
     pushq %rcx
     pushq %rax                      # orig_rax
     pushq %rdi
@@ -52,20 +53,16 @@ narwhal_syscall_entry:
     # Interrupts are off again; al says whether the way back has work to do.
     testb %al, %al
     jnz narwhal_return_slowly
-    # sysret takes rip and rflags from rcx and r11. It may be used when that is what they held, which is always so
-    # unless a handler changed the frame, and when rip is canonical: on Intel's CPUs it faults in ring 0 otherwise.
-    movq REGS_RIP(%rsp), %rcx
+    # sysret takes rip and rflags from rcx and r11, and the callee-saved registers (but for rbp) still hold what the
+    # program had in them. So it serves when the frame is as `syscall` left it. Whoever puts another one in its place
+    # (rt_sigreturn, execve) sets orig_rax to ~0. That rip is canonical, without which sysret faults in ring 0 on Intel's
+    # CPUs, follows from the page below 2^47 that no program can map (kUserEnd).
     movq REGS_RFLAGS(%rsp), %r11
-    cmpq %rcx, 88(%rsp)
-    jne narwhal_restore_all
-    cmpq %r11, 48(%rsp)
-    jne narwhal_restore_all
+    cmpq $-1, REGS_ORIG_RAX(%rsp)
+    je narwhal_restore_all
     testl $0x10100, %r11d           # trap and resume flags: iretq does them right
     jnz narwhal_restore_all
-    movq %rcx, %rax
-    shrq $47, %rax
-    jnz narwhal_restore_all
-    # The callee-saved registers still hold what the program had in them, but for rbp.
+    movq REGS_RIP(%rsp), %rcx
     movq 32(%rsp), %rbp
     movq 56(%rsp), %r10
     movq 64(%rsp), %r9
@@ -86,7 +83,14 @@ narwhal_return_slowly:
     movq %rsp, %rdi
     call narwhal_upcall_return_to_user
 narwhal_restore_all:
-    popq %r15
+    # iretq to an address that is not canonical would fault in the kernel, with the program's GS. Such an address fails
+    # in the program instead: just below 2^47 nothing is ever mapped.
+    movq REGS_RIP(%rsp), %rax
+    shrq $47, %rax
+    jz 1f
+    movq $0x7fffffffffff, %rax
+    movq %rax, REGS_RIP(%rsp)
+1:  popq %r15
     popq %r14
     popq %r13
     popq %r12

@@ -1,5 +1,7 @@
 #include "kernel/platform/vm/panic.h"
 
+#include <string_view>
+
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
@@ -153,3 +155,10 @@ extern "C" [[noreturn]] void __cxa_pure_virtual() {
 }
 
 }  // namespace narwhal
+
+// What std::string_view calls when a position lies outside; <bits/functexcept.h> declares it.
+namespace std {
+void __throw_out_of_range_fmt(const char* what, ...) {
+  narwhal::panic(what);
+}
+}  // namespace std
