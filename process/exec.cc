@@ -80,6 +80,8 @@ Result<> enter_program(Task& task, LoadedProgram program) {
   }
   if (!change_over(task, program).ok()) exit_group(killed_status(Signal::kSegv, false));
   task.files().close_all_on_exec();
+  task.process().timers.remove_posix_timers();
+  task.process().membarrier_registrations.store(0);
   leave_old_memory(task);
   Process& process = task.process();
   program.memory->set_limits(process.memory_limits());

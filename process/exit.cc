@@ -28,7 +28,7 @@ void exit_task(i32 status) {
   }
   task.release_resources();
   discard_all_pending(task);
-  Family::leave(task, status);
+  if (Family::leave(task, status)) task.process().timers.stop_all();
   exit_thread();
 }
 

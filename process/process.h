@@ -10,6 +10,7 @@
 #include "kernel/mm/address_space.h"
 #include "kernel/sched/mutex.h"
 #include "kernel/sched/thread.h"
+#include "process/posix_timers.h"
 #include "process/signal_state.h"
 
 namespace narwhal {
@@ -82,6 +83,9 @@ class Process final : public RefCounted {
   // Woken with kPollReadable whenever a signal becomes pending: signalfd(2), sigtimedwait(2).
   WaitQueue signal_arrival;
   SignalHandlers& handlers() const { return *handlers_; }
+
+  // --- timers that send signals, and RLIMIT_CPU
+  ProcessTimers timers{*this};
 
   // --- settings that programs may change freely: prctl(2), personality(2), membarrier(2)
   Atomic<u32> dumpable{1};

@@ -193,6 +193,7 @@ Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, 
   }
   process.tasks_.push_back(child);
   process.task_count_.fetch_add(1);
+  child.watch_cpu_time(process.timers.watches_cpu_time());
   if (process.stopped()) child.set_user_work(UserWork::kSignal);
   return {};
 }

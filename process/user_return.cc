@@ -34,7 +34,10 @@ void do_work(Task& task, UserRegs& regs) {
   const UserWork work = work_of(task);
   if (has(work, UserWork::kExit) || task.process().exiting())
     exit_task(Family::wait_status(task.process()));
-  if (has(work, UserWork::kCpuTime)) task.clear_user_work(UserWork::kCpuTime);
+  if (has(work, UserWork::kCpuTime)) {
+    task.clear_user_work(UserWork::kCpuTime);
+    task.process().timers.check_cpu_time(task);
+  }
   if (has(work, UserWork::kNotifyResume) || was_away(task)) {
     task.clear_user_work(UserWork::kNotifyResume);
     task.switches_seen = switches_of(task);

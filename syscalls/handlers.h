@@ -4,6 +4,7 @@
 #include "kernel/abi/epoll.h"
 #include "kernel/abi/signal.h"
 #include "kernel/abi/system.h"
+#include "kernel/abi/timer.h"
 #include "kernel/abi/timex.h"
 #include "syscalls/table.h"
 
