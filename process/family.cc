@@ -1,5 +1,7 @@
 #include "process/family.h"
 
+#include <cstring>
+
 #include "process/signals.h"
 
 namespace narwhal {
@@ -7,6 +9,7 @@ namespace narwhal {
 namespace {
 
 constinit void (*program_ended)(i32 wait_status) = nullptr;
+constinit ResourceUsage usage_of_ended TA_GUARDED_BY(thread_list_lock);
 constexpr u32 kFirstPid = 1;
 
 // clock_t of siginfo: hundredths of a second.
@@ -42,6 +45,7 @@ bool Family::leave(Task& task, i32 status) {
   {
     SpinGuard guard(thread_list_lock);
     process.ended_tasks_.add(task);
+    usage_of_ended.add(task);
     pid_table::remove(task);
     process.tasks_.remove(task);
     last = process.task_count_.fetch_sub(1) == 1;
@@ -52,6 +56,7 @@ bool Family::leave(Task& task, i32 status) {
       process.exiting_.store(true, Order::kRelease);
       process.zombie_ = true;
       process.ended_uid_ = task.credentials().uid;
+      std::memcpy(process.ended_name_, task.name(), sizeof process.ended_name_);
       reparent_children(process);
       if (process.parent_) tell_if_orphaned(process, process.parent_, &process);
       notify_parent(process);
@@ -111,6 +116,10 @@ void Family::note_peak_memory(Process& process, u64 resident_pages) {
   SpinGuard guard(thread_list_lock);
   if (resident_pages > process.ended_tasks_.peak_resident_pages)
     process.ended_tasks_.peak_resident_pages = resident_pages;
+}
+
+const ResourceUsage& Family::ended_usage() {
+  return usage_of_ended;
 }
 
 void Family::notify_parent(Process& process) {

@@ -46,6 +46,9 @@ class Family {
   // What getrusage(2) says of memory that is given up.
   static void note_peak_memory(Process& process, u64 resident_pages);
 
+  // Of all tasks that ever ended.
+  static const ResourceUsage& ended_usage() TA_REQUIRES(thread_list_lock);
+
   // --- stopping (job control)
   static void begin_stop(Process& process, Signal signal) TA_REQUIRES(thread_list_lock);
   static void go_on(Process& process) TA_REQUIRES(thread_list_lock);
@@ -56,6 +59,10 @@ class Family {
   static bool zombie(const Process& process) { return process.zombie_; }
   static bool executed(const Process& process) { return process.executed_; }
   static i32 wait_status(const Process& process) { return process.wait_status_; }
+  static Signal exit_signal(const Process& process) { return process.exit_signal_; }
+  // Of a zombie, for /proc: real user and name of its last task.
+  static u32 ended_uid(const Process& process) { return process.ended_uid_; }
+  static std::string_view ended_name(const Process& process) { return process.ended_name_; }
   static void set_group(Process& process, u32 group) TA_REQUIRES(thread_list_lock) {
     process.group_id_ = group;
   }

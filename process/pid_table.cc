@@ -11,6 +11,7 @@ namespace {
 constinit pid_table::Tasks task_table TA_GUARDED_BY(thread_list_lock);
 constinit pid_table::Processes process_table TA_GUARDED_BY(thread_list_lock);
 constinit u32 last_number TA_GUARDED_BY(thread_list_lock) = 0;
+constinit u64 tasks_added TA_GUARDED_BY(thread_list_lock) = 0;
 constinit bool wrapped TA_GUARDED_BY(thread_list_lock) = false;
 
 // A number stays taken while a group or session bears it (setpgid(2)).
@@ -39,7 +40,9 @@ Result<u32> pid_table::take_number() {
 }
 
 Result<> pid_table::add(Task& task) {
-  return task_table.insert(task);
+  TRY(task_table.insert(task));
+  ++tasks_added;
+  return {};
 }
 Result<> pid_table::add(Process& process) {
   return process_table.insert(process);
@@ -76,6 +79,10 @@ Ref<Task> find_task_of(Process& process) {
   SpinGuard guard(thread_list_lock);
   if (Task* leader = pid_table::task(process.pid())) return Ref<Task>(leader);
   return Ref<Task>(Family::first_task(process));
+}
+u64 tasks_made() {
+  SpinGuard guard(thread_list_lock);
+  return tasks_added;
 }
 u32 last_pid() {
   SpinGuard guard(thread_list_lock);

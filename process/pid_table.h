@@ -17,6 +17,7 @@ Ref<Process> find_process(u32 pid);
 // The task that stands for a process: its leader, or any other once that has ended.
 Ref<Task> find_task_of(Process& process);
 u32 last_pid();
+u64 tasks_made();  // since boot
 
 namespace pid_table {
 

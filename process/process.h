@@ -91,6 +91,9 @@ class Process final : public RefCounted {
   Atomic<u32> dumpable{1};
   Atomic<bool> child_subreaper{false};
   Atomic<u32> personality{0};
+  // /proc/PID/oom_score_adj, and the lowest value that it may have without privileges.
+  Atomic<i32> oom_score_adjustment{0};
+  Atomic<i32> oom_score_lowest{0};
   Atomic<bool> huge_pages_disabled{false};  // kept and reported; there are none
   // MEMBARRIER_CMD_REGISTER_* seen; execve(2) forgets them.
   Atomic<u32> membarrier_registrations{0};
@@ -133,9 +136,10 @@ class Process final : public RefCounted {
   WaitQueue fewer_tasks_;      // woken when a task has left, while one is executing
   bool zombie_ = false;        // all tasks have ended; wait_status_ is final
   Signal exit_signal_ = Signal::kChld;
-  u32 ended_uid_ = 0;    // real user of the last task
-  i32 wait_status_ = 0;  // as wait4(2) stores it
-  i32 stop_report_ = 0;  // wait status of a stop or continuation nobody waited for; 0: none
+  char ended_name_[16] = {};  // of the last task
+  u32 ended_uid_ = 0;         // real user of the last task
+  i32 wait_status_ = 0;       // as wait4(2) stores it
+  i32 stop_report_ = 0;       // wait status of a stop or continuation nobody waited for; 0: none
   ResourceUsage ended_tasks_;
   ResourceUsage ended_children_;
   WaitQueue continued_;  // stopped tasks wait here

@@ -120,6 +120,8 @@ Result<Ref<Process>> TaskBuilder::make_process(Task& parent, const CloneRequest&
   process->set_executable(old.executable(), old.write_denial());
   process->dumpable.store(old.dumpable.load());
   process->personality.store(old.personality.load());
+  process->oom_score_adjustment.store(old.oom_score_adjustment.load());
+  process->oom_score_lowest.store(old.oom_score_lowest.load());
   process->exit_signal_ = request.exit_signal;
   process->start_time_ns_ = platform::monotonic_ns();
   return process;

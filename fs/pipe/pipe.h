@@ -97,6 +97,8 @@ class PipeFile final : public AnonymousFile {
   Result<i64> ioctl(u32 command, UserAddr argument) override;
   Result<String> link_text() const override;
   Dentry* dentry() const override { return dentry_.get(); }
+  // Another end of the same pipe.
+  Result<FileRef> reopen(OpenFlags flags) override;
   Kind kind() const override { return Kind::kPipe; }
 
   Pipe& pipe() const { return *pipe_; }

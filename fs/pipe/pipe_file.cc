@@ -20,7 +20,12 @@ PipeFile::~PipeFile() {
 
 // fifo(7): opening one side waits for the other; O_RDWR never waits, a non-blocking writer is
 // refused.
+Result<FileRef> PipeFile::reopen(OpenFlags flags) {
+  return FileRef(TRY(make_ref<PipeFile>(pipe_, flags, dentry_)));
+}
+
 Result<> PipeFile::finish_open() {
+  if (!dentry_) return {};  // only a FIFO's opening waits for the other side
   if (readable() && writable()) return {};
   if (readable()) {
     if (nonblocking() || pipe_->has_writers() || pipe_->writer_generation() != peer_generation_)

@@ -108,6 +108,12 @@ class AddressSpace : public RefCounted {
   };
   Result<SharedLocation> shared_location(UserAddr address);
 
+  // Copies between the kernel and an address space that need not be the current one (cmdline of
+  // another process, process_vm_readv(2)). How many bytes could be copied; fewer than asked for
+  // when something is not mapped, or not with that right.
+  usize read_memory(UserAddr from, std::span<std::byte> to);
+  usize write_memory(UserAddr to, std::span<const std::byte> from);
+
   // A copy for fork(2): private pages are shared copy-on-write.
   Result<Ref<AddressSpace>> clone();
 

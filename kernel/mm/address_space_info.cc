@@ -1,4 +1,6 @@
 // A copy for fork(2), and what others may know of an address space.
+#include <cstring>
+
 #include "kernel/mm/address_space_state.h"
 
 namespace narwhal {
@@ -90,6 +92,48 @@ void AddressSpace::for_each_mapping(void (*visit)(const MappingInfo& info, void*
     }
     visit(info, argument);
   }
+}
+
+namespace {
+
+// Calls piece(kernel pointer, offset from `at`, size) for each page's part of a range, as far as it
+// is mapped with the right to `access`. Returns how much that was.
+template <typename Piece>
+usize for_each_piece(State& s, u64 at, usize size, Protection access, Piece piece) {
+  usize done = 0;
+  while (done < size) {
+    const UserAddr where(at + done);
+    Mapping* mapping = s.find(where.value);
+    if (!mapping || !has(mapping->protection, access)) break;
+    if (!s.fault(*mapping, where.page().value, access).ok()) break;
+    Pmap::Mapping present;
+    if (!s.pmap->lookup(where, present)) break;
+    const usize room = kPageSize - where.page_offset();
+    const usize part = size - done < room ? size - done : room;
+    piece(platform::direct_map(present.frame.page()) + where.page_offset(), done, part);
+    done += part;
+  }
+  return done;
+}
+
+}  // namespace
+
+usize AddressSpace::read_memory(UserAddr from, std::span<std::byte> to) {
+  if (!user_range_ok(from, to.size())) return 0;
+  Session session(*state_);
+  return for_each_piece(*state_, from.value, to.size(), Protection::kRead,
+                        [&](const std::byte* page, usize offset, usize size) {
+                          std::memcpy(to.data() + offset, page, size);
+                        });
+}
+
+usize AddressSpace::write_memory(UserAddr to, std::span<const std::byte> from) {
+  if (!user_range_ok(to, from.size())) return 0;
+  Session session(*state_);
+  return for_each_piece(*state_, to.value, from.size(), Protection::kWrite,
+                        [&](std::byte* page, usize offset, usize size) {
+                          std::memcpy(page, from.data() + offset, size);
+                        });
 }
 
 AddressSpace::Statistics AddressSpace::statistics() {

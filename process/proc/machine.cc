@@ -1,0 +1,82 @@
+#include "process/proc/machine.h"
+
+#include "fs/proc/proc.h"
+#include "kernel/sched/clock.h"
+#include "process/load.h"
+#include "process/pid_table.h"
+
+namespace narwhal {
+namespace {
+
+constexpr u64 kTickNs = 10'000'000;  // USER_HZ
+
+Result<> show_loadavg(TextSink& out) {
+  const LoadAverages loads = load_averages();
+  // As Linux rounds: to the nearest hundredth.
+  constexpr u64 kOne = u64{1} << kLoadShift;
+  for (const u64 load : {loads.minutes_1, loads.minutes_5, loads.minutes_15}) {
+    const u64 rounded = load + kOne / 200;
+    out << rounded / kOne << '.' << padded(rounded % kOne * 100 / kOne, 2, '0') << ' ';
+  }
+  const TaskCounts counts = count_tasks();
+  out << counts.runnable << '/' << counts.all << ' ' << last_pid() << '\n';
+  return {};
+}
+
+struct CpuTimes {
+  u64 user, system, idle;  // of all CPUs together, ns
+};
+
+CpuTimes cpu_times() {
+  const ResourceUsage usage = total_usage();
+  const u64 all = platform::monotonic_ns() * platform::cpu_count();
+  const u64 busy = usage.user_ns + usage.system_ns;
+  return {usage.user_ns, usage.system_ns, all > busy ? all - busy : 0};
+}
+
+void show_seconds(TextSink& out, u64 ns) {
+  out << ns / kNanosPerSecond << '.' << padded(ns % kNanosPerSecond / kTickNs, 2, '0');
+}
+
+Result<> show_uptime(TextSink& out) {
+  show_seconds(out, platform::monotonic_ns());
+  out << ' ';
+  show_seconds(out, cpu_times().idle);
+  out << '\n';
+  return {};
+}
+
+void show_cpu(TextSink& out, const CpuTimes& times, u64 share) {
+  out << times.user / share / kTickNs << " 0 " << times.system / share / kTickNs << ' '
+      << times.idle / share / kTickNs << " 0 0 0 0 0 0\n";
+}
+
+// Times are counted by task, so CPUs are shown with equal shares.
+Result<> show_stat(TextSink& out) {
+  const CpuTimes times = cpu_times();
+  const u32 cpus = platform::cpu_count();
+  out << "cpu  ";
+  show_cpu(out, times, 1);
+  for (u32 cpu = 0; cpu < cpus; ++cpu) {
+    out << "cpu" << cpu << ' ';
+    show_cpu(out, times, cpus);
+  }
+  const ResourceUsage usage = total_usage();
+  out << "intr 0\nctxt " << usage.voluntary_switches + usage.involuntary_switches << "\nbtime "
+      << wall_clock_offset_ns() / i64(kNanosPerSecond) << "\nprocesses " << tasks_made()
+      << "\nprocs_running " << count_tasks().runnable
+      << "\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n";
+  return {};
+}
+
+}  // namespace
+
+Result<> proc_add_process_counts() {
+  TRY(proc_add_text("", "loadavg", show_loadavg));
+  TRY(proc_add_text("", "uptime", show_uptime));
+  TRY(proc_add_text("", "stat", show_stat));
+  start_load_sampling();
+  return {};
+}
+
+}  // namespace narwhal

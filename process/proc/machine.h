@@ -1,0 +1,11 @@
+// Files of /proc that count all processes together.
+#pragma once
+
+#include "kernel/base/result.h"
+
+namespace narwhal {
+
+// loadavg, stat, uptime. ENOMEM.
+Result<> proc_add_process_counts();
+
+}  // namespace narwhal
