@@ -67,6 +67,9 @@ Result<Ref<Task>> TaskBuilder::make(std::string_view name) {
   task->user_.fpu_area = static_cast<std::byte*>(
       ::operator new(platform::fpu_area_size(), std::align_val_t(64), std::nothrow));
   if (!task->user_.fpu_area) return Errno::kNoMem;
+  // Also where a parent's state is saved over it: saving leaves parts of the area untouched that
+  // loading checks.
+  platform::fpu_area_init(task->user_.fpu_area);
   task->user_context_ = &task->user_;
   task->start_time_ns = platform::monotonic_ns();
   return task;
@@ -94,7 +97,6 @@ Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
   task->files_ = std::move(program.files);
   task->fs_ = std::move(program.fs);
   task->credentials_ = std::move(program.credentials);
-  platform::fpu_area_init(task->user_.fpu_area);
   platform::user_regs_init(task->user_regs(), program.entry, program.stack);
   {
     SpinGuard guard(thread_list_lock);
