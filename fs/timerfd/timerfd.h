@@ -2,30 +2,39 @@
 #pragma once
 
 #include "fs/core/anonymous_file.h"
+#include "kernel/sched/clock.h"
 #include "kernel/sched/timer.h"
 
 namespace narwhal {
 
 class TimerFd final : public AnonymousFile {
  public:
-  // Times below are in ns of the monotonic clock. `wall_clock`: the deadline was given in
-  // wall-clock time, and a step of that clock moves it (TFD_TIMER_CANCEL_ON_SET makes reads fail
-  // with ECANCELED then).
-  TimerFd(i32 clock, OpenFlags flags)
-      : AnonymousFile(flags, "anon_inode:[timerfd]", 0600),
-        clock_(clock),
-        timer_(on_timer, *this) {}
+  // `clock`: as the program named it, kept for fdinfo. It says nothing here: each setting says on
+  // which clock its times are.
+  TimerFd(i32 clock, OpenFlags flags);
   ~TimerFd() override;
 
   i32 clock() const { return clock_; }
-  struct Setting {
-    u64 remaining_ns;  // until the next expiration; 0: disarmed
+  struct Remaining {
+    u64 first_ns;  // until the next expiration; 0: disarmed
     u64 interval_ns;
   };
-  // deadline_ns: monotonic; kNoDeadline disarms.
-  void set(u64 deadline_ns, u64 interval_ns, u32 settime_flags);
-  Setting get();
+  // A time on the wall clock moves with its steps; monotonic time has none.
+  enum class Base : u8 { kMonotonic, kWall };
+  struct Setting {
+    Base base = Base::kMonotonic;
+    u64 first_ns = 0;  // when, on that clock; 0 disarms
+    u64 interval_ns = 0;
+    u32 flags = 0;                // as given to timerfd_settime(2), kept for fdinfo
+    bool cancel_on_step = false;  // TFD_TIMER_CANCEL_ON_SET
+  };
+  // Returns what was left of the setting before. `canceled` becomes true when the clock has been
+  // stepped since the setting before and nobody has read that (ECANCELED); the new one holds all
+  // the same.
+  Remaining set(const Setting& setting, bool& canceled);
+  Remaining get();
 
+  // ECANCELED after a step of the clock.
   Result<usize> read(IoBuffer& to) override;
   PollEvents poll() override;
   WaitQueue* poll_queue() override { return &queue_; }
@@ -37,17 +46,25 @@ class TimerFd final : public AnonymousFile {
     OwnedTimer(void (*callback)(Timer&), TimerFd& o) : Timer(callback), owner(o) {}
     TimerFd& owner;
   };
+  struct StepListener : ClockStepListener {
+    TimerFd* owner = nullptr;
+  };
   static void on_timer(Timer& timer);
-  // Counts what is due and moves the deadline past `now`.
-  void advance(u64 now_ns) TA_REQUIRES(lock_);
+  static void on_step(ClockStepListener& listener);
+  u64 now() const TA_REQUIRES(lock_);
+  // Counts what is due and moves on to the next expiration.
+  void advance() TA_REQUIRES(lock_);
+  // Not before monotonic time `not_before_ns`.
+  void arm(u64 not_before_ns) TA_REQUIRES(lock_);
+  Remaining remaining() const TA_REQUIRES(lock_);
 
   i32 clock_;
   mutable SpinLock<LockRank::kSpinOther> lock_;
-  u64 deadline_ns_ TA_GUARDED_BY(lock_) = platform::kNoDeadline;
-  u64 interval_ns_ TA_GUARDED_BY(lock_) = 0;
+  Setting setting_ TA_GUARDED_BY(lock_);  // first_ns: of the next expiration
   u64 expirations_ TA_GUARDED_BY(lock_) = 0;
-  u32 settime_flags_ TA_GUARDED_BY(lock_) = 0;
+  bool canceled_ TA_GUARDED_BY(lock_) = false;
   OwnedTimer timer_;
+  StepListener step_;
   WaitQueue queue_;
 };
 
