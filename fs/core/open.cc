@@ -60,7 +60,11 @@ Result<FileRef> open_checked(const Path& place, OpenFlags flags) {
   if (has(flags, OpenFlags::kPath))
     return FileRef(TRY(make_ref<PathFile>(place, flags & ~OpenFlags::kCloseOnExec)));
   Inode& inode = place.dentry->inode();
-  FileRef file = TRY(inode.open(place, (flags & ~kOpeningFlags) | OpenFlags::kLargeFile));
+  // A terminal wants to know whether it may become the caller's.
+  const OpenFlags told = inode.type() == FileType::kCharacterDevice
+                             ? kOpeningFlags & ~OpenFlags::kNoControllingTty
+                             : kOpeningFlags;
+  FileRef file = TRY(inode.open(place, (flags & ~told) | OpenFlags::kLargeFile));
   if (has(flags, OpenFlags::kTruncate) && inode.is_regular()) {
     TRY(inode.begin_writing());
     auto truncated = inode.truncate(0);

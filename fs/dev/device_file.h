@@ -8,7 +8,8 @@ namespace narwhal {
 
 class DeviceFile : public File {
  public:
-  DeviceFile(const Path& path, OpenFlags flags) : File(flags), path_(path) {}
+  DeviceFile(const Path& path, OpenFlags flags)
+      : File(flags & ~OpenFlags::kNoControllingTty), path_(path) {}
 
   Result<> stat(abi::Stat& out) override { return path_.dentry->inode().stat(out); }
   const Path* path() const override { return &path_; }

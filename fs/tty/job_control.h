@@ -1,0 +1,29 @@
+// What terminals ask about processes, credentials(7) and setpgid(2). The answers are process/'s,
+// which stands above: it gives these functions when the machine starts. Until then nobody is in the
+// background and no signal is sent.
+#pragma once
+
+#include "kernel/abi/signal.h"
+#include "kernel/base/types.h"
+
+namespace narwhal {
+
+struct JobControl {
+  // Of the calling process; 0 for the kernel's own threads.
+  u32 (*current_process)() = nullptr;
+  u32 (*current_group)() = nullptr;
+  u32 (*current_session)() = nullptr;
+  // To every process of a group.
+  void (*signal_group)(u32 group, Signal signal) = nullptr;
+  // Whether the caller blocks a signal, or its process ignores it.
+  bool (*current_ignores)(Signal signal) = nullptr;
+  // No member has a parent in another group of the same session, so nobody could continue it.
+  bool (*group_is_orphaned)(u32 group) = nullptr;
+  // 0 when there is no such group.
+  u32 (*session_of_group)(u32 group) = nullptr;
+};
+
+void set_job_control(const JobControl& functions);
+const JobControl& job_control();
+
+}  // namespace narwhal

@@ -1,0 +1,97 @@
+// A terminal, tty(4): a line discipline between a program and a port, with the window's size and
+// job control.
+//
+// A thread of its own moves bytes between the ports and the discipline, so that echo and ^C work
+// while nobody reads. Output waits in the discipline's queue until the host has taken it; when the
+// queue is full, writers wait.
+#pragma once
+
+#include "fs/core/io_buffer.h"
+#include "fs/tty/line_discipline.h"
+#include "kernel/drivers/console_port.h"
+#include "kernel/sched/mutex.h"
+#include "kernel/sched/timer.h"
+
+namespace narwhal {
+
+class Terminal final : public RefCounted {
+ public:
+  // Ports: where bytes come from and go to; the same one, or null for a direction that is not
+  // there.
+  Terminal(Ref<ConsolePort> input, Ref<ConsolePort> output);
+  ~Terminal() override;
+
+  // Starts the thread, which keeps the terminal for ever. ENOMEM.
+  Result<> start();
+  // What the thread does each time: true when something was moved.
+  bool service();
+  // Waits, by polling, until the host has all output: before power-off.
+  void drain(u64 deadline_ns);
+
+  // The host's window changed; SIGWINCH to the foreground when the size is another.
+  void set_window_size(const abi::WindowSize& size);
+  // A signal from outside, as if typed.
+  void signal_foreground(Signal signal);
+  // Becomes the controlling terminal of a session. EPERM when another has it.
+  Result<> set_session(u32 session, u32 foreground_group);
+  u32 session();
+  u32 foreground_group();
+
+  // --- for open files
+  // `waits`: the caller would wait for what is not there yet.
+  Result<usize> read(IoBuffer& to, bool waits);
+  Result<usize> write(IoBuffer& from);
+  PollEvents poll();
+  WaitQueue& queue() { return queue_; }
+  // ioctl_tty(2). ENOTTY for others.
+  Result<i64> ioctl(u32 command, UserAddr argument);
+  // A leader of a session without a terminal opens it: it becomes the session's.
+  void opened_by_current();
+
+ private:
+  Result<usize> read_line(IoBuffer& to, bool waits) TA_REQUIRES(mutex_);
+  Result<usize> read_bytes(IoBuffer& to, bool waits) TA_REQUIRES(mutex_);
+  Result<usize> copy_out(IoBuffer& to) TA_REQUIRES(mutex_);
+  bool service_locked() TA_REQUIRES(mutex_);
+  bool take_input() TA_REQUIRES(mutex_);
+  bool flush_output() TA_REQUIRES(mutex_);
+  void wake_readers() { queue_.wake(kPollReadable, ~usize{0}); }
+  // When a read with VTIME may give up; kNoDeadline: not yet.
+  u64 read_deadline() TA_REQUIRES(mutex_);
+
+  // Stops a caller in the background: EIO, or ERESTARTSYS with a signal under way.
+  Result<> check_background(Signal signal);
+  // Likewise before it changes the terminal.
+  Result<> check_change() { return check_background(Signal::kTtou); }
+  bool stops_background_output();
+  bool controls_current();
+
+  Result<i64> get_settings(u32 command, UserAddr argument);
+  Result<i64> change_settings(u32 command, UserAddr argument);
+  Result<i64> set_foreground(UserAddr argument);
+  Result<i64> take_as_controlling();
+  Result<i64> give_up();
+  Result<i64> flow(u64 action);
+  Result<i64> flush_queues(u64 which);
+
+  const Ref<ConsolePort> input_;
+  const Ref<ConsolePort> output_;
+  WaitQueue queue_;
+  Mutex<LockRank::kTerminal> mutex_;
+  LineDiscipline discipline_ TA_GUARDED_BY(mutex_);
+  bool input_closed_ TA_GUARDED_BY(mutex_) = false;
+  abi::WindowSize window_ TA_GUARDED_BY(mutex_){};
+  u32 session_ TA_GUARDED_BY(mutex_) = 0;
+  u32 foreground_ TA_GUARDED_BY(mutex_) = 0;
+  u64 last_input_ns_ TA_GUARDED_BY(mutex_) = 0;
+  u64 read_began_ns_ TA_GUARDED_BY(mutex_) = 0;  // of a read that waits with VTIME; 0: none
+
+  // Wakes readers when VTIME has passed.
+  struct ReadTimer : Timer {
+    explicit ReadTimer(Terminal& owner) : Timer(expired), terminal(owner) {}
+    static void expired(Timer& timer) { static_cast<ReadTimer&>(timer).terminal.wake_readers(); }
+    Terminal& terminal;
+  } read_timer_{*this};
+};
+
+}  // namespace narwhal
