@@ -121,7 +121,7 @@ void VirtioConsole::on_interrupt(void* self) {
   if (control) console.ports_changed_.wake_all();
 }
 
-Ref<ConsolePort> VirtioConsole::find(std::string_view name) {
+Ref<VirtioConsolePort> VirtioConsole::find(std::string_view name) {
   SpinGuard guard(lock_);
   for (auto& candidate : ports_)
     if (candidate && candidate->name() == name) return candidate;
@@ -138,13 +138,18 @@ Result<> start_virtio_console(Ref<VirtioTransport> transport) {
 
 Result<Ref<ConsolePort>> find_console_port(std::string_view name, u64 deadline_ns) {
   if (!the_console) return Errno::kNoDev;
-  auto found = block_until_ready(the_console->ports_changed(), PollEvents::kAll, deadline_ns,
-                                 [&]() -> Result<Ref<ConsolePort>> {
-                                   if (auto port = the_console->find(name)) return port;
-                                   return Errno::kAgain;
-                                 });
-  if (!found.ok()) return Errno::kNoDev;
-  return found;
+  // The name comes before the word that the host's end is open, and what is written before that
+  // word would be lost.
+  auto found =
+      block_until_ready(the_console->ports_changed(), PollEvents::kAll, deadline_ns,
+                        [&]() -> Result<Ref<ConsolePort>> {
+                          if (auto port = the_console->find(name); port && port->was_open())
+                            return Ref<ConsolePort>(port);
+                          return Errno::kAgain;
+                        });
+  if (found.ok()) return found;
+  if (auto port = the_console->find(name)) return Ref<ConsolePort>(port);
+  return Errno::kNoDev;
 }
 
 }  // namespace narwhal

@@ -29,6 +29,7 @@ class VirtioConsolePort final : public ConsolePort {
   PollEvents service();
   u32 id() const { return id_; }
   bool named() const { return name_size_ != 0; }
+  bool was_open() const { return was_open_; }
 
  private:
   static constexpr usize kReceiveBuffers = 2;
@@ -50,6 +51,7 @@ class VirtioConsolePort final : public ConsolePort {
   char name_[32] = {};
   usize name_size_ = 0;
   bool host_open_ = false;
+  bool was_open_ = false;  // before the host has opened its end there is no end of file
   VirtQueue receive_;
   VirtQueue send_;
   FrameRef frames_[kFrames];
@@ -64,7 +66,7 @@ class VirtioConsole : NonCopyable {
  public:
   explicit VirtioConsole(Ref<VirtioTransport> transport) : transport_(std::move(transport)) {}
   Result<> start();
-  Ref<ConsolePort> find(std::string_view name);
+  Ref<VirtioConsolePort> find(std::string_view name);
   WaitQueue& ports_changed() { return ports_changed_; }
 
  private:

@@ -37,6 +37,7 @@ void VirtioConsolePort::set_name(std::string_view name) {
 
 void VirtioConsolePort::set_host_open(bool open) {
   host_open_ = open;
+  was_open_ |= open;
 }
 
 PollEvents VirtioConsolePort::service() {
@@ -63,7 +64,7 @@ Result<usize> VirtioConsolePort::read(std::span<std::byte> to) {
   SpinGuard guard(lock_);
   service();
   if (arrived_count_ == 0)
-    return host_open_ ? Result<usize>(Errno::kAgain) : Result<usize>(usize{0});
+    return host_open_ || !was_open_ ? Result<usize>(Errno::kAgain) : Result<usize>(usize{0});
   Buffer& buffer = *arrived_[0];
   const usize left = buffer.length - buffer.taken;
   const usize size = to.size() < left ? to.size() : left;
@@ -109,7 +110,7 @@ PollEvents VirtioConsolePort::poll() {
   service();
   PollEvents events = PollEvents::kNone;
   if (arrived_count_ != 0) events |= kPollReadable;
-  if (!host_open_) events |= kPollReadable | PollEvents::kHup;
+  if (!host_open_ && was_open_) events |= kPollReadable | PollEvents::kHup;
   if (free_send_buffer() || !host_open_) events |= kPollWritable;
   return events;
 }
