@@ -10,7 +10,7 @@
 
 #include "compat_tests/common/files.h"
 #include "compat_tests/common/threads.h"
-#include "compat_tests/signals/handler.h"
+#include "compat_tests/common/signals.h"
 
 namespace compat {
 namespace {
