@@ -19,8 +19,8 @@ enum class LockRank : u8 {
   kRandom,
   kTimers,          // timer queue of a CPU
   kRunQueue,        // run queue of a CPU, thread states
-  kWaitQueue,       // one WaitQueue
   kEpollReady,      // the ready list of an epoll; taken from wake-ups
+  kWaitQueue,       // one WaitQueue
   kDevice,          // a device's queues and registers
   kSignalActions,   // what a process does on each signal
   kSignalQueue,     // pending signals of a process or thread
