@@ -30,7 +30,7 @@ struct ControlData {
   struct Raw {
     i32 level, type;
     u8 length;
-    u8 data[40];
+    u8 data[48];
   };
   Vector<Raw> raw;
 };

@@ -347,8 +347,8 @@ Result<> InetSocket::set_ip_option(int name, std::span<const std::byte> value) {
 }
 
 u32 InetSocket::path_mtu() {
-  const IpEndpoint remote = remote_endpoint();
-  return remote.port == 0 ? 0 : net::path_mtu(remote.address);
+  const IpAddress remote = remote_ip();
+  return remote.is_any() ? 0 : net::path_mtu(remote);
 }
 
 Result<usize> InetSocket::get_ip_option(int name, std::span<std::byte> value) {

@@ -89,7 +89,8 @@ class InetSocket : public Socket {
   virtual bool is_listening() { return false; }
   virtual bool is_bound() = 0;
   virtual Errno take_socket_error() = 0;
-  virtual IpEndpoint remote_endpoint() { return {}; }  // port 0: not connected
+  // Whom the socket is connected to; any: nobody.
+  virtual IpAddress remote_ip() { return {}; }
   // IP_ADD_MEMBERSHIP and its kin. Interface 0: whichever leads there.
   virtual Result<> change_membership(const IpAddress& group, u32 interface, bool join);
   // For PortBinding.

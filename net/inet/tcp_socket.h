@@ -59,7 +59,7 @@ class TcpSocket final : public InetSocket {
   bool is_listening() override { return endpoint_.state() == net::TcpState::kListen; }
   bool is_bound() override { return endpoint_.bound(); }
   Errno take_socket_error() override { return endpoint_.take_error(); }
-  IpEndpoint remote_endpoint() override { return endpoint_.remote(); }
+  IpAddress remote_ip() override { return endpoint_.remote().address; }
   Result<> conclude_connect();
   bool input_ended() const { return read_shut_ || endpoint_.end_of_input(); }
   Result<> set_tcp_option(int name, i32 value);

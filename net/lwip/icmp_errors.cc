@@ -91,7 +91,9 @@ void pass_on(IcmpError& report, u8 protocol, const u8* transport) {
   report.local.port = load16(transport);
   report.remote.port = load16(transport + 2);
   report.sequence = load32(transport + 4);
-  if (protocol == IP_PROTO_TCP) tcp_icmp_error(report);
+  if (protocol == IP_PROTO_TCP) return tcp_icmp_error(report);
+  if (protocol == IP_PROTO_UDP) return udp_icmp_error(report);
+  raw_icmp_error(protocol, report);
 }
 
 // lwIP shows each ICMP packet here, from the IP header on, before it looks at it itself. The result

@@ -22,5 +22,7 @@ struct IcmpError {
 
 // Each protocol's part, with the core lock held.
 void tcp_icmp_error(const IcmpError& error);
+void udp_icmp_error(const IcmpError& error);
+void raw_icmp_error(u8 protocol, const IcmpError& error);
 
 }  // namespace narwhal::net

@@ -22,14 +22,19 @@ void on_change(netif*) {
   changes.wake_all();
 }
 
-// To one of our own addresses, the packet stays here, whatever route led to this interface.
+// To one of our own addresses, the packet stays here, whatever route led to this interface. What
+// goes to many also comes to us: multicast if the sender wants so, broadcast always.
 err_t output4(netif* interface, pbuf* packet, const ip4_addr_t* destination) {
-  if (ip4_addr_cmp(destination, netif_ip4_addr(interface))) return loopback_send(interface, packet);
+  if (ip4_addr_cmp(destination, netif_ip4_addr(interface)))
+    return loopback_send(interface, packet);
+  if ((packet->flags & PBUF_FLAG_MCASTLOOP) || ip4_addr_isbroadcast(destination, interface))
+    loopback_send(interface, packet);
   return etharp_output(interface, packet, destination);
 }
 err_t output6(netif* interface, pbuf* packet, const ip6_addr_t* destination) {
   if (netif_get_ip6_addr_match(interface, destination) >= 0)
     return loopback_send(interface, packet);
+  if (packet->flags & PBUF_FLAG_MCASTLOOP) loopback_send(interface, packet);
   return ethip6_output(interface, packet, destination);
 }
 

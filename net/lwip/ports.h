@@ -68,6 +68,11 @@ class PortTable : NonCopyable {
   Port* find(u16 number) const;
   // Whether nobody has it, or only connections whose ports were chosen for them.
   bool free_for_connections(u16 number) const;
+  // Every port that somebody has.
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    table_.for_each(visit);
+  }
   // Where the next search in the ephemeral range begins: unpredictable.
   static u16 random_start();
 

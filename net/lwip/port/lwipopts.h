@@ -68,6 +68,8 @@
 #define IP_FRAG 1
 #define LWIP_IPV6_FRAG 1
 #define LWIP_IPV6_REASS 1
+// Pointers do not fit where a fragment header was.
+#define IPV6_FRAG_COPYHEADER 1
 #define IP_SOF_BROADCAST 1
 #define IP_SOF_BROADCAST_RECV 0
 #define SO_REUSE 1

@@ -1,0 +1,39 @@
+// SOCK_DGRAM sockets of AF_INET and AF_INET6: udp(7).
+#pragma once
+
+#include "net/inet/datagram_socket.h"
+#include "net/lwip/udp_endpoint.h"
+
+namespace narwhal::inet {
+
+class UdpSocket final : public DatagramSocket {
+ public:
+  UdpSocket(int family, OpenFlags flags);
+  ~UdpSocket() override;
+
+  Result<> bind(const SocketAddress& address) override;
+  Result<> connect(const SocketAddress& address) override;
+  Result<> local_address(SocketAddress& out) override;
+  Result<> peer_address(SocketAddress& out) override;
+
+ private:
+  struct Endpoint final : net::UdpEndpoint {
+    Endpoint(UdpSocket& s, IpVersion version) : UdpEndpoint(version), socket(s) {}
+    void told(Event event) override { socket.told(event); }
+    UdpSocket& socket;
+  };
+
+  net::DatagramEndpoint& datagrams() override { return endpoint_; }
+  bool is_connected() override { return endpoint_.connected(); }
+  bool is_bound() override { return endpoint_.bound(); }
+  IpAddress remote_ip() override { return endpoint_.remote().address; }
+  IpEndpoint default_destination() override { return endpoint_.remote(); }
+  Result<usize> transmit(IoBuffer& data, const net::SendRequest& request) override {
+    return endpoint_.send(data, request);
+  }
+  void apply_options() override;
+
+  Endpoint endpoint_;
+};
+
+}  // namespace narwhal::inet
