@@ -91,6 +91,7 @@ Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
   process->executed_ = true;
   set_first_limits(*process);
   process->set_executable(std::move(program.executable), std::move(program.write_denial));
+  program.memory->set_limits(process->memory_limits());
   task->process_ = process;
   task->pmap_ = &program.memory->pmap();
   task->memory_ = std::move(program.memory);

@@ -16,6 +16,7 @@
 #include "kernel/sched/clock.h"
 #include "kernel/uts/uts.h"
 #include "process/family.h"
+#include "process/proc/proc_process.h"
 #include "syscalls/dispatch.h"
 
 namespace narwhal {
@@ -52,6 +53,7 @@ Result<> make_parts_known() {
   register_tmpfs();
   dev_init();
   TRY(proc_init());
+  TRY(proc_process_init());
   TRY(sys_init());
   return {};
 }

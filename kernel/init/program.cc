@@ -82,6 +82,7 @@ Result<> start_program(const BootSettings& settings, Ref<FdTable> files, TextSin
   first.name = {program.name.data(), program.name.size()};
   first.memory = std::move(program.memory);
   first.executable = std::move(program.executable);
+  first.write_denial = std::move(program.write_denial);
   first.entry = program.entry;
   first.stack = program.stack;
   auto task = TRY(TaskBuilder::start_first(std::move(first)));
