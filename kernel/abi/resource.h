@@ -22,6 +22,11 @@ inline constexpr usize kLimitNice = 13;
 inline constexpr usize kLimitRealTimePriority = 14;
 inline constexpr usize kLimitRealTimeTime = 15;
 
+struct ResourceLimit {  // struct rlimit64
+  u64 soft;
+  u64 hard;
+};
+
 // struct rusage. What nobody counts is 0, as much of it is on Linux.
 struct ResourceUsage {
   TimeVal user_time;
