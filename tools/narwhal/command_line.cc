@@ -110,6 +110,11 @@ void add_machine_options(CLI::App& app, Options& options, RawValues& raw) {
       ->type_name("PATH")
       ->group(machine);
 
+  // Without a group, --help does not show it.
+  app.add_option("--linux", options.linux_folder, "Boot the Linux kernel of this folder instead")
+      ->type_name("FOLDER")
+      ->group("");
+
   const std::string watching = "Watching";
   app.add_flag("--strace", options.traces_calls, "Print every system call, as strace does")
       ->group(watching);

@@ -37,6 +37,7 @@ struct Options {
   std::string kernel;
   std::string kernel_log;  // level; empty: not shown
   std::string qemu;
+  std::string linux_folder;  // boot Linux from here instead of our kernel: tools/bench
   bool dry_run = false;
 
   bool verbose = false;

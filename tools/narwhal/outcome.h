@@ -16,6 +16,12 @@ struct Outcome {
   std::vector<std::string> missing;  // names of system calls that it made and that are not there
   std::optional<std::string> panic;  // the kernel stopped
   bool started = false;
+
+  // Milliseconds from the start of QEMU; -1: it did not happen.
+  double time_to_program = -1;
+  double time_to_output = -1;
+  double time_to_end = -1;
+
   bool stopped_by_user = false;  // we killed the machine because the guest did not react
   int stop_signal = 0;           // the signal that the user then sent
 

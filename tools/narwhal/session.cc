@@ -18,16 +18,17 @@ namespace narwhal::tools {
 namespace {
 
 constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
-constexpr long long kInterruptTwice = 2000;  // ms: a second Ctrl-C within this means it
-constexpr long long kPowerOffTime = 5000;    // ms, after the kernel's last line
-constexpr long long kTrialTime = 10000;      // ms
+constexpr long long kSecond = 1000000;
+constexpr long long kInterruptTwice = 2 * kSecond;  // a second Ctrl-C within this means it
+constexpr long long kPowerOffTime = 5 * kSecond;    // after the kernel's last line
+constexpr long long kTrialTime = 10 * kSecond;
 constexpr size_t kLogLines = 400;
 constexpr size_t kMostQemuErrors = 64 << 10;
 
 long long now() {
   timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000ll + time.tv_nsec / 1000000;
+  return time.tv_sec * kSecond + time.tv_nsec / 1000;
 }
 
 }  // namespace
@@ -70,7 +71,8 @@ Session::Session(SessionSettings settings, SessionChannels channels, VmProcess& 
       errors_(std::move(channels.stderr_fd), STDERR_FILENO),
       control_(std::move(channels.control_fd)),
       serial_(std::move(channels.serial_fd)),
-      qemu_(vm.take_errors()) {
+      qemu_(vm.take_errors()),
+      start_(now()) {
   if (settings_.is_trial) end_by_ = now() + kTrialTime;
 }
 
@@ -98,6 +100,7 @@ Outcome Session::run() {
     input_.step(polled);
     for (OutputPump* const pump : {&output_, &errors_}) {
       if (pump->step(polled)) {
+        if (outcome_.time_to_output < 0) outcome_.time_to_output = milliseconds_since_start();
         guest_reacted_ = true;
         first_sign();
       }
@@ -110,6 +113,7 @@ Outcome Session::run() {
     }
   }
   first_sign();
+  outcome_.time_to_end = milliseconds_since_start();
   outcome_.qemu_status = vm_.poll_ended().value_or(0);
   return std::move(outcome_);
 }
@@ -122,12 +126,16 @@ bool Session::is_over() {
 }
 
 int Session::time_to_wait() const {
-  Time time = input_.retry_time();
-  if (end_by_ >= 0) {
-    const Time left = std::clamp<Time>(end_by_ - now(), 0, kTrialTime);
-    time = time < 0 ? left : std::min(time, left);
-  }
-  return static_cast<int>(time);
+  const int retry = input_.retry_time();
+  if (end_by_ < 0) return retry;
+  // Rounded up, or the last millisecond would be spent in a busy loop.
+  const int left =
+      static_cast<int>((std::clamp<Time>(end_by_ - now(), 0, kTrialTime) + 999) / 1000);
+  return retry < 0 ? left : std::min(retry, left);
+}
+
+double Session::milliseconds_since_start() const {
+  return static_cast<double>(now() - start_) / 1000;
 }
 
 void Session::handle_signal(int signal) {
@@ -159,6 +167,7 @@ void Session::handle_control_line(const std::string& line) {
   const bool had_started = outcome_.started;
   outcome_.take_control_line(line);
   if (outcome_.started && !had_started) {
+    outcome_.time_to_program = milliseconds_since_start();
     first_sign();
     end_by_ = -1;
   }

@@ -56,7 +56,7 @@ class Session {
   Outcome run();
 
  private:
-  using Time = long long;  // milliseconds of the monotonic clock
+  using Time = long long;  // microseconds of the monotonic clock
 
   bool is_over();
   void handle_signal(int signal);
@@ -67,6 +67,7 @@ class Session {
   void send_window_size();
   void first_sign();
   int time_to_wait() const;
+  double milliseconds_since_start() const;
 
   SessionSettings settings_;
   VmProcess& vm_;
@@ -82,7 +83,8 @@ class Session {
   bool gone_ = false;
   Time last_interrupt_ = -1;
   bool guest_reacted_ = false;  // since then
-  Time end_by_ = -1;            // the machine is switched off then; -1: never
+  Time start_;
+  Time end_by_ = -1;  // the machine is switched off then; -1: never
 };
 
 }  // namespace narwhal::tools

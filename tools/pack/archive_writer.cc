@@ -24,6 +24,7 @@ constexpr uint64_t kHeaderSize = 110;
 constexpr uint64_t kAlignment = 4;
 constexpr uint64_t kBiggestFile = 0xffffffff;
 constexpr size_t kBufferSize = 256 << 10;
+constexpr char kBootFolder[] = ".narwhal";
 constexpr char kBootMember[] = ".narwhal/boot";
 constexpr char kTrailer[] = "TRAILER!!!";
 
@@ -33,7 +34,9 @@ constexpr uint64_t align_up(uint64_t value, uint64_t alignment) {
 
 class Writer {
  public:
-  explicit Writer(int output) : output_(output) { buffer_.reserve(kBufferSize); }
+  Writer(int output, ArchiveLayout layout) : output_(output), layout_(layout) {
+    buffer_.reserve(kBufferSize);
+  }
 
   // Members of one file share `inode`; only the last carries the data.
   void member(std::string_view name, const RootEntry& entry, uint32_t inode, uint32_t names,
@@ -66,7 +69,7 @@ class Writer {
   void header(std::string_view name, const RootEntry& entry, uint32_t inode, uint32_t names,
               uint64_t size) {
     uint64_t name_size = name.size() + 1;
-    if (size >= kPageSize) {
+    if (size >= kPageSize && layout_ == ArchiveLayout::kNarwhal) {
       // Header, name and padding end exactly where a page does.
       const uint64_t name_start = position_ + kHeaderSize;
       name_size = align_up(name_start + name_size, kPageSize) - name_start;
@@ -151,6 +154,7 @@ class Writer {
   }
 
   int output_;
+  ArchiveLayout layout_;
   uint64_t position_ = 0;
   std::string buffer_;
   std::string chunk_;
@@ -178,11 +182,16 @@ std::map<Identity, HardLinks> collect_hard_links(const RootTree& tree) {
 
 }  // namespace
 
-ArchiveSummary write_archive(const RootTree& tree, std::string_view boot_records, int output) {
-  Writer writer(output);
+ArchiveSummary write_archive(const RootTree& tree, std::string_view boot_records, int output,
+                             ArchiveLayout layout) {
+  Writer writer(output, layout);
   ArchiveSummary summary;
   uint32_t next_inode = 1;
   if (!boot_records.empty()) {
+    if (layout == ArchiveLayout::kPlain) {
+      writer.member(kBootFolder, RootEntry::directory(0700, "settings"), next_inode++, 2, false);
+      ++summary.members;
+    }
     const RootEntry boot = RootEntry::text(std::string(boot_records), "settings", 0600);
     writer.member(kBootMember, boot, next_inode++, 1, true);
     ++summary.members;

@@ -20,10 +20,17 @@ struct ArchiveSummary {
   std::vector<std::string> notes;  // files that changed while they were read
 };
 
+enum class ArchiveLayout {
+  kNarwhal,  // as above
+  kPlain,    // without padded names, which Linux's initramfs takes up to 4096 bytes only; and with
+             // the folder .narwhal, without which Linux would not unpack .narwhal/boot
+};
+
 // Writes to a descriptor that need not be seekable. `boot_records` becomes the member
 // .narwhal/boot. The order of members is the tree's order, so the same tree gives the same archive.
 // Throws Error when a file cannot be read, is too big for the format (4 GiB), or the output cannot
 // be written.
-ArchiveSummary write_archive(const RootTree& tree, std::string_view boot_records, int output);
+ArchiveSummary write_archive(const RootTree& tree, std::string_view boot_records, int output,
+                             ArchiveLayout layout = ArchiveLayout::kNarwhal);
 
 }  // namespace narwhal::tools

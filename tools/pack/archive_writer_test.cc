@@ -29,9 +29,10 @@ struct Member {
 
 class Archive {
  public:
-  Archive(const RootTree& tree, std::string_view boot) {
+  Archive(const RootTree& tree, std::string_view boot,
+          ArchiveLayout layout = ArchiveLayout::kNarwhal) {
     const UniqueFd fd(memfd_create("archive", MFD_CLOEXEC));
-    summary = write_archive(tree, boot, fd.get());
+    summary = write_archive(tree, boot, fd.get(), layout);
     bytes.resize(static_cast<size_t>(lseek(fd.get(), 0, SEEK_END)));
     EXPECT_EQ(pread(fd.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
     read_back();
@@ -150,6 +151,15 @@ TEST(ArchiveWriter, StartsBigFilesOnPages) {
     at = (data + size + 3) / 4 * 4;
   }
   EXPECT_EQ(aligned, 8u);
+}
+
+TEST(ArchiveWriter, PlainLayoutIsForLinux) {
+  RootTree tree;
+  tree.add("/big", RootEntry::text(pattern(5000), ""));
+  const Archive archive(tree, "program=/big", ArchiveLayout::kPlain);
+  EXPECT_EQ(archive.order, (std::vector<std::string>{".narwhal", ".narwhal/boot", "big"}));
+  EXPECT_EQ(archive.members.at("big").contents, pattern(5000));
+  EXPECT_LT(archive.bytes.size(), 6000u);
 }
 
 TEST(ArchiveWriter, NamesOfOneFileStayOneFile) {
