@@ -4,6 +4,7 @@
 #include "kernel/init/devices.h"
 #include "kernel/init/root.h"
 #include "kernel/uts/uts.h"
+#include "net/inet/inet.h"
 #include "net/lwip/core.h"
 #include "net/lwip/interface.h"
 
@@ -126,6 +127,7 @@ void start_network(const BootSettings& settings) {
     LOG_ERROR("the network could not be started: " << started.error());
     return;
   }
+  inet::register_families();
   if (auto started = net::start_network_thread(); !started.ok())
     LOG_ERROR("the network's thread could not be started: " << started.error());
   if (settings.net == "none") return;
