@@ -11,7 +11,8 @@ namespace narwhal {
 // net/core/socket_actor.h: sockets ask whoever stands above them.
 SocketActor socket_actor() {
   Task& task = current_task();
-  return {task.fs(), task.credentials_ref(), i32(task.process().pid())};
+  return {task.fs(), task.credentials_ref(), i32(task.process().pid()),
+          task.process().soft_limit(abi::kLimitOpenFiles)};
 }
 
 Result<Ref<Socket>> socket_at(Task& task, Fd fd) {

@@ -10,6 +10,7 @@ struct SocketActor {
   FsContext& fs;
   const CredentialsRef& credentials;
   i32 pid;
+  u64 open_files_limit;  // RLIMIT_NOFILE
 
   vfs::Actor file_actor() const { return {fs, *credentials}; }
 };
