@@ -15,6 +15,7 @@
 #include "kernel/random/random.h"
 #include "kernel/sched/clock.h"
 #include "kernel/uts/uts.h"
+#include "net/unix/unix.h"
 #include "process/family.h"
 #include "process/proc/proc_process.h"
 #include "syscalls/dispatch.h"
@@ -55,6 +56,7 @@ Result<> make_parts_known() {
   TRY(proc_init());
   TRY(proc_process_init());
   TRY(sys_init());
+  register_unix_sockets();
   return {};
 }
 
