@@ -1,5 +1,6 @@
 #include "kernel/init/control.h"
 
+#include "fs/tty/terminal_file.h"
 #include "kernel/base/format.h"
 #include "kernel/base/log.h"
 #include "kernel/platform/machine.h"
@@ -38,10 +39,15 @@ bool take_number(std::string_view& line, u32& out) {
 void obey(std::string_view line) {
   std::string_view rest = line;
   const auto verb = take_word(rest);
-  u32 a = 0;
+  u32 a = 0, b = 0;
   if (verb == "signal" && take_number(rest, a) && is_signal(i32(a))) {
     if (Ref<Process> process = find_process(kFirstPid))
       send_signal(*process, kernel_signal(Signal(a))).ignore();
+  } else if (verb == "winsize" && take_number(rest, a) && take_number(rest, b)) {
+    abi::WindowSize size{};
+    size.rows = u16(a);
+    size.columns = u16(b);
+    if (auto terminal = console_terminal()) terminal->set_window_size(size);
   } else {
     LOG_WARN("the host said something unknown on the control channel: '" << line << "'");
   }
@@ -86,6 +92,7 @@ void write_all(ConsolePort& port, std::string_view text) {
 
 [[noreturn]] void switch_off(u8 status) {
   const u64 deadline = platform::monotonic_ns() + kDrainPatience;
+  if (auto terminal = console_terminal()) terminal->drain(deadline);
   for (Ref<ConsolePort>& port : drained)
     if (port) port->drain(deadline);
   if (control) control->drain(deadline);

@@ -1,10 +1,10 @@
 // From a machine that works to a program that runs. This is the only place that knows every part of
 // the kernel; docs/architecture.md draws it.
 #include "fs/dev/dev.h"
-#include "fs/pipe/pipe.h"
 #include "fs/proc/proc.h"
 #include "fs/sys/sys.h"
 #include "fs/tmpfs/tmpfs.h"
+#include "fs/tty/terminal_file.h"
 #include "kernel/init/control.h"
 #include "kernel/init/devices.h"
 #include "kernel/init/network.h"
@@ -18,6 +18,7 @@
 #include "net/unix/unix.h"
 #include "process/family.h"
 #include "process/proc/proc_process.h"
+#include "process/terminals.h"
 #include "syscalls/dispatch.h"
 
 namespace narwhal {
@@ -53,6 +54,8 @@ void apply(const BootSettings& settings) {
 Result<> make_parts_known() {
   register_tmpfs();
   dev_init();
+  tty_init();
+  process_terminals_init();
   TRY(proc_init());
   TRY(proc_process_init());
   TRY(sys_init());

@@ -1,5 +1,6 @@
 #include "kernel/init/program.h"
 
+#include "fs/tty/terminal_file.h"
 #include "kernel/random/random.h"
 #include "loader/program.h"
 #include "loader/vdso/vdso.h"
@@ -88,6 +89,9 @@ Result<> start_program(const BootSettings& settings, Ref<FdTable> files, TextSin
   auto task = TRY(TaskBuilder::start_first(std::move(first)));
   // It has not run yet: the kernel is not preempted.
   if (settings.trace_calls) task->set_user_work(UserWork::kTrace);
+  const Process& process = task->process();
+  if (auto terminal = console_terminal())
+    TRY(terminal->set_session(process.session_id(), process.group_id()));
   return {};
 }
 
