@@ -53,7 +53,7 @@ class TimerQueue {
 };
 
 namespace {
-constinit TimerQueue timer_queues[kMaxCpus];
+[[clang::no_destroy]] constinit TimerQueue timer_queues[kMaxCpus];
 }  // namespace
 
 TimerQueue* Timer::lock_queue(bool& interrupts) TA_NO_ANALYSIS {

@@ -43,11 +43,6 @@ void DatagramEndpoint::enqueue(pbuf* packet, const IpEndpoint& from) {
     return;
   }
   datagram->size = packet->tot_len;
-  packet = compact(packet);
-  datagram->packet = packet;
-  datagram->footprint = sizeof(Datagram);
-  for (const pbuf* piece = packet; piece; piece = piece->next)
-    datagram->footprint += pbuf_footprint(piece);
   datagram->from = from;
   datagram->to = from_lwip(*ip_current_dest_addr());
   datagram->interface = netif_get_index(ip_current_input_netif());
@@ -59,6 +54,11 @@ void DatagramEndpoint::enqueue(pbuf* packet, const IpEndpoint& from) {
     datagram->traffic_class = IPH_TOS(ip4_current_header());
     datagram->hops = IPH_TTL(ip4_current_header());
   }
+  packet = compact(packet);  // and the headers may be gone
+  datagram->packet = packet;
+  datagram->footprint = sizeof(Datagram);
+  for (const pbuf* piece = packet; piece; piece = piece->next)
+    datagram->footprint += pbuf_footprint(piece);
   queued_ += datagram->footprint;
   packet_memory.add(datagram->footprint);
   datagrams_.push_back(*datagram);

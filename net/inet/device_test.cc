@@ -1,0 +1,182 @@
+// TCP and UDP over a network card whose wire loses, repeats and reorders packets.
+#include <gtest/gtest.h>
+
+#include "net/inet/testing/mirror_device.h"
+#include "net/inet/testing/sockets.h"
+#include "net/lwip/interface.h"
+
+namespace narwhal {
+namespace {
+
+using testing::address_of;
+using testing::kOk;
+using testing::MirrorDevice;
+using testing::pass_time;
+
+constexpr std::string_view kOwn[] = {"10.0.0.1", "10.1.0.1"};
+constexpr std::string_view kMirror[] = {"10.0.0.2", "10.1.0.2"};
+
+// With checksums computed by the device, or by lwIP.
+class DeviceTest : public testing::Sockets, public ::testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    Sockets::SetUp();
+    device_ = &device(GetParam());
+    device_->loss = device_->repeats = device_->reorders = 0;
+    device_->queue_room = 256;
+    own_ = kOwn[GetParam()];
+    mirror_ = kMirror[GetParam()];
+  }
+  static MirrorDevice& device(bool sums_checksums) {
+    static MirrorDevice* devices[2];
+    MirrorDevice*& device = devices[sums_checksums];
+    if (!device) {
+      auto made = make_ref<MirrorDevice>(sums_checksums).take();
+      device = made.get();
+      const u32 index = net::add_interface(std::move(made)).take();
+      EXPECT_TRUE(net::set_ipv4(index, parse_ip_address(kOwn[sums_checksums]).value(), 24,
+                                IpAddress::any(IpVersion::k4))
+                      .ok());
+    }
+    return *device;
+  }
+
+  Pair connect_through_mirror() {
+    auto listening = listener(own_);
+    const u16 port = inet::parse_address(abi::kAfInet, local(*listening)).value().port;
+    Pair pair{stream(), nullptr};
+    EXPECT_EQ(connect(*pair.client, address_of(mirror_, port)), Errno::kInProgress);
+    for (int i = 0; i < 100 && !pair.server; ++i) {
+      pass_time(100 * kNanosPerMilli);
+      auto accepted = accept(*listening);
+      if (accepted.ok()) pair.server = accepted.take();
+    }
+    EXPECT_TRUE(pair.server);
+    EXPECT_EQ(pair.client->finish_connect().error(), kOk);
+    return pair;
+  }
+
+  // Returns how long it took.
+  u64 carry(Socket& from, Socket& to, usize size) {
+    const u64 start = platform::monotonic_ns();
+    std::string sent(size, 0), got;
+    for (usize i = 0; i < size; ++i) sent[i] = char((i * 2654435761u) >> 13);
+    usize done = 0;
+    int idle = 0;
+    while (got.size() < size && idle < 10'000) {
+      bool moved = false;
+      if (done < size) {
+        auto result = send(from, std::string_view(sent).substr(done, 50'000));
+        if (result.ok()) {
+          done += result.value();
+          moved = true;
+        }
+      }
+      testing::settle();
+      const std::string part = receive(to, 33'333);
+      if (!part.empty() && part[0] != '<') {
+        got += part;
+        moved = true;
+      } else if (part != "<EAGAIN>") {
+        ADD_FAILURE() << part;
+        break;
+      }
+      if (!moved) {
+        pass_time(10 * kNanosPerMilli);
+        ++idle;
+      }
+    }
+    EXPECT_TRUE(got == sent) << got.size() << " of " << size;
+    return platform::monotonic_ns() - start;
+  }
+
+  MirrorDevice* device_ = nullptr;
+  std::string_view own_, mirror_;
+};
+INSTANTIATE_TEST_SUITE_P(Checksums, DeviceTest, ::testing::Bool());
+
+TEST_P(DeviceTest, ACleanWire) {
+  auto [client, server] = connect_through_mirror();
+  // As fast as the wire is: no wait for a timer.
+  EXPECT_LT(carry(*client, *server, 2'000'000), 200 * kNanosPerMilli);
+  EXPECT_LT(carry(*server, *client, 2'000'000), 200 * kNanosPerMilli);
+}
+
+TEST_P(DeviceTest, ABadWire) {
+  auto [client, server] = connect_through_mirror();
+  device_->loss = 3;
+  device_->repeats = 2;
+  device_->reorders = 5;
+  carry(*client, *server, 1'000'000);
+  carry(*server, *client, 300'000);
+}
+
+TEST_P(DeviceTest, AShortDeviceQueue) {
+  auto [client, server] = connect_through_mirror();
+  device_->queue_room = 8;
+  carry(*client, *server, 1'000'000);
+}
+
+TEST_P(DeviceTest, Fragments) {
+  auto server = datagram();
+  ASSERT_EQ(server->bind(address_of(own_, 0)).error(), kOk);
+  auto client = datagram();
+  const u16 port = inet::parse_address(abi::kAfInet, local(*server)).value().port;
+  const SocketAddress to = address_of(mirror_, port);
+  for (usize size : {1u, 1472u, 1473u, 20'000u, 65'507u}) {
+    std::string data(size, 0);
+    for (usize i = 0; i < size; ++i) data[i] = char(i * 13 >> 2);
+    EXPECT_EQ(send(*client, data, 0, &to).value(), size);
+    pass_time(10 * kNanosPerMilli);
+    EXPECT_TRUE(receive(*server, 70'000) == data) << size;
+  }
+}
+
+// Buffers of the device come back even if a program does not read.
+TEST_P(DeviceTest, BuffersComeBack) {
+  {
+    auto [client, server] = connect_through_mirror();
+    for (int i = 0; i < 100; ++i) send(*client, std::string(10'000, 'x')).ignore();
+    pass_time(kNanosPerSecond);
+    EXPECT_GT(device_->lent(), 0u);
+  }
+  pass_time(30 * kNanosPerSecond);
+  EXPECT_EQ(device_->lent(), 0u);
+}
+
+TEST_P(DeviceTest, NobodyAnswers) {
+  auto client = stream();
+  device_->loss = 100;
+  EXPECT_EQ(connect(*client, address_of(GetParam() ? "10.1.0.77" : "10.0.0.77", 80)),
+            Errno::kInProgress);
+  EXPECT_EQ(client->finish_connect().error(), Errno::kAgain);
+  pass_time(10 * kNanosPerSecond);
+  EXPECT_EQ(client->finish_connect().error(), Errno::kHostUnreach);
+}
+
+TEST_P(DeviceTest, APeerThatFallsSilent) {
+  auto [client, server] = connect_through_mirror();
+  EXPECT_EQ(set(*client, abi::kSolSocket, abi::kSoKeepAlive, 1), kOk);
+  EXPECT_EQ(set(*client, abi::kProtocolTcp, abi::kTcpKeepIdle, 5), kOk);
+  EXPECT_EQ(set(*client, abi::kProtocolTcp, abi::kTcpKeepInterval, 1), kOk);
+  EXPECT_EQ(set(*client, abi::kProtocolTcp, abi::kTcpKeepCount, 3), kOk);
+  pass_time(20 * kNanosPerSecond);
+  EXPECT_EQ(receive(*client), "<EAGAIN>");  // the peer's stack answers probes
+  device_->loss = 100;
+  pass_time(12 * kNanosPerSecond);
+  EXPECT_EQ(receive(*client), "<ETIMEDOUT>");
+}
+
+TEST_P(DeviceTest, UserTimeout) {
+  auto [client, server] = connect_through_mirror();
+  EXPECT_EQ(set(*client, abi::kProtocolTcp, abi::kTcpUserTimeout, 2000), kOk);
+  device_->loss = 100;
+  EXPECT_EQ(send(*client, "x").value(), 1u);
+  pass_time(1500 * kNanosPerMilli);
+  EXPECT_EQ(receive(*client), "<EAGAIN>");
+  pass_time(1500 * kNanosPerMilli);
+  EXPECT_EQ(receive(*client), "<ETIMEDOUT>");
+}
+
+}  // namespace
+}  // namespace narwhal

@@ -1,0 +1,101 @@
+#include "net/inet/testing/mirror_device.h"
+
+#include <cstring>
+#include <utility>
+
+namespace narwhal::testing {
+namespace {
+
+constexpr usize kEthernet = 14;
+
+void swap_bytes(u8* a, u8* b, usize count) {
+  std::swap_ranges(a, a + count, b);
+}
+
+u16 ones_complement(const u8* bytes, usize size) {
+  u32 sum = 0;
+  for (usize i = 0; i < size; ++i) sum += i % 2 == 0 ? u32(bytes[i]) << 8 : bytes[i];
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  return u16(~sum);
+}
+
+}  // namespace
+
+void MirrorDevice::put_on_wire(Frame frame) {
+  const u16 type = u16(frame[12] << 8 | frame[13]);
+  if (type == 0x0806 && frame[21] == 1) {  // an ARP request: the mirror's neighbour answers
+    u8* arp = frame.data() + kEthernet;
+    if (std::memcmp(arp + 14, arp + 24, 4) == 0) return;  // about the sender itself
+    swap_bytes(arp + 14, arp + 24, 4);
+    std::memcpy(arp + 18, arp + 8, 6);
+    std::memcpy(arp + 8, kPeerMac, 6);
+    arp[7] = 2;
+  } else if (type == 0x0800) {
+    u8* ip = frame.data() + kEthernet;
+    if ((ip[16] & 0xf0) == 0xe0) return;  // multicast has no mirror image
+    swap_bytes(ip + 12, ip + 16, 4);      // which leaves every checksum as it was
+  } else {
+    return;
+  }
+  std::memcpy(frame.data(), mac().bytes, 6);
+  std::memcpy(frame.data() + 6, kPeerMac, 6);
+  if (chance(loss)) return;
+  if (chance(repeats)) wire_.push_back(frame);
+  if (chance(reorders) && !wire_.empty())
+    wire_.insert(wire_.end() - 1, std::move(frame));
+  else
+    wire_.push_back(std::move(frame));
+}
+
+Result<> MirrorDevice::transmit(const Transmit& packet) {
+  if (done_.size() >= queue_room) return Errno::kNoBufs;
+  ++transmitted;
+  Frame frame;
+  for (const Piece& piece : packet.pieces) {
+    const auto* bytes = reinterpret_cast<const u8*>(piece.data);
+    frame.insert(frame.end(), bytes, bytes + piece.length);
+  }
+  if (packet.needs_checksum) {
+    ASSERT(sums_checksums_);
+    const u16 sum =
+        ones_complement(frame.data() + packet.checksum_start, frame.size() - packet.checksum_start);
+    frame[packet.checksum_start + packet.checksum_offset] = u8(sum >> 8);
+    frame[packet.checksum_start + packet.checksum_offset + 1u] = u8(sum);
+  }
+  put_on_wire(std::move(frame));
+  done_.push_back(packet.token);
+  return {};
+}
+
+void MirrorDevice::complete_transmits() {
+  for (void* token : std::exchange(done_, {})) completed_(token);
+}
+
+NetDevice::Received MirrorDevice::receive() {
+  if (wire_.empty()) return {};
+  const Frame frame = std::move(wire_.front());
+  wire_.pop_front();
+  Received received;
+  received.length = u32(frame.size());
+  ReceiveBuffer** last = &received.first;
+  for (usize at = 0; at < frame.size(); at += Buffer::kSize) {
+    auto* buffer = new Buffer();
+    buffer->data = buffer->bytes;
+    buffer->length = u32(std::min<usize>(Buffer::kSize, frame.size() - at));
+    buffer->capacity = Buffer::kSize;
+    buffer->device = this;
+    std::memcpy(buffer->bytes, frame.data() + at, buffer->length);
+    *last = buffer;
+    last = &buffer->next;
+    ++lent_;
+  }
+  lent_most = std::max(lent_most, lent_);
+  return received;
+}
+
+void MirrorDevice::release(ReceiveBuffer& buffer) {
+  --lent_;
+  delete static_cast<Buffer*>(&buffer);
+}
+
+}  // namespace narwhal::testing
