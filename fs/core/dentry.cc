@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "fs/core/notify.h"
 #include "kernel/base/hash_table.h"
 
 namespace narwhal {
@@ -85,6 +86,7 @@ void Dentry::last_ref_dropped() {
       if (dentry->linked_) DentryTree::hash_remove(*dentry);
       parent = dentry->parent_.release();
     }
+    if (dentry->inode_ && dentry->inode_->links() == 0) notify::inode_gone(*dentry->inode_);
     delete dentry;
     dentry = parent && parent->drop_ref_is_last() ? parent : nullptr;
   }

@@ -71,7 +71,8 @@ namespace notify {
 void about_inode_slowly(Inode& inode, u32 event) {
   InodeExtras* extras = inode.extras_if_any();
   if (!extras) return;
-  if (inode.is_directory()) event |= kIsDirectory;
+  // Linux marks directories in what concerns their content and attributes only.
+  if (inode.is_directory() && event != kMoveSelf) event |= kIsDirectory;
   extras->watches.send(event, 0, {});
 }
 

@@ -86,7 +86,7 @@ inline void about_entry(Inode& directory, u32 event, std::string_view name, u32 
 inline void about_dentry(Dentry& dentry, u32 event) {
   if (active()) about_dentry_slowly(dentry, event);
 }
-// The last name and the last user of an inode are gone.
+// The last name of an inode is gone, and nobody has it open by one: told by the dentry's end.
 inline void inode_gone(Inode& inode) {
   if (active()) inode_gone_slowly(inode);
 }

@@ -65,6 +65,7 @@ Result<FileRef> open_checked(const Path& place, OpenFlags flags) {
                              ? kOpeningFlags & ~OpenFlags::kNoControllingTty
                              : kOpeningFlags;
   FileRef file = TRY(inode.open(place, (flags & ~told) | OpenFlags::kLargeFile));
+  notify::about_dentry(*place.dentry, notify::kOpen);
   if (has(flags, OpenFlags::kTruncate) && inode.is_regular()) {
     TRY(inode.begin_writing());
     auto truncated = inode.truncate(0);
@@ -72,7 +73,6 @@ Result<FileRef> open_checked(const Path& place, OpenFlags flags) {
     if (!truncated.ok()) return truncated.error();
     notify::about_dentry(*place.dentry, notify::kModify);
   }
-  notify::about_dentry(*place.dentry, notify::kOpen);
   return file;
 }
 

@@ -53,27 +53,31 @@ Result<> remove(const Actor& actor, const Entry& entry, bool directory_wanted) {
   if (entry.directory.mount->read_only()) return Errno::kRoFs;
   Inode& directory = entry.directory.dentry->inode();
   Ref<Dentry> victim;  // let go after the lock: its end may be long
-  Guard names(directory.file_system().names_mutex());
-  victim = TRY(find_child(entry));
-  Inode& inode = victim->inode();
-  if (!directory_wanted && entry.slash)
-    return inode.is_directory() ? Errno::kIsDir : Errno::kNotDir;
-  TRY(may_delete(actor.who, directory, inode));
-  if (directory_wanted && !inode.is_directory()) return Errno::kNotDir;
-  if (!directory_wanted && inode.is_directory()) return Errno::kIsDir;
-  if (victim->covered()) return Errno::kBusy;
-  if (inode.is_directory()) {
-    NamesReadGuard guard;
-    if (victim->has_children()) return Errno::kNotEmpty;
+  {
+    Guard names(directory.file_system().names_mutex());
+    victim = TRY(find_child(entry));
+    Inode& inode = victim->inode();
+    if (!directory_wanted && entry.slash)
+      return inode.is_directory() ? Errno::kIsDir : Errno::kNotDir;
+    TRY(may_delete(actor.who, directory, inode));
+    if (directory_wanted && !inode.is_directory()) return Errno::kNotDir;
+    if (!directory_wanted && inode.is_directory()) return Errno::kIsDir;
+    if (victim->covered()) return Errno::kBusy;
+    if (inode.is_directory()) {
+      NamesReadGuard guard;
+      if (victim->has_children()) return Errno::kNotEmpty;
+    }
+    TRY(directory.unlink(entry.name.view(), inode));
+    drop_name(*victim);
   }
-  TRY(directory.unlink(entry.name.view(), inode));
-  drop_name(*victim);
   if (notify::active()) {
     u32 event = notify::kDelete;
-    if (inode.is_directory())
+    if (directory_wanted)
       event |= notify::kIsDirectory;
     else
-      notify::about_inode(inode, notify::kAttributes);
+      notify::about_inode(victim->inode(), notify::kAttributes);
+    // The end of the inode, if this is it, is told before that of the name, as on Linux.
+    victim = nullptr;
     notify::about_entry(directory, event, entry.name.view());
   }
   return {};
