@@ -86,8 +86,12 @@ void map_ram(u64 root, u64 window, const PvhStartInfo& info, PageSource& pages) 
     u64 end = align_up(ranges[i].address + ranges[i].size, kLargePageSize);
     if (end > kDirectMapSize) end = kDirectMapSize;
     while (at < end) {
-      const unsigned level = has_gigabyte_pages && is_aligned(at, kGiB) && end - at >= kGiB ? 2 : 1;
-      u64& entry = entry_for(root, window + kDirectMapOffset + at, level, pages);
+      const u64 to = window + kDirectMapOffset + at;
+      unsigned level = has_gigabyte_pages && is_aligned(at, kGiB) && end - at >= kGiB ? 2 : 1;
+      // A range before this one may have begun the gigabyte with small pages.
+      const u64 begun = level == 2 ? entry_for(root, to, 2, pages) : 0;
+      if ((begun & x86::kPresent) && !(begun & x86::kLarge)) level = 1;
+      u64& entry = entry_for(root, to, level, pages);
       if (!(entry & x86::kPresent)) entry = at | kRights;
       at += x86::level_size(level);
     }
