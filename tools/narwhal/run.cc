@@ -16,6 +16,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/files.h"
+#include "tools/narwhal/backlog.h"
 #include "tools/narwhal/checks.h"
 #include "tools/narwhal/machine.h"
 #include "tools/narwhal/plan.h"
@@ -268,7 +269,8 @@ class Run {
     settings.show_kernel_log = !options_.kernel_log.empty();
     settings.waits_for_debugger = options_.waits_for_debugger;
     settings.is_trial = is_trial && !options_.waits_for_debugger;
-    settings.on_first_sign = [this] {
+    settings.on_first_sign = [this, &vm] {
+      lengthen_backlogs(vm.pid(), options_.ports);
       progress_.clear();
       archive_.reset();
     };

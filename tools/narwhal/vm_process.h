@@ -26,6 +26,8 @@ class VmProcess {
   // What waitpid(2) said, once the child has ended.
   std::optional<int> poll_ended();
 
+  pid_t pid() const { return pid_; }
+
   void kill();
 
   // The child's own output: QEMU's complaints.
