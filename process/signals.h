@@ -59,7 +59,7 @@ Result<> push_signal_frame(Task& task, UserRegs& regs, const abi::SignalInfo& in
                            const abi::SignalAction& action, SignalSet mask_to_restore);
 // rt_sigreturn(2); EFAULT for a frame that can't be read.
 Result<> pop_signal_frame(Task& task, UserRegs& regs);
-// AT_MINSIGSTKSZ: the most that a frame takes.
+// The most that a frame takes of the stack. (AT_MINSIGSTKSZ says more: Linux counts 32-bit frames.)
 usize signal_frame_size();
 // Whether `stack_pointer` is on the alternate stack.
 bool on_alternate_stack(const Task& task, u64 stack_pointer);

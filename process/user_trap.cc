@@ -78,6 +78,26 @@ void end_for_want_of_memory(Task& task) {
   begin_group_exit(task.process(), killed_status(Signal::kKill, false));
 }
 
+// A program that dies of a fault leaves a line on the kernel's log that says where, as on Linux; a
+// program that makes many such children does not flood it.
+constexpr u32 kMostReports = 32;
+constinit Atomic<u32> reports{0};
+
+void send_fault(Task& task, const UserRegs& regs, const abi::SignalInfo& info) {
+  const auto signal = Signal(info.number);
+  const u64 handler = task.process().handlers().get(signal).handler;
+  const bool deadly = handler == abi::kSignalDefault || handler == abi::kSignalIgnore ||
+                      task.signals.blocked.has(signal);
+  if (deadly && reports.fetch_add(1, Order::kRelaxed) < kMostReports) {
+    LOG_WARN(task.name() << '[' << task.tid() << "]: " << signal_name(signal) << " by exception "
+                         << task.trap_number << ", error code " << hex(task.trap_error)
+                         << ", address "
+                         << hex(info.code == abi::kCodeKernel ? 0 : info.fault.address) << ", ip "
+                         << hex(regs.rip) << ", sp " << hex(regs.rsp));
+  }
+  force_signal(task, info);
+}
+
 }  // namespace
 
 bool upcall::on_page_fault(const PageFault& fault, UserRegs* user_regs) {
@@ -98,12 +118,13 @@ bool upcall::on_page_fault(const PageFault& fault, UserRegs* user_regs) {
   task.trap_error = error_code_of(fault);
   task.trap_address = fault.address.value;
   if (handled.failed(Errno::kIo))
-    force_signal(task, fault_signal(Signal::kBus, abi::kBusAddress, fault.address.value));
+    send_fault(task, *user_regs, fault_signal(Signal::kBus, abi::kBusAddress, fault.address.value));
   else
-    force_signal(task, fault_signal(Signal::kSegv,
-                                    handled.failed(Errno::kAcces) ? abi::kSegvAccessError
-                                                                  : abi::kSegvMapError,
-                                    fault.address.value));
+    send_fault(
+        task, *user_regs,
+        fault_signal(Signal::kSegv,
+                     handled.failed(Errno::kAcces) ? abi::kSegvAccessError : abi::kSegvMapError,
+                     fault.address.value));
   return false;
 }
 
@@ -113,35 +134,35 @@ void upcall::on_user_trap(const UserTrap& trap, UserRegs& regs) {
   task.trap_error = trap.error_code;
   switch (trap.vector) {
     case kDivide:
-      force_signal(task, fault_signal(Signal::kFpe, abi::kFpeIntegerDivide, regs.rip));
+      send_fault(task, regs, fault_signal(Signal::kFpe, abi::kFpeIntegerDivide, regs.rip));
       return;
     case kDebug:
-      force_signal(task, fault_signal(Signal::kTrap, abi::kTrapTrace, regs.rip));
+      send_fault(task, regs, fault_signal(Signal::kTrap, abi::kTrapTrace, regs.rip));
       return;
     case kBreakpoint:
-      force_signal(task, kernel_signal(Signal::kTrap));
+      send_fault(task, regs, kernel_signal(Signal::kTrap));
       return;
     case kInvalidOpcode:
-      force_signal(task, fault_signal(Signal::kIll, abi::kIllegalOperand, regs.rip));
+      send_fault(task, regs, fault_signal(Signal::kIll, abi::kIllegalOperand, regs.rip));
       return;
     case kSegmentOverrun:
-      force_signal(task, kernel_signal(Signal::kFpe));
+      send_fault(task, regs, kernel_signal(Signal::kFpe));
       return;
     case kSegmentNotPresent:
     case kStackSegment:
-      force_signal(task, kernel_signal(Signal::kBus));
+      send_fault(task, regs, kernel_signal(Signal::kBus));
       return;
     case kX87:
     case kSimd:
       // None found: the instruction is tried again, as on Linux.
       if (const i32 code = float_code(task, trap.vector))
-        force_signal(task, fault_signal(Signal::kFpe, code, regs.rip));
+        send_fault(task, regs, fault_signal(Signal::kFpe, code, regs.rip));
       return;
     case kAlignment:
-      force_signal(task, fault_signal(Signal::kBus, abi::kBusAlignment, 0));
+      send_fault(task, regs, fault_signal(Signal::kBus, abi::kBusAlignment, 0));
       return;
     default:
-      force_signal(task, kernel_signal(Signal::kSegv));
+      send_fault(task, regs, kernel_signal(Signal::kSegv));
       return;
   }
 }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "kernel/platform/fake/fake_machine.h"
 #include "process/signal_fpu.h"
 #include "process/testing/test_program.h"
 
@@ -365,6 +366,29 @@ TEST_F(SignalFrameTest, PageFaults) {
               page_fault(kNowhere, Protection::kRead);
             }),
             kKilled);
+}
+
+TEST_F(SignalFrameTest, DeadlyFaultsAreReported) {
+  fake::log_output().clear();
+  EXPECT_EQ(end_of([] { page_fault(kNowhere, Protection::kWrite); }), kKilled);
+  EXPECT_NE(fake::log_output().find("SIGSEGV by exception 14, error code 0x6, address 0x10000000"),
+            std::string::npos);
+  fake::log_output().clear();
+  handle(Signal::kSegv, [](Caught&) {});
+  page_fault(kNowhere, Protection::kWrite);
+  EXPECT_TRUE(fake::log_output().empty());
+}
+
+TEST_F(SignalFrameTest, WantOfMemoryEndsTheProgram) {
+  fake::log_output().clear();
+  const i32 end = end_of([] {
+    const UserAddr at = memory(1 * kMiB);
+    fake::set_pmap_budget(0);
+    for (u64 offset = 0;; offset += kPageSize) page_fault(at + offset, Protection::kWrite);
+  });
+  fake::set_pmap_budget(~usize{0});
+  EXPECT_EQ(end, i32(Signal::kKill));
+  EXPECT_NE(fake::log_output().find("out of memory"), std::string::npos);
 }
 
 TEST_F(SignalFrameTest, Traps) {

@@ -1,6 +1,7 @@
 // kill(2), tgkill(2), rt_sigqueueinfo(2): who receives, and what is refused.
 #include <setjmp.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <thread>
 
@@ -21,7 +22,12 @@ class Send : public testing::Test {
 TEST_F(Send, SignalZeroOnlyAsks) {
   EXPECT_OK(kill(getpid(), 0));
   EXPECT_OK(kill(0, 0));
-  EXPECT_OK(kill(-getpgrp(), 0));
+  // From a group of its own: that of process 1 can't be named so, -1 means everybody.
+  const pid_t child = fork();
+  if (child == 0) _exit(setpgid(0, 0) == 0 && kill(-getpgrp(), 0) == 0 ? 0 : 1);
+  int status = -1;
+  EXPECT_EQ(child, waitpid(child, &status, 0));
+  EXPECT_EQ(0, status);
   EXPECT_OK(tgkill(getpid(), gettid(), 0));
   EXPECT_ERRNO(ESRCH, kill(kNobody, 0));
   EXPECT_ERRNO(ESRCH, kill(-kNobody, 0));
