@@ -97,9 +97,8 @@ class ProcDirectory final : public GeneratedDirectory {
     if (name == "fdinfo") return make_proc_fdinfo_directory(fs, target_, owner.uid, owner.gid);
     if (name == "task" && !subject.of_task)
       return make_task_list(fs, target_, owner_of(subject, true));
-    // One network for all: the directory is the same one.
     if (name == "net") {
-      auto net = static_ref_cast<GeneratedDirectory>(fs.root_inode())->find("net");
+      auto net = net_directory();
       return net ? Result<Ref<Inode>>(std::move(net)) : Errno::kNoEnt;
     }
     return make_proc_place_link(fs, target_, name);
@@ -113,8 +112,10 @@ class ProcDirectory final : public GeneratedDirectory {
       if (mine < offset || !shown) return true;
       return visitor.entry(name, number() + u64(at), type, base + at);
     };
-    for (const SpecialEntry& entry : kSpecialEntries)
-      if (!show(entry.name, entry.type, entry.in_task || !of_task)) return {};
+    for (const SpecialEntry& entry : kSpecialEntries) {
+      const bool there = entry.name != "net" || net_directory();
+      if (!show(entry.name, entry.type, there && (entry.in_task || !of_task))) return {};
+    }
     for (usize group = 0; group < kFileGroups; ++group)
       for (const ProcFileKind& kind : file_group(group))
         if (!show(kind.name, FileType::kRegular, kind.in_task || !of_task)) return {};
@@ -126,6 +127,10 @@ class ProcDirectory final : public GeneratedDirectory {
     auto subject = target_.resolve();
     if (!subject.ok()) return Errno::kNoEnt;
     return subject;
+  }
+  // One network for all: /proc/net itself, if it is there.
+  static Ref<Inode> net_directory() {
+    return static_ref_cast<GeneratedDirectory>(proc_file_system().root_inode())->find("net");
   }
   ProcTarget target_;
 };

@@ -29,7 +29,6 @@ constexpr OptionName kOptionNames[] = {
     {MountFlags::kNoExecute, ",noexec"},
     {MountFlags::kNoAccessTime, ",noatime"},
     {MountFlags::kNoDirectoryAccessTime, ",nodiratime"},
-    {MountFlags::kRelativeAccessTime, ",relatime"},
     {MountFlags::kNoSymlinkFollow, ",nosymfollow"},
 };
 
@@ -37,6 +36,9 @@ void show_mount_options(TextSink& out, const Mount& mount) {
   out << (mount.read_only() ? "ro" : "rw");
   for (const OptionName& option : kOptionNames)
     if (has(mount.flags(), option.flag)) out << option.name;
+  // What mount(2) does unless it is told otherwise.
+  if (!has(mount.flags(), MountFlags::kNoAccessTime | MountFlags::kStrictAccessTime))
+    out << ",relatime";
 }
 
 void show_file_system_options(TextSink& out, const Mount& mount) {
