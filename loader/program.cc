@@ -36,23 +36,6 @@ class Randomness {
   const LoadOptions& options_;
 };
 
-// Opens for execution: rights are those to execute, which need not include reading.
-struct Executable {
-  Path path;
-  FileRef file;
-};
-Result<Executable> open_executable(const vfs::Actor& actor, const Path& start,
-                                   std::string_view name) {
-  Executable executable;
-  executable.path =
-      TRY(vfs::lookup(actor, start, name, LookupFlags::kFollow | LookupFlags::kEmptyPath));
-  Inode& inode = executable.path.dentry->inode();
-  if (!inode.is_regular()) return Errno::kAcces;
-  TRY(vfs::check_access(actor.who, executable.path, vfs::kMayExecute));
-  executable.file = TRY(inode.open(executable.path, OpenFlags::kReadOnly));
-  return executable;
-}
-
 // Execution and writing exclude each other (ETXTBSY) while this lives.
 class WriteDenial final : public RefCounted {
  public:
@@ -69,6 +52,25 @@ class WriteDenial final : public RefCounted {
  private:
   Ref<Inode> inode_;
 };
+
+// Opens for execution: rights are those to execute, which need not include reading.
+struct Executable {
+  Path path;
+  FileRef file;
+  Ref<RefCounted> write_denial;
+};
+Result<Executable> open_executable(const vfs::Actor& actor, const Path& start,
+                                   std::string_view name) {
+  Executable executable;
+  executable.path =
+      TRY(vfs::lookup(actor, start, name, LookupFlags::kFollow | LookupFlags::kEmptyPath));
+  Inode& inode = executable.path.dentry->inode();
+  if (!inode.is_regular()) return Errno::kAcces;
+  TRY(vfs::check_access(actor.who, executable.path, vfs::kMayExecute));
+  executable.write_denial = TRY(WriteDenial::take(executable.path.dentry->inode_ref()));
+  executable.file = TRY(inode.open(executable.path, OpenFlags::kReadOnly));
+  return executable;
+}
 
 Result<> check_arguments(const ProgramArguments& arguments, const LoadOptions& options) {
   constexpr u64 kMost = 6 * kMiB;         // three quarters of the default stack
@@ -98,11 +100,14 @@ Result<> prepend_interpreter(ProgramArguments& arguments, const ScriptLine& line
   return {};
 }
 
-// Follows `#!` lines to the ELF file at their end. `name` becomes the last interpreter's path.
-Result<Executable> resolve_scripts(const vfs::Actor& actor, const Path& start, String& name,
+// Follows `#!` lines to the ELF file at their end. `name`, what the file at `path` is called,
+// becomes the last interpreter's path.
+Result<Executable> resolve_scripts(const vfs::Actor& actor, const Path& start,
+                                   std::string_view path, String& name,
                                    ProgramArguments& arguments) {
   for (int depth = 0; depth <= kMaxScripts; ++depth) {
-    auto executable = TRY(open_executable(actor, depth == 0 ? start : Path(), name));
+    auto executable = TRY(depth == 0 ? open_executable(actor, start, path)
+                                     : open_executable(actor, Path(), name));
     char head[kScriptHeaderSize];
     FileSource source(*executable.file);
     const usize size = TRY(source.read_at(0, std::as_writable_bytes(std::span(head))));
@@ -222,14 +227,15 @@ Result<LoadedProgram> load_program(const vfs::Actor& actor, const Path& start,
   // execve(2): an empty argv gets an empty string, so that argv[0] is always there.
   if (arguments.argv.empty()) TRY(arguments.argv.push_back(TRY(String::copy(""))));
   TRY(check_arguments(arguments, options));
-  String name = TRY(String::copy(path));
-  auto executable = TRY(resolve_scripts(actor, start, name, arguments));
+  const std::string_view shown = options.file_name.empty() ? path : options.file_name;
+  String name = TRY(String::copy(shown));
+  auto executable = TRY(resolve_scripts(actor, start, path, name, arguments));
   TRY(check_arguments(arguments, options));
 
   FileSource source(*executable.file);
   const ElfFile elf = TRY(read_elf(source));
   LoadedProgram program;
-  program.write_denial = TRY(WriteDenial::take(executable.path.dentry->inode_ref()));
+  program.write_denial = std::move(executable.write_denial);
   program.memory = TRY(AddressSpace::create());
   AddressSpace& memory = *program.memory;
   Randomness random(options);
@@ -266,14 +272,17 @@ Result<LoadedProgram> load_program(const vfs::Actor& actor, const Path& start,
        program.effective_uid != actor.who.uid || program.effective_gid != actor.who.gid},
       {A::kHardwareCapabilities2, cpu.hwcap2},
   };
-  StackContent content{path, entries, {}};
+  StackContent content{shown, entries, {}};
   if (options.random) options.random(std::as_writable_bytes(std::span(content.random)));
   const StackImage stack = TRY(build_stack(stack_top, arguments, content));
   TRY(map_stack(memory, stack_top, stack.bytes.size(), elf.executable_stack));
   TRY(write_memory(memory, stack.pointer, {stack.bytes.data(), stack.bytes.size()}));
 
   set_layout(memory, elf, placement, stack, vdso);
-  TRY(set_name(program, path));
+  if (path.empty())
+    TRY(set_name(program, TRY(vfs::path_text(executable.path))));
+  else
+    TRY(set_name(program, path));
   program.entry = placement.entry;
   program.stack = stack.pointer;
   program.executable = executable.path;

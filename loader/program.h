@@ -20,6 +20,9 @@ inline constexpr usize kMaxArgumentLength = 32 * kPageSize;
 struct LoadOptions {
   bool randomize = true;
   u64 stack_limit = 8 * kMiB;  // RLIMIT_STACK
+  // What the program is told that its file is called, when that is not the path: execveat(2) with a
+  // descriptor.
+  std::string_view file_name;
   // Random bytes; the kernel's generator.
   void (*random)(std::span<std::byte> out) = nullptr;
 };

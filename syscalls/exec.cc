@@ -56,8 +56,8 @@ u64 arguments_limit(const Process& process) {
   return quarter > kMost ? kMost : quarter < kLeast ? kLeast : quarter;
 }
 
-Result<> execute(Task& task, const Path& start, std::string_view path, UserAddr argv,
-                 UserAddr envp) {
+Result<> execute(Task& task, const Path& start, std::string_view path, std::string_view file_name,
+                 UserAddr argv, UserAddr envp) {
   ProgramArguments arguments;
   ArgumentReader reader(arguments_limit(task.process()));
   TRY(reader.read(argv, arguments.argv));
@@ -65,6 +65,7 @@ Result<> execute(Task& task, const Path& start, std::string_view path, UserAddr 
   LoadOptions options;
   options.randomize = !(task.process().personality.load() & kNoRandomize);
   options.stack_limit = task.process().soft_limit(abi::kLimitStack);
+  options.file_name = file_name;
   options.random = fill_random;
   auto program = TRY(load_program(task.actor(), start, path, arguments, options));
   return enter_program(task, std::move(program));
@@ -93,13 +94,18 @@ SysResult sys::execveat(Task& task, DirFd directory, UserString path, UserAddr a
   const std::string_view name = TRY(path.load({buffer.data(), buffer.size()}));
   if (name.empty() && !(flags.value & kEmptyPath)) return Errno::kNoEnt;
   Path start;
-  if (directory.value != kAtFdCwd && (name.empty() || name[0] != '/'))
+  String file_name;
+  if (directory.value != kAtFdCwd && (name.empty() || name[0] != '/')) {
     start = TRY(start_of(task, directory, name.empty()));
+    Text<24> prefix;
+    prefix << "/dev/fd/" << directory.value << (name.empty() ? "" : "/");
+    file_name = TRY(String::concat(prefix.view(), name));
+  }
   if (flags.value & kNoFollow) {
     const Path last = TRY(vfs::lookup(task.actor(), start, name, LookupFlags::kEmptyPath));
     if (last.dentry->inode().is_symlink()) return Errno::kLoop;
   }
-  TRY(execute(task, start, name, argv, envp));
+  TRY(execute(task, start, name, file_name, argv, envp));
   return i64{0};
 }
 
