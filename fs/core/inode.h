@@ -114,6 +114,11 @@ class Inode : public RefCounted {
   Result<> deny_writing();
   void allow_writing() { writers_.fetch_add(1); }
 
+  // A file of O_TMPFILE has no name yet and may be given its first one; what lost its last name may
+  // not (linkat(2), ENOENT).
+  bool awaits_name() const { return awaits_name_.load(Order::kRelaxed); }
+  void set_awaits_name(bool value) { awaits_name_.store(value, Order::kRelaxed); }
+
   // Notes an access as mount option relatime wants it: only when the time would else be older than
   // the last change, or than a day.
   void touch_accessed();
@@ -144,6 +149,7 @@ class Inode : public RefCounted {
   u64 number_;
   u64 special_device_ = 0;
   FileType type_;
+  Atomic<bool> awaits_name_{false};
   Atomic<u32> mode_;
   Atomic<u32> uid_, gid_;
   Atomic<u32> links_{1};

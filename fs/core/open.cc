@@ -89,6 +89,7 @@ Result<FileRef> open_unnamed(const Actor& actor, const Path& start, std::string_
   Inode& inode = directory.dentry->inode();
   Ref<Inode> fresh =
       TRY(inode.create_unnamed(mode & kPermissionMask & ~actor.fs.umask(), actor.who));
+  fresh->set_awaits_name(!has(flags, OpenFlags::kExclusive));
   Text<24> name;
   name << '#' << fresh->number();
   Ref<Dentry> dentry = TRY(Dentry::create(directory.dentry, name.view(), std::move(fresh)));

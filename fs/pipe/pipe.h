@@ -6,6 +6,7 @@
 #pragma once
 
 #include "fs/core/anonymous_file.h"
+#include "fs/core/dentry.h"
 #include "kernel/mm/frame.h"
 
 namespace narwhal {
@@ -84,8 +85,8 @@ class Pipe final : public RefCounted {
 
 class PipeFile final : public AnonymousFile {
  public:
-  // `inode` and `dentry` are those of a FIFO, null for a pipe(2).
-  PipeFile(Ref<Pipe> pipe, OpenFlags flags, Ref<Dentry> dentry = nullptr);
+  // `place` is where a FIFO was opened; a pipe(2) has none.
+  PipeFile(Ref<Pipe> pipe, OpenFlags flags, const Path& place = Path());
   ~PipeFile() override;
 
   Result<usize> read(IoBuffer& to) override { return pipe_->read(to); }
@@ -96,7 +97,7 @@ class PipeFile final : public AnonymousFile {
   Result<> stat(abi::Stat& out) override;
   Result<i64> ioctl(u32 command, UserAddr argument) override;
   Result<String> link_text() const override;
-  Dentry* dentry() const override { return dentry_.get(); }
+  const Path* path() const override { return place_ ? &place_ : nullptr; }
   // Another end of the same pipe.
   Result<FileRef> reopen(OpenFlags flags) override;
   Kind kind() const override { return Kind::kPipe; }
@@ -105,8 +106,11 @@ class PipeFile final : public AnonymousFile {
 
  private:
   Ref<Pipe> pipe_;
-  Ref<Dentry> dentry_;
+  const Path place_;
   u32 peer_generation_ = 0;
 };
+
+// From now on, FIFOs can be opened: the pipe behind one is kept with its inode.
+void register_fifos();
 
 }  // namespace narwhal

@@ -1,14 +1,16 @@
-#include "fs/core/dentry.h"
+#include "fs/core/notify.h"
+#include "fs/core/special_file.h"
+#include "fs/core/vfs.h"
 #include "fs/pipe/pipe.h"
 #include "kernel/abi/ioctl.h"
 #include "kernel/base/format.h"
 
 namespace narwhal {
 
-PipeFile::PipeFile(Ref<Pipe> pipe, OpenFlags flags, Ref<Dentry> dentry)
+PipeFile::PipeFile(Ref<Pipe> pipe, OpenFlags flags, const Path& place)
     : AnonymousFile(flags, "pipe", u32(FileType::kFifo) | 0600),
       pipe_(std::move(pipe)),
-      dentry_(std::move(dentry)) {
+      place_(place) {
   peer_generation_ =
       narwhal::readable(flags) ? pipe_->writer_generation() : pipe_->reader_generation();
   pipe_->opened(narwhal::readable(flags), narwhal::writable(flags));
@@ -16,16 +18,18 @@ PipeFile::PipeFile(Ref<Pipe> pipe, OpenFlags flags, Ref<Dentry> dentry)
 
 PipeFile::~PipeFile() {
   pipe_->closed(readable(), writable());
+  if (place_)
+    notify::about_dentry(*place_.dentry, writable() ? notify::kCloseWrite : notify::kCloseNoWrite);
+}
+
+Result<FileRef> PipeFile::reopen(OpenFlags flags) {
+  return FileRef(TRY(make_ref<PipeFile>(pipe_, flags, place_)));
 }
 
 // fifo(7): opening one side waits for the other; O_RDWR never waits, a non-blocking writer is
 // refused.
-Result<FileRef> PipeFile::reopen(OpenFlags flags) {
-  return FileRef(TRY(make_ref<PipeFile>(pipe_, flags, dentry_)));
-}
-
 Result<> PipeFile::finish_open() {
-  if (!dentry_) return {};  // only a FIFO's opening waits for the other side
+  if (!place_) return {};  // only a FIFO's opening waits for the other side
   if (readable() && writable()) return {};
   if (readable()) {
     if (nonblocking() || pipe_->has_writers() || pipe_->writer_generation() != peer_generation_)
@@ -37,7 +41,7 @@ Result<> PipeFile::finish_open() {
 }
 
 Result<> PipeFile::stat(abi::Stat& out) {
-  if (dentry_) return dentry_->inode().stat(out);
+  if (place_) return place_.dentry->inode().stat(out);
   TRY(AnonymousFile::stat(out));
   out.inode = pipe_->inode_number();
   return {};
@@ -50,9 +54,25 @@ Result<i64> PipeFile::ioctl(u32 command, UserAddr argument) {
 }
 
 Result<String> PipeFile::link_text() const {
+  if (place_) return vfs::path_text(place_);
   Text<40> text;
   text << "pipe:[" << pipe_->inode_number() << ']';
   return String::copy(text.view());
+}
+
+namespace {
+
+Result<FileRef> open_fifo_end(const Path& place, OpenFlags flags) {
+  Inode& inode = place.dentry->inode();
+  Ref<RefCounted> pipe = inode_attachment(inode);
+  if (!pipe) pipe = TRY(attach_if_none(inode, TRY(Pipe::create())));
+  return FileRef(TRY(make_ref<PipeFile>(static_ref_cast<Pipe>(std::move(pipe)), flags, place)));
+}
+
+}  // namespace
+
+void register_fifos() {
+  set_fifo_opener(open_fifo_end);
 }
 
 }  // namespace narwhal

@@ -53,6 +53,7 @@ void apply(const BootSettings& settings) {
 // What files, sockets and mount(2) find by name or number.
 Result<> make_parts_known() {
   register_tmpfs();
+  register_fifos();
   dev_init();
   tty_init();
   process_terminals_init();

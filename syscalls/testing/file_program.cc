@@ -4,6 +4,7 @@
 
 #include <ostream>
 
+#include "fs/pipe/pipe.h"
 #include "fs/tmpfs/tmpfs.h"
 
 namespace narwhal::testing {
@@ -60,6 +61,7 @@ std::string get_bytes(UserAddr at, usize size) {
 void FileProgram::SetUpTestSuite() {
   if (vfs::root_path()) return;
   register_tmpfs();
+  register_fifos();
   TmpFs::Options options;
   options.mode = 0755;
   ASSERT_TRUE(vfs::mount_root(TmpFs::create(options).take()).ok());
