@@ -34,6 +34,7 @@ class TcpSocket final : public InetSocket {
   struct Endpoint final : net::TcpEndpoint {
     Endpoint(TcpSocket& s, IpVersion version) : TcpEndpoint(version), socket(s) {}
     void told(Event event) override { socket.told(event); }
+    u64 inode_number() const override { return socket.inode_number(); }
     net::TcpEndpoint* new_child() override { return socket.new_child(); }
     void drop_child() override { socket.drop_child(); }
     TcpSocket& socket;

@@ -20,6 +20,7 @@ class UdpSocket final : public DatagramSocket {
   struct Endpoint final : net::UdpEndpoint {
     Endpoint(UdpSocket& s, IpVersion version) : UdpEndpoint(version), socket(s) {}
     void told(Event event) override { socket.told(event); }
+    u64 inode_number() const override { return socket.inode_number(); }
     UdpSocket& socket;
   };
 

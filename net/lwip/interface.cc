@@ -25,8 +25,7 @@ void on_change(netif*) {
 // To one of our own addresses, the packet stays here, whatever route led to this interface. What
 // goes to many also comes to us: multicast if the sender wants so, broadcast always.
 err_t output4(netif* interface, pbuf* packet, const ip4_addr_t* destination) {
-  if (ip4_addr_cmp(destination, netif_ip4_addr(interface)))
-    return loopback_send(interface, packet);
+  if (ip4_addr_cmp(destination, netif_ip4_addr(interface))) return loopback_send(interface, packet);
   if ((packet->flags & PBUF_FLAG_MCASTLOOP) || ip4_addr_isbroadcast(destination, interface))
     loopback_send(interface, packet);
   return etharp_output(interface, packet, destination);

@@ -21,8 +21,27 @@ constexpr u64 kCorkLimitNs = 200 * kNanosPerMilli;
 // As Linux: three unanswered requests for a neighbour's address, a second apart.
 constexpr u8 kUnresolvedTries = 2;
 
-TcpState to_state(tcp_state state) {
-  switch (state) {
+// A port for a connection to `remote` that no other connection to it has.
+u16 choose_port(const tcp_pcb& pcb) {
+  const u16 start = PortTable::random_start();
+  u16 port = start;
+  do {
+    if (tcp_ports.free_for_connections(port) &&
+        !find_connection(pcb.local_ip, port, pcb.remote_ip, pcb.remote_port))
+      return port;
+    port = port == PortTable::kLastEphemeral ? PortTable::kFirstEphemeral : u16(port + 1);
+  } while (port != start);
+  return 0;
+}
+
+void free_unused(tcp_pcb* pcb) {
+  tcp_close(pcb);  // in state CLOSED: frees it
+}
+
+}  // namespace
+
+TcpState tcp_state_of(const tcp_pcb* pcb) {
+  switch (pcb->state) {
     case CLOSED:
       return TcpState::kClose;
     case LISTEN:
@@ -48,25 +67,6 @@ TcpState to_state(tcp_state state) {
   }
   return TcpState::kClose;
 }
-
-// A port for a connection to `remote` that no other connection to it has.
-u16 choose_port(const tcp_pcb& pcb) {
-  const u16 start = PortTable::random_start();
-  u16 port = start;
-  do {
-    if (tcp_ports.free_for_connections(port) &&
-        !find_connection(pcb.local_ip, port, pcb.remote_ip, pcb.remote_port))
-      return port;
-    port = port == PortTable::kLastEphemeral ? PortTable::kFirstEphemeral : u16(port + 1);
-  } while (port != start);
-  return 0;
-}
-
-void free_unused(tcp_pcb* pcb) {
-  tcp_close(pcb);  // in state CLOSED: frees it
-}
-
-}  // namespace
 
 TcpEndpoint::TcpEndpoint(IpVersion version)
     : version_(version), receive_limit_(kFirstReceiveLimit), send_limit_(kFirstSendLimit) {
@@ -96,7 +96,7 @@ IpEndpoint TcpEndpoint::remote() const {
 
 TcpState TcpEndpoint::state() const {
   if (listener_) return TcpState::kListen;
-  return pcb_ ? to_state(pcb_->state) : state_without_pcb_;
+  return pcb_ ? tcp_state_of(pcb_) : state_without_pcb_;
 }
 
 // --- connecting

@@ -37,6 +37,8 @@ enum class TcpState : u8 {
   kClosing = 11,
 };
 
+TcpState tcp_state_of(const tcp_pcb* pcb);
+
 struct TcpKeepalive {
   bool enabled = false;
   u32 idle_seconds = 7200;
@@ -71,6 +73,8 @@ class TcpEndpoint : NonCopyable {
   // The claim on the local port; its flags may be changed while it stands.
   PortBinding& binding() { return binding_; }
   IpVersion version() const { return version_; }
+  // Of the socket, for who lists connections.
+  virtual u64 inode_number() const { return 0; }
   IpEndpoint local() const;
   IpEndpoint remote() const;
 

@@ -18,6 +18,9 @@ class UdpEndpoint : public DatagramEndpoint {
   Result<> bind(const IpEndpoint& local);
   bool bound() const { return binding_.port != nullptr; }
   PortBinding& binding() { return binding_; }
+  IpVersion version() const { return version_; }
+  // Of the socket, for who lists endpoints.
+  virtual u64 inode_number() const { return 0; }
   IpEndpoint local() const;
   IpEndpoint remote() const { return remote_; }
   bool connected() const { return connected_; }
