@@ -1,10 +1,12 @@
 #include "kernel/init/network.h"
 
 #include "fs/core/io_buffer.h"
+#include "fs/proc/proc.h"
 #include "kernel/init/devices.h"
 #include "kernel/init/root.h"
 #include "kernel/uts/uts.h"
 #include "net/inet/inet.h"
+#include "net/inet/proc_net.h"
 #include "net/lwip/core.h"
 #include "net/lwip/interface.h"
 
@@ -120,6 +122,23 @@ void write_resolver_settings() {
     LOG_WARN("/etc/resolv.conf could not be written: " << written.error());
 }
 
+struct ProcFile {
+  std::string_view name;
+  ShowFunction show;
+};
+constexpr ProcFile kProcFiles[] = {
+    {"tcp", inet::show_tcp},
+    {"tcp6", inet::show_tcp6},
+    {"udp", inet::show_udp},
+    {"udp6", inet::show_udp6},
+    {"raw", inet::show_raw},
+    {"raw6", inet::show_raw6},
+    {"dev", inet::show_devices},
+    {"route", inet::show_routes},
+    {"if_inet6", inet::show_ipv6_addresses},
+    {"sockstat", inet::show_socket_counts},
+};
+
 }  // namespace
 
 void start_network(const BootSettings& settings) {
@@ -128,6 +147,9 @@ void start_network(const BootSettings& settings) {
     return;
   }
   inet::register_families();
+  for (const ProcFile& file : kProcFiles)
+    if (auto added = proc_add_text("net", file.name, file.show); !added.ok())
+      LOG_ERROR("/proc/net/" << file.name << ": " << added.error());
   if (auto started = net::start_network_thread(); !started.ok())
     LOG_ERROR("the network's thread could not be started: " << started.error());
   if (settings.net == "none") return;

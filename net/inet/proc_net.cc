@@ -66,13 +66,18 @@ Result<> put_tcp(TextSink& out, IpVersion version) {
                  &table);
   return {};
 }
-Result<> put_udp(TextSink& out, IpVersion version) {
+using VisitAll = void (*)(net::ConnectionVisitor visit, void* argument);
+Result<> put_datagrams(TextSink& out, IpVersion version, VisitAll visit_all) {
   Table table{out, version};
-  net::visit_udp([](const net::ConnectionInfo& info,
-                    void* data) { put_row(info, *static_cast<Table*>(data), false); },
-                 &table);
+  visit_all([](const net::ConnectionInfo& info,
+               void* data) { put_row(info, *static_cast<Table*>(data), false); },
+            &table);
   return {};
 }
+
+constexpr std::string_view kDatagramTitle6 =
+    "  sl  local_address                         remote_address                        st tx_queue "
+    "rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
 
 void put_right(TextSink& out, std::string_view text, usize width) {
   for (usize i = text.size(); i < width; ++i) out << ' ';
@@ -115,12 +120,20 @@ Result<> show_tcp6(TextSink& out) {
 Result<> show_udp(TextSink& out) {
   out << "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
          "timeout inode ref pointer drops             \n";
-  return put_udp(out, IpVersion::k4);
+  return put_datagrams(out, IpVersion::k4, net::visit_udp);
 }
 Result<> show_udp6(TextSink& out) {
-  out << "  sl  local_address                         remote_address                        st "
-         "tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
-  return put_udp(out, IpVersion::k6);
+  out << kDatagramTitle6;
+  return put_datagrams(out, IpVersion::k6, net::visit_udp);
+}
+Result<> show_raw(TextSink& out) {
+  out << "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
+         "timeout inode ref pointer drops\n";
+  return put_datagrams(out, IpVersion::k4, net::visit_raw);
+}
+Result<> show_raw6(TextSink& out) {
+  out << kDatagramTitle6;
+  return put_datagrams(out, IpVersion::k6, net::visit_raw);
 }
 
 Result<> show_devices(TextSink& out) {

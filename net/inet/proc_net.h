@@ -11,6 +11,8 @@ Result<> show_tcp(TextSink& out);
 Result<> show_tcp6(TextSink& out);
 Result<> show_udp(TextSink& out);
 Result<> show_udp6(TextSink& out);
+Result<> show_raw(TextSink& out);
+Result<> show_raw6(TextSink& out);
 Result<> show_devices(TextSink& out);         // dev
 Result<> show_routes(TextSink& out);          // route
 Result<> show_ipv6_addresses(TextSink& out);  // if_inet6

@@ -24,6 +24,7 @@ class RawSocket final : public DatagramSocket {
     Endpoint(RawSocket& s, IpVersion version, u8 protocol)
         : RawEndpoint(version, protocol), socket(s) {}
     void told(Event event) override { socket.told(event); }
+    u64 inode_number() const override { return socket.inode_number(); }
     bool wants(u8 icmp_type) const override {
       return !(socket.filter_[icmp_type / 32] >> icmp_type % 32 & 1);
     }

@@ -3,6 +3,7 @@
 #include "lwip/tcp.h"
 #include "net/lwip/core_lwip.h"
 #include "net/lwip/packet_memory.h"
+#include "net/lwip/raw_endpoint.h"
 #include "net/lwip/tcp_index.h"
 #include "net/lwip/udp_endpoint.h"
 
@@ -91,6 +92,21 @@ void visit_udp(ConnectionVisitor visit, void* argument) {
         wanted.visit(info, wanted.argument);
       },
       &wrapped);
+}
+
+void visit_raw(ConnectionVisitor visit, void* argument) {
+  CoreGuard guard(core_lock);
+  for (RawEndpoint* endpoint = RawEndpoint::first(); endpoint; endpoint = endpoint->next()) {
+    ConnectionInfo info{};
+    info.local = {endpoint->local(), endpoint->protocol()};
+    info.remote = {endpoint->remote(), 0};
+    info.version = info.local.address.version;
+    info.state = info.remote.address.is_any() ? TcpState::kClose : TcpState::kEstablished;
+    info.receive_queue = endpoint->queued_bytes();
+    info.inode = endpoint->inode_number();
+    info.dropped = endpoint->dropped();
+    visit(info, argument);
+  }
 }
 
 ConnectionCounts count_connections() {

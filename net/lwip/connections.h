@@ -18,9 +18,11 @@ struct ConnectionInfo {
 };
 using ConnectionVisitor = void (*)(const ConnectionInfo& info, void* argument);
 
-// Called with the core lock held by the function itself.
+// Each takes the core lock, and calls back with it held.
 void visit_tcp(ConnectionVisitor visit, void* argument);
 void visit_udp(ConnectionVisitor visit, void* argument);
+// Ports are protocol numbers.
+void visit_raw(ConnectionVisitor visit, void* argument);
 
 struct ConnectionCounts {
   usize tcp_in_use = 0;  // with a program, TIME-WAIT left out

@@ -22,6 +22,8 @@ class RawEndpoint : public DatagramEndpoint {
   const IpAddress& remote() const { return remote_; }
   void set_device(u32 index);
   u8 protocol() const { return protocol_; }
+  // Of the socket, for who lists endpoints.
+  virtual u64 inode_number() const { return 0; }
 
   // IPv4: `header_included` means that the data begins with the IP header. IPv6: `checksum_at` is
   // where the transport's checksum goes, or negative. EMSGSIZE, ENETUNREACH, EACCES, EINVAL,
