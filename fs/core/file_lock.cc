@@ -166,7 +166,10 @@ Result<> FileLockList::apply(const Request& request, bool will_wait) {
         spare->start = request.last + 1;
         spare->last = lock->last;
         lock->last = request.start - 1;
-        locks_.insert_before(*lock, *spare.release());
+        if (next)
+          locks_.insert_before(*next, *spare.release());
+        else
+          locks_.push_back(*spare.release());
       } else if (keeps_left) {
         lock->last = request.start - 1;
       } else if (keeps_right) {
