@@ -17,6 +17,11 @@ class ParsingTest(unittest.TestCase):
         self.assertEqual(bench.parse_times("times in ms: program -1.0, output -1.0, end 3.0")["output"], -1)
         self.assertIsNone(bench.parse_times("nothing"))
 
+    def test_complaints(self):
+        text = "narwhal: root: 1 KiB\nnarwhal: times in ms: program -1\nnarwhal: the kernel panicked: x\nadvice\n"
+        self.assertEqual(bench.first_complaint(text), "narwhal: the kernel panicked: x")
+        self.assertEqual(bench.first_complaint(""), "no message")
+
     def test_redis(self):
         text = "SET: rps=0.0\rSET: 5123.4 requests per second, p50=9.1 msec\n\nGET: 6000.00 requests per second\n"
         self.assertEqual(bench.parse_redis(text), {"SET": 5123.4, "GET": 6000.0})
