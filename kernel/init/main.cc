@@ -1,6 +1,7 @@
 // From a machine that works to a program that runs. This is the only place that knows every part of
 // the kernel; docs/architecture.md draws it.
 #include "fs/dev/dev.h"
+#include "fs/pipe/pipe.h"
 #include "fs/proc/proc.h"
 #include "fs/sys/sys.h"
 #include "fs/tmpfs/tmpfs.h"
