@@ -35,7 +35,7 @@ Result<> UnixSocket::set_option(int level, int name, std::span<const std::byte> 
   const i32 number = TRY(option_int(value));
   switch (name) {
     case abi::kSoPeekOffset:
-      return Errno::kOpNotSupp;
+      return number < 0 ? Result<>() : Result<>(Errno::kOpNotSupp);
     case abi::kSoPassCredentials:
       endpoint_->set_pass_credentials(number != 0);
       return {};
@@ -55,7 +55,7 @@ Result<usize> UnixSocket::get_option(int level, int name, std::span<std::byte> o
   if (level != abi::kSolSocket) return Errno::kOpNotSupp;
   switch (name) {
     case abi::kSoPeekOffset:
-      return Errno::kOpNotSupp;
+      return put_option(out, -1);  // off
     case abi::kSoError:
       return put_option(out, i32(endpoint_->take_error()));
     case abi::kSoAcceptConnections:
