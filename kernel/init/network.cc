@@ -9,6 +9,7 @@
 #include "net/inet/proc_net.h"
 #include "net/lwip/core.h"
 #include "net/lwip/interface.h"
+#include "net/netlink/netlink.h"
 
 namespace narwhal {
 namespace {
@@ -147,6 +148,7 @@ void start_network(const BootSettings& settings) {
     return;
   }
   inet::register_families();
+  netlink::register_family({net::list_interfaces});
   for (const ProcFile& file : kProcFiles)
     if (auto added = proc_add_text("net", file.name, file.show); !added.ok())
       LOG_ERROR("/proc/net/" << file.name << ": " << added.error());
