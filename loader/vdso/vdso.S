@@ -127,8 +127,9 @@ clock_gettime:
     movl SHIFT, %ecx
     shrdq %cl, %rdx, %rax
     addq BASE_NS, %rax
-    testl $0xfffffffa, %edi         # 0 and 5 are wall-clock time
-    jnz 2f
+    movl $0x21, %ecx                # realtime and its coarse one are wall-clock time
+    btl %edi, %ecx
+    jnc 2f
     addq WALL_OFFSET, %rax
 2:  cmpl SEQUENCE, %r9d
     jne 1b
