@@ -2,7 +2,6 @@
 // the kernel; docs/architecture.md draws it.
 #include "fs/dev/dev.h"
 #include "fs/pipe/pipe.h"
-#include "fs/pipe/pipe.h"
 #include "fs/proc/proc.h"
 #include "fs/sys/sys.h"
 #include "fs/tmpfs/tmpfs.h"
