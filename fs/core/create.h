@@ -12,7 +12,7 @@ class NewName {
  public:
   explicit NewName(std::string_view name) : size_(u8(name.size())) {
     ASSERT(name.size() <= kMaxName);
-    std::memcpy(text_, name.data(), name.size());
+    if (size_ != 0) std::memcpy(text_, name.data(), size_);
   }
   std::string_view view() const { return {text_, size_}; }
 

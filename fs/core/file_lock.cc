@@ -71,13 +71,14 @@ void FileLockList::stop_waiting(const void* owner) {
 
 FileLock* FileLockList::conflict(const Request& request) {
   if (request.type == Request::Type::kUnlock) return nullptr;
+  FileLock* first = nullptr;
   for (FileLock& lock : locks_) {
     if (same_holder(lock, request)) continue;
     if ((lock.kind == FileLock::Kind::kWhole) != (request.kind == FileLock::Kind::kWhole)) continue;
     if (!lock.exclusive && request.type == Request::Type::kShared) continue;
-    if (overlap(lock, request)) return &lock;
+    if (overlap(lock, request) && (!first || lock.start < first->start)) first = &lock;
   }
-  return nullptr;
+  return first;
 }
 
 bool FileLockList::find_conflict(const Request& request, Holder& out) {
@@ -166,10 +167,7 @@ Result<> FileLockList::apply(const Request& request, bool will_wait) {
         spare->start = request.last + 1;
         spare->last = lock->last;
         lock->last = request.start - 1;
-        if (next)
-          locks_.insert_before(*next, *spare.release());
-        else
-          locks_.push_back(*spare.release());
+        locks_.push_back(*spare.release());
       } else if (keeps_left) {
         lock->last = request.start - 1;
       } else if (keeps_right) {
@@ -188,13 +186,7 @@ Result<> FileLockList::apply(const Request& request, bool will_wait) {
     fresh->exclusive = exclusive;
     fresh->start = start;
     fresh->last = last;
-    // In order of their starts, so that F_GETLK tells of the first one in the way.
-    FileLock* behind = locks_.front();
-    while (behind && behind->start < start) behind = locks_.next(*behind);
-    if (behind)
-      locks_.insert_before(*behind, *fresh.release());
-    else
-      locks_.push_back(*fresh.release());
+    locks_.push_back(*fresh.release());
   }
   if (changed) queue_.wake_all();
   return {};

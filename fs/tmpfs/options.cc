@@ -44,10 +44,10 @@ Result<> parse_option(std::string_view key, std::string_view value, TmpFs::Optio
     if (value.ends_with('%')) {
       if (!parse_number(value.substr(0, value.size() - 1), 10, false, number)) return Errno::kInval;
       options.max_pages = memory_statistics().total_frames * number / 100;
-      return {};
+    } else {
+      if (!parse_number(value, 10, true, number)) return Errno::kInval;
+      options.max_pages = div_round_up(number, kPageSize);
     }
-    if (!parse_number(value, 10, true, number)) return Errno::kInval;
-    options.max_pages = div_round_up(number, kPageSize);
   } else if (key == "nr_blocks") {
     if (!parse_number(value, 10, true, number)) return Errno::kInval;
     options.max_pages = number;
