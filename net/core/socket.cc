@@ -2,6 +2,7 @@
 
 #include "kernel/abi/socket.h"
 #include "kernel/base/format.h"
+#include "net/core/socket_families.h"
 
 namespace narwhal {
 namespace {
@@ -33,6 +34,10 @@ Result<> Socket::stat(abi::Stat& out) {
   out.gid = owner_gid_;
   out.block_size = kPageSize;
   return {};
+}
+
+Result<i64> Socket::ioctl(u32 command, UserAddr argument) {
+  return answer_interface_ioctl(command, argument);
 }
 
 Result<String> Socket::link_text() const {

@@ -54,6 +54,8 @@ class Socket : public File {
   Result<usize> write(IoBuffer& from) override;
   Result<> stat(abi::Stat& out) override;
   Result<String> link_text() const override;
+  // netdevice(7): sockets of every family answer questions about interfaces.
+  Result<i64> ioctl(u32 command, UserAddr argument) override;
   u64 inode_number() const { return inode_number_; }
   // Who made it, as fstat(2) shows it. Set before anybody else knows the socket.
   void set_owner(u32 uid, u32 gid) {

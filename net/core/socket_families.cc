@@ -12,12 +12,22 @@ struct Family {
 };
 // Written while one thread runs, read ever after.
 constinit Family families[abi::kAfEnd] = {};
+constinit InterfaceIoctl interface_handler = nullptr;
 
 }  // namespace
 
 void register_socket_family(int family, SocketCreator create, SocketJoiner join) {
   ASSERT(family > 0 && family < abi::kAfEnd);
   families[family] = {create, join};
+}
+
+void set_interface_ioctl(InterfaceIoctl handler) {
+  interface_handler = handler;
+}
+
+Result<i64> answer_interface_ioctl(u32 command, UserAddr argument) {
+  if (!interface_handler) return Errno::kNotTty;
+  return interface_handler(command, argument);
 }
 
 Result<Ref<Socket>> create_socket(int family, int type, int protocol, OpenFlags flags) {

@@ -18,4 +18,10 @@ Result<Ref<Socket>> create_socket(int family, int type, int protocol, OpenFlags 
 // socketpair(2): EOPNOTSUPP for families without pairs.
 Result<> join_sockets(Socket& first, Socket& second);
 
+// ioctl(2) commands about network interfaces (netdevice(7)), which every socket takes. Whoever has
+// the interfaces answers them; ENOTTY for what is no such command.
+using InterfaceIoctl = Result<i64> (*)(u32 command, UserAddr argument);
+void set_interface_ioctl(InterfaceIoctl handler);
+Result<i64> answer_interface_ioctl(u32 command, UserAddr argument);
+
 }  // namespace narwhal

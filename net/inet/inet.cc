@@ -34,6 +34,7 @@ Result<Ref<Socket>> create_inet_socket(int family, int type, int protocol, OpenF
 }
 
 void register_families() {
+  set_interface_ioctl(interface_ioctl);
   register_socket_family(abi::kAfInet, [](int type, int protocol, OpenFlags flags) {
     return create_inet_socket(abi::kAfInet, type, protocol, flags);
   });

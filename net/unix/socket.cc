@@ -102,7 +102,7 @@ Result<i64> UnixSocket::ioctl(u32 command, UserAddr argument) {
     TRY(store_user(argument, i32(endpoint_->bytes_unread_by_peer())));
     return i64{0};
   }
-  return Errno::kNotTty;
+  return Socket::ioctl(command, argument);
 }
 
 namespace {

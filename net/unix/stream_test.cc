@@ -295,6 +295,18 @@ TEST_F(UnixStream, Options) {
   EXPECT_EQ(option(*listener("@x"), abi::kSoAcceptConnections), 1);
 }
 
+TEST_F(UnixStream, AnySocketAnswersQuestionsAboutInterfaces) {
+  auto socket = stream();
+  EXPECT_EQ(socket->ioctl(0x8933, UserAddr()).error(), Errno::kNotTty);
+  set_interface_ioctl([](u32 command, UserAddr) -> Result<i64> {
+    if (command != 0x8933) return Errno::kNotTty;
+    return i64{5};
+  });
+  EXPECT_EQ(socket->ioctl(0x8933, UserAddr()).value(), 5);
+  EXPECT_EQ(socket->ioctl(0x1234, UserAddr()).error(), Errno::kNotTty);
+  set_interface_ioctl(nullptr);
+}
+
 TEST(UnixFamily, KnowsItsTypesAndProtocols) {
   const auto error = [](int type, int protocol) {
     return create_socket(abi::kAfUnix, type, protocol, OpenFlags::kReadWrite).error();
