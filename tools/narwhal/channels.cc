@@ -125,6 +125,8 @@ void InputPump::step(const std::vector<pollfd>& polled) {
 void InputPump::read_some() {
   const ssize_t got =
       buffer_.fill([&](char* bytes, size_t size) { return read(from_, bytes, size); });
+  constexpr char kInterrupt = 'C' - '@';
+  if (buffer_.view().find(kInterrupt) != std::string_view::npos) saw_interrupt_ = true;
   if (got > 0 || would_wait(got)) return;
   at_end_ = true;
   // Not close: QEMU takes the closing of both directions as a hang-up, and drops what it has not

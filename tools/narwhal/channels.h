@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tools/base/unique_fd.h"
@@ -84,6 +85,9 @@ class InputPump {
   void wait_for(std::vector<pollfd>& polled);
   void step(const std::vector<pollfd>& polled);
 
+  // Did a terminal's Ctrl-C pass since the last call?
+  bool take_interrupt() { return std::exchange(saw_interrupt_, false); }
+
   // Milliseconds after which to call wait_for() again although nothing came; -1: no need.
   int retry_time() const { return is_background_ ? kRetryTime : -1; }
 
@@ -97,6 +101,7 @@ class InputPump {
   int from_;
   UniqueFd to_;
   bool at_end_ = false;
+  bool saw_interrupt_ = false;
   bool is_background_ = false;  // our terminal's keys are meant for another program now
   PendingBytes buffer_;
   size_t from_slot_ = 0;

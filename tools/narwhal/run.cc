@@ -159,7 +159,7 @@ class Run {
 
   int start() {
     const long long begin = now_in_microseconds();
-    progress_.show(fmt::format("packing {}", options_.program));
+    progress_.show(fmt::format("packing {}", base_name(options_.program)));
     prepare();
     progress_.clear();
     if (!options_.dry_run) say_about_volumes(options_);
@@ -245,7 +245,7 @@ class Run {
 
   Outcome execute(bool is_trial) {
     complete_machine();
-    progress_.show(fmt::format("starting {}", options_.program));
+    progress_.show(fmt::format("starting {}", base_name(options_.program)));
     SignalQueue signals;
     SocketPair in = make_socket_pair();
     SocketPair out = make_socket_pair();
@@ -268,6 +268,7 @@ class Run {
     SessionSettings settings;
     settings.show_kernel_log = !options_.kernel_log.empty();
     settings.waits_for_debugger = options_.waits_for_debugger;
+    settings.has_terminal = kind_of_stream(STDIN_FILENO) == "tty" && !is_linux();
     settings.is_trial = is_trial && !options_.waits_for_debugger;
     settings.on_first_sign = [this, &vm] {
       lengthen_backlogs(vm.pid(), options_.ports);

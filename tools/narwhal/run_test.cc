@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -176,6 +177,60 @@ TEST_F(RunTest, TwoInterruptsSwitchADeafGuestOff) {
   const Result result = child.finish();
   EXPECT_EQ(result.status, 130);
   EXPECT_NE(result.errors.find("did not react"), std::string::npos) << result.errors;
+}
+
+// On a terminal: starts, waits for "ready", types, and returns what the terminal showed and the
+// status.
+std::pair<std::string, int> run_on_terminal(const std::vector<std::string>& words,
+                                            const std::vector<std::string>& keys) {
+  int master = -1;
+  std::vector<char*> argv;
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  const pid_t pid = forkpty(&master, nullptr, nullptr, nullptr);
+  if (pid == 0) {
+    execv(argv[0], argv.data());
+    _exit(99);
+  }
+  std::string shown;
+  bool typed = false;
+  char bytes[4096];
+  ssize_t got;
+  while ((got = read(master, bytes, sizeof bytes)) > 0) {
+    shown.append(bytes, static_cast<size_t>(got));
+    if (typed || shown.find("ready") == std::string::npos) continue;
+    typed = true;
+    for (const std::string& key : keys) {
+      write_all(master, key);
+      usleep(100000);
+    }
+  }
+  close(master);
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return {shown, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)};
+}
+
+TEST_F(RunTest, KeysReachTheGuestsTerminalAsTheyAre) {
+  // No echo, no line editing, no signal here: all of that is the guest's.
+  const auto [shown, status] = run_on_terminal(words({}, {"keys"}), {"xxx", "\x03"});
+  EXPECT_EQ(status, 3);
+  EXPECT_EQ(shown.find('x', shown.find("ready")), std::string::npos) << shown;
+  EXPECT_EQ(run_on_terminal(words({}, {"keys"}), {"\r"}).second, '\r');
+}
+
+TEST_F(RunTest, ProgressIsShownAndErased) {
+  const std::string shown = run_on_terminal(words({}, {"keys"}), {"q"}).first;
+  const size_t progress = shown.find("narwhal: starting ");
+  const size_t erased = shown.find("\r\x1b[K", progress + 1);
+  EXPECT_NE(progress, std::string::npos) << shown;
+  EXPECT_LT(erased, shown.find("ready")) << shown;
+}
+
+TEST_F(RunTest, TwoInterruptKeysSwitchADeafGuestOff) {
+  const auto [shown, status] = run_on_terminal(words({}, {"deaf"}), {"\x03", "\x03"});
+  EXPECT_EQ(status, 130);
+  EXPECT_NE(shown.find("did not react"), std::string::npos) << shown;
 }
 
 TEST_F(RunTest, OneSignalEndsAMachineThatDoesNotStart) {

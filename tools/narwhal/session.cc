@@ -44,6 +44,7 @@ SignalQueue::SignalQueue() {
   }
   sigaddset(&wanted, SIGWINCH);
   sigaddset(&wanted, SIGCHLD);
+  sigaddset(&wanted, SIGCONT);
   signal(SIGCHLD, SIG_DFL);  // ignored, it would take the child's status with it
   // A reader of our output that goes away is noticed by write's error.
   sigaddset(&wanted, SIGPIPE);
@@ -66,6 +67,7 @@ Session::Session(SessionSettings settings, SessionChannels channels, VmProcess& 
     : settings_(std::move(settings)),
       vm_(vm),
       signals_(signals),
+      terminal_(STDIN_FILENO),
       input_(STDIN_FILENO, std::move(channels.stdin_fd)),
       output_(std::move(channels.stdout_fd), STDOUT_FILENO),
       errors_(std::move(channels.stderr_fd), STDERR_FILENO),
@@ -81,6 +83,7 @@ Outcome Session::run() {
   while (!is_over()) {
     polled.clear();
     polled.push_back({signals_.fd(), POLLIN, 0});
+    if (outcome_.started && settings_.has_terminal) terminal_.enter();
     if (outcome_.started || !settings_.is_trial) input_.wait_for(polled);
     output_.wait_for(polled);
     errors_.wait_for(polled);
@@ -98,6 +101,8 @@ Outcome Session::run() {
       if (outcome_.qemu_errors.size() < kMostQemuErrors) outcome_.qemu_errors += line + "\n";
     }
     input_.step(polled);
+    // The guest's terminal makes signals of these, if it is alive.
+    if (input_.take_interrupt() && terminal_.is_raw()) handle_interrupt(SIGINT);
     for (OutputPump* const pump : {&output_, &errors_}) {
       if (pump->step(polled)) {
         if (outcome_.time_to_output < 0) outcome_.time_to_output = milliseconds_since_start();
@@ -112,6 +117,7 @@ Outcome Session::run() {
       vm_.kill();
     }
   }
+  terminal_.leave();
   first_sign();
   outcome_.time_to_end = milliseconds_since_start();
   outcome_.qemu_status = vm_.poll_ended().value_or(0);
@@ -141,6 +147,7 @@ double Session::milliseconds_since_start() const {
 void Session::handle_signal(int signal) {
   if (signal == SIGCHLD || signal == SIGPIPE) return;  // is_over() and the pumps look
   if (signal == SIGWINCH) return send_window_size();
+  if (signal == SIGCONT) return terminal_.forget();
   if (signal == SIGINT || signal == SIGTERM) handle_interrupt(signal);
   control_.send(fmt::format("signal {}", signal));
 }
@@ -181,7 +188,7 @@ void Session::handle_kernel_line(const std::string& line) {
   outcome_.kernel_log.push_back(line);
   if (!settings_.show_kernel_log) return;
   first_sign();
-  write_all(STDERR_FILENO, line + "\n");
+  write_all(STDERR_FILENO, line + (terminal_.is_raw() ? "\r\n" : "\n"));
 }
 
 void Session::send_window_size() {

@@ -6,6 +6,7 @@
 
 #include "tools/narwhal/channels.h"
 #include "tools/narwhal/outcome.h"
+#include "tools/narwhal/raw_terminal.h"
 #include "tools/narwhal/vm_process.h"
 
 namespace narwhal::tools {
@@ -34,6 +35,8 @@ struct SessionSettings {
   // The machine may turn out not to work, and the caller will then try another one: the program's
   // input waits until the program was started, and that must happen within kTrialTime.
   bool is_trial = false;
+  // The guest's terminal stands in for the user's, which only passes bytes meanwhile.
+  bool has_terminal = false;
   // Called once, before the program's first output or when the kernel says that the program was
   // started.
   std::function<void()> on_first_sign;
@@ -72,6 +75,7 @@ class Session {
   SessionSettings settings_;
   VmProcess& vm_;
   SignalQueue& signals_;
+  RawTerminal terminal_;
   InputPump input_;
   OutputPump output_;
   OutputPump errors_;

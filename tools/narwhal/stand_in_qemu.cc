@@ -81,6 +81,12 @@ int play(const std::vector<std::string>& arguments) {
     write_all(ports.at("stdout"), "ready\n");
     const std::string line = next_line();
     say("killed " + line.substr(line.find(' ') + 1));
+  } else if (part == "keys") {
+    write_all(ports.at("stdout"), "ready\r\n");
+    char key = 0;
+    while (read(ports.at("stdin"), &key, 1) == 1 && key == 'x') {
+    }
+    say("exit " + std::to_string(key));
   } else if (part == "deaf") {
     write_all(ports.at("stdout"), "ready\n");
     pause();
