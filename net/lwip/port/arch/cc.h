@@ -34,6 +34,10 @@ __attribute__((noreturn)) void narwhal_lwip_assertion_failed(const char* message
 #define BYTE_ORDER LITTLE_ENDIAN
 #endif
 
+// lwIP's own are functions, called for each field of each header.
+#define lwip_htons(x) __builtin_bswap16(x)
+#define lwip_htonl(x) __builtin_bswap32(x)
+
 #define LWIP_NO_UNISTD_H 1
 #ifndef SSIZE_MAX
 #define SSIZE_MAX INT64_MAX  // else lwIP makes an ssize_t of its own
