@@ -70,8 +70,6 @@ Result<Ref<Task>> TaskBuilder::make(std::string_view name) {
   // Also where a parent's state is saved over it: saving leaves parts of the area untouched that
   // loading checks.
   platform::fpu_area_init(task->user_.fpu_area);
-  // Saving the registers later does not write all of the area, and loading looks at all of it.
-  platform::fpu_area_init(task->user_.fpu_area);
   task->user_context_ = &task->user_;
   task->start_time_ns = platform::monotonic_ns();
   return task;
