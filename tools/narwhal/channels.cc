@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tools/base/error.h"
@@ -123,10 +124,11 @@ void InputPump::step(const std::vector<pollfd>& polled) {
 }
 
 void InputPump::read_some() {
-  const ssize_t got =
-      buffer_.fill([&](char* bytes, size_t size) { return read(from_, bytes, size); });
-  constexpr char kInterrupt = 'C' - '@';
-  if (buffer_.view().find(kInterrupt) != std::string_view::npos) saw_interrupt_ = true;
+  const ssize_t got = buffer_.fill([&](char* bytes, size_t size) {
+    const ssize_t count = read(from_, bytes, size);
+    if (count > 0) interrupts_ += static_cast<size_t>(std::count(bytes, bytes + count, 'C' - '@'));
+    return count;
+  });
   if (got > 0 || would_wait(got)) return;
   at_end_ = true;
   // Not close: QEMU takes the closing of both directions as a hang-up, and drops what it has not

@@ -85,8 +85,8 @@ class InputPump {
   void wait_for(std::vector<pollfd>& polled);
   void step(const std::vector<pollfd>& polled);
 
-  // Did a terminal's Ctrl-C pass since the last call?
-  bool take_interrupt() { return std::exchange(saw_interrupt_, false); }
+  // How often a terminal's Ctrl-C passed since the last call.
+  size_t take_interrupts() { return std::exchange(interrupts_, 0); }
 
   // Milliseconds after which to call wait_for() again although nothing came; -1: no need.
   int retry_time() const { return is_background_ ? kRetryTime : -1; }
@@ -101,7 +101,7 @@ class InputPump {
   int from_;
   UniqueFd to_;
   bool at_end_ = false;
-  bool saw_interrupt_ = false;
+  size_t interrupts_ = 0;
   bool is_background_ = false;  // our terminal's keys are meant for another program now
   PendingBytes buffer_;
   size_t from_slot_ = 0;

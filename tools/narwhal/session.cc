@@ -20,7 +20,10 @@ namespace {
 constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
 constexpr long long kSecond = 1000000;
 constexpr long long kInterruptTwice = 2 * kSecond;  // a second Ctrl-C within this means it
-constexpr long long kPowerOffTime = 5 * kSecond;    // after the kernel's last line
+// A program with a terminal may take Ctrl-C without a word (an editor's key), so there it takes
+// more.
+constexpr size_t kTypedInterrupts = 5;
+constexpr long long kPowerOffTime = 5 * kSecond;  // after the kernel's last line
 constexpr long long kTrialTime = 10 * kSecond;
 constexpr size_t kLogLines = 400;
 constexpr size_t kMostQemuErrors = 64 << 10;
@@ -101,8 +104,7 @@ Outcome Session::run() {
       if (outcome_.qemu_errors.size() < kMostQemuErrors) outcome_.qemu_errors += line + "\n";
     }
     input_.step(polled);
-    // The guest's terminal makes signals of these, if it is alive.
-    if (input_.take_interrupt() && terminal_.is_raw()) handle_interrupt(SIGINT);
+    handle_typed_interrupts(input_.take_interrupts());
     for (OutputPump* const pump : {&output_, &errors_}) {
       if (pump->step(polled)) {
         if (outcome_.time_to_output < 0) outcome_.time_to_output = milliseconds_since_start();
@@ -161,6 +163,18 @@ void Session::handle_interrupt(int signal) {
   if (!outcome_.started || (again && !guest_reacted_)) switch_off(signal);
   last_interrupt_ = time;
   guest_reacted_ = false;
+}
+
+// The guest's terminal makes signals of these, if it is alive. When nothing comes back, they are
+// for us.
+void Session::handle_typed_interrupts(size_t count) {
+  if (count == 0 || !terminal_.is_raw()) return;
+  const Time time = now();
+  if (guest_reacted_ || time - last_interrupt_ > kInterruptTwice) typed_interrupts_ = 0;
+  guest_reacted_ = false;
+  last_interrupt_ = time;
+  typed_interrupts_ += count;
+  if (typed_interrupts_ >= kTypedInterrupts) switch_off(SIGINT);
 }
 
 void Session::switch_off(int signal) {

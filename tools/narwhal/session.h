@@ -64,6 +64,7 @@ class Session {
   bool is_over();
   void handle_signal(int signal);
   void handle_interrupt(int signal);
+  void handle_typed_interrupts(size_t count);
   void switch_off(int signal);
   void handle_control_line(const std::string& line);
   void handle_kernel_line(const std::string& line);
@@ -86,7 +87,8 @@ class Session {
   bool saw_first_sign_ = false;
   bool gone_ = false;
   Time last_interrupt_ = -1;
-  bool guest_reacted_ = false;  // since then
+  bool guest_reacted_ = false;   // since then
+  size_t typed_interrupts_ = 0;  // in a row, with no sign of life from the guest
   Time start_;
   Time end_by_ = -1;  // the machine is switched off then; -1: never
 };

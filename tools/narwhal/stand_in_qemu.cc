@@ -81,10 +81,11 @@ int play(const std::vector<std::string>& arguments) {
     write_all(ports.at("stdout"), "ready\n");
     const std::string line = next_line();
     say("killed " + line.substr(line.find(' ') + 1));
-  } else if (part == "keys") {
+  } else if (part == "keys" || part == "quiet") {
+    const char ignored = part == "keys" ? 'x' : 'C' - '@';
     write_all(ports.at("stdout"), "ready\r\n");
     char key = 0;
-    while (read(ports.at("stdin"), &key, 1) == 1 && key == 'x') {
+    while (read(ports.at("stdin"), &key, 1) == 1 && key == ignored) {
     }
     say("exit " + std::to_string(key));
   } else if (part == "deaf") {
