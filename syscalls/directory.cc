@@ -68,8 +68,13 @@ SysResult read_entries(Task& task, Fd fd, UserAddr to, u32 size, EntryWriter::Fo
   auto file = TRY(task.files().get(fd.value));
   EntryWriter writer(format);
   TRY(writer.reserve(size));
+  constexpr int kSet = 0, kCurrent = 1;
+  const auto before = file->seek(0, kCurrent);
   TRY(file->read_directory(writer));
-  return writer.copy_out(to);
+  SysResult copied = writer.copy_out(to);
+  // Entries that did not arrive come again.
+  if (copied.failed(Errno::kFault) && before.ok()) file->seek(before.value(), kSet).ignore();
+  return copied;
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ SysResult sys::ftruncate(Task& task, Fd fd, i64 size) {
   if (!inode || !inode->is_regular() || !file->writable()) return Errno::kInval;
   TRY(check_size_limit(task, *inode, u64(size)));
   TRY(file->truncate(u64(size)));
+  vfs::content_written(task.credentials(), *file);
   return i64{0};
 }
 
@@ -72,6 +73,7 @@ SysResult sys::fallocate(Task& task, Fd fd, HexInt mode, i64 offset, i64 length)
   if (Inode* inode = file->inode(); inode && mode.value == 0)
     TRY(check_size_limit(task, *inode, u64(end)));
   TRY(file->allocate(int(mode.value), u64(offset), u64(length)));
+  vfs::content_written(task.credentials(), *file);
   return i64{0};
 }
 

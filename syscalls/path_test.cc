@@ -254,6 +254,34 @@ TEST_F(PathTest, Modes) {
   EXPECT_CALL_IS(-EPERM, SYS_chmod, "file", 0666);
 }
 
+TEST_F(PathTest, WritingTakesSetIdBitsAway) {
+  const auto prepare = [&] {
+    current_task().set_credentials(make_ref<Credentials>().take());
+    make_file("program", "content");
+    EXPECT_CALL_IS(0, SYS_chmod, "program", 06777);
+    become(1000, 1000);
+    EXPECT_EQ(mode("program"), 06777u);
+    return call(SYS_open, "program", O_RDWR);
+  };
+  i64 fd = prepare();
+  EXPECT_CALL_IS(1, SYS_write, fd, "x", 1);
+  EXPECT_EQ(mode("program"), 0777u);
+  fd = prepare();
+  EXPECT_CALL_IS(0, SYS_ftruncate, fd, 0);
+  EXPECT_EQ(mode("program"), 0777u);
+  prepare();
+  EXPECT_CALL_IS(0, SYS_truncate, "program", 0);
+  EXPECT_EQ(mode("program"), 0777u);
+  prepare();
+  EXPECT_GE(call(SYS_open, "program", O_WRONLY | O_TRUNC), 0);
+  EXPECT_EQ(mode("program"), 0777u);
+  // Root keeps them.
+  fd = prepare();
+  current_task().set_credentials(make_ref<Credentials>().take());
+  EXPECT_CALL_IS(1, SYS_write, fd, "x", 1);
+  EXPECT_EQ(mode("program"), 06777u);
+}
+
 TEST_F(PathTest, Owners) {
   const i64 fd = make_file("file", "");
   EXPECT_CALL_IS(0, SYS_chmod, "file", 06755);

@@ -185,6 +185,7 @@ TEST_F(StatTest, ReadingEntriesFails) {
   const i64 fd = call(SYS_open, ".", O_RDONLY);
   EXPECT_CALL_IS(-EINVAL, SYS_getdents64, fd, allocate(8), 8);
   EXPECT_CALL_IS(-EFAULT, SYS_getdents64, fd, kBadAddress, 500);
+  EXPECT_EQ(entries(fd, 500).size(), 2u);
   EXPECT_CALL_IS(-ENOTDIR, SYS_getdents64, make_file("file", ""), allocate(100), 100);
   EXPECT_CALL_IS(-EBADF, SYS_getdents64, call(SYS_open, ".", O_PATH), allocate(100), 100);
   EXPECT_CALL_IS(0, SYS_mkdir, "dir", 0755);

@@ -45,6 +45,7 @@ Result<usize> write_page(File& file, u64* offset, Pipe::Page& page) {
   IoBuffer buffer(std::span<const std::byte>(page.frame.data() + page.offset, page.length));
   buffer.rules.size_limit = current_process().soft_limit(abi::kLimitFileSize);
   const usize written = TRY(offset ? file.write_at(buffer, *offset) : file.write(buffer));
+  if (written != 0) vfs::content_written(current_task().credentials(), file);
   if (offset) *offset += written;
   page.offset += u32(written);
   page.length -= u32(written);

@@ -61,6 +61,15 @@ Result<> change_attributes(const Actor& actor, const Path& path, const Attribute
   return {};
 }
 
+void drop_set_id(const Credentials& who, Inode& inode) {
+  constexpr u32 kGroupExecute = 010;
+  if (!inode.is_regular() || who.capable(Capability::kFsetid)) return;
+  u32 mode = inode.mode() & ~kSetUid;
+  // Without the group's right to execute, the bit once meant mandatory locks.
+  if (mode & kGroupExecute) mode &= ~kSetGid;
+  inode.set_mode(mode);
+}
+
 Result<> truncate(const Actor& actor, const Path& path, u64 size) {
   Inode& inode = path.dentry->inode();
   if (inode.is_directory()) return Errno::kIsDir;
@@ -70,8 +79,10 @@ Result<> truncate(const Actor& actor, const Path& path, u64 size) {
   TRY(inode.begin_writing());
   auto done = inode.truncate(size);
   inode.end_writing();
-  if (done.ok()) notify::about_dentry(*path.dentry, notify::kModify);
-  return done;
+  if (!done.ok()) return done;
+  drop_set_id(actor.who, inode);
+  notify::about_dentry(*path.dentry, notify::kModify);
+  return {};
 }
 
 Result<String> read_link(const Actor&, const Path& path) {

@@ -56,7 +56,7 @@ Result<> check_open(const Credentials& who, const Mount& mount, const Inode& ino
   return {};
 }
 
-Result<FileRef> open_checked(const Path& place, OpenFlags flags) {
+Result<FileRef> open_checked(const Credentials& who, const Path& place, OpenFlags flags) {
   if (has(flags, OpenFlags::kPath))
     return FileRef(TRY(make_ref<PathFile>(place, flags & ~OpenFlags::kCloseOnExec)));
   Inode& inode = place.dentry->inode();
@@ -71,6 +71,7 @@ Result<FileRef> open_checked(const Path& place, OpenFlags flags) {
     auto truncated = inode.truncate(0);
     inode.end_writing();
     if (!truncated.ok()) return truncated.error();
+    drop_set_id(who, inode);
     notify::about_dentry(*place.dentry, notify::kModify);
   }
   return file;
@@ -113,7 +114,7 @@ Result<FileRef> open_or_create(const Actor& actor, const Path& start, std::strin
       if (exclusive) return Errno::kExist;
       if (walk.inode().is_directory()) return Errno::kIsDir;
       TRY(check_open(actor.who, walk.mount(), walk.inode(), flags));
-      return open_checked(TRY(walk.finish()), flags);
+      return open_checked(actor.who, TRY(walk.finish()), flags);
     }
     // A link may lead to a name with a slash behind it.
     if (walk.last_has_slash()) return Errno::kIsDir;
@@ -124,7 +125,8 @@ Result<FileRef> open_or_create(const Actor& actor, const Path& start, std::strin
     if (created.failed(Errno::kExist) && !exclusive) continue;
     if (!created.ok()) return created.error();
     // What was just made is opened whatever its mode says.
-    return open_checked(Path{parent.mount, created.take()}, flags & ~OpenFlags::kTruncate);
+    return open_checked(actor.who, Path{parent.mount, created.take()},
+                        flags & ~OpenFlags::kTruncate);
   }
 }
 
@@ -143,12 +145,12 @@ Result<FileRef> open(const Actor& actor, const Path& start, std::string_view pat
   PathWalk walk(actor, start, path, resolve);
   TRY(walk.to_end(!has(flags, OpenFlags::kNoFollow)));
   TRY(check_open(actor.who, walk.mount(), walk.inode(), flags));
-  return open_checked(TRY(walk.finish()), flags);
+  return open_checked(actor.who, TRY(walk.finish()), flags);
 }
 
 Result<FileRef> open_path(const Actor& actor, const Path& path, OpenFlags flags) {
   TRY(check_open(actor.who, *path.mount, path.dentry->inode(), flags));
-  return open_checked(path, flags);
+  return open_checked(actor.who, path, flags);
 }
 
 Result<Path> lookup(const Actor& actor, const Path& start, std::string_view path,

@@ -100,6 +100,14 @@ Result<> rename(const Actor& actor, const Path& old_start, std::string_view old_
                 const Path& new_start, std::string_view new_path, u32 flags);
 // chmod, chown, utimensat: rights are checked, set-user-ID bits dropped where Linux drops them.
 Result<> change_attributes(const Actor& actor, const Path& path, const AttributeChange& change);
+// Who changes a program's content takes its set-ID bits away, unless CAP_FSETID says otherwise
+// (inode(7)). To be called by whoever writes for somebody; nothing happens to other files.
+void drop_set_id(const Credentials& who, Inode& inode);
+inline void content_written(const Credentials& who, File& file) {
+  Inode* inode = file.inode();
+  if (inode && (inode->mode() & (kSetUid | kSetGid))) [[unlikely]]
+    drop_set_id(who, *inode);
+}
 // truncate(2): rights to write are checked.
 Result<> truncate(const Actor& actor, const Path& path, u64 size);
 Result<String> read_link(const Actor& actor, const Path& path);
