@@ -6,7 +6,7 @@
 #include "kernel/random/random.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/uts/uts.h"
-#include "process/pid_table.h"
+#include "process/load.h"
 #include "syscalls/handlers.h"
 
 namespace narwhal {
@@ -28,11 +28,6 @@ Result<std::string_view> load_name(Task& task, UserAddr name, i32 length,
   usize size = 0;
   while (size < usize(length) && buffer[size] != '\0') ++size;
   return std::string_view(buffer, size);
-}
-
-u32 thread_count() {
-  SpinGuard guard(thread_list_lock);
-  return u32(pid_table::tasks().size());
 }
 
 }  // namespace
@@ -67,9 +62,16 @@ SysResult sys::sysinfo(Task&, UserOut<abi::SystemInfo> out) {
   const MemoryStatistics memory = memory_statistics();
   abi::SystemInfo info{};
   info.uptime = i64(div_round_up(platform::monotonic_ns(), kNanosPerSecond));
+  constexpr u32 kLoadShiftHere = 16;  // SI_LOAD_SHIFT
+  const LoadAverages loads = load_averages();
+  info.loads[0] = loads.minutes_1 << (kLoadShiftHere - kLoadShift);
+  info.loads[1] = loads.minutes_5 << (kLoadShiftHere - kLoadShift);
+  info.loads[2] = loads.minutes_15 << (kLoadShiftHere - kLoadShift);
   info.total_memory = memory.total_frames * kPageSize;
   info.free_memory = memory.free_frames * kPageSize;
-  const u32 threads = thread_count();
+  info.shared_memory =
+      memory.object_frames * kPageSize;  // files in memory, as /proc/meminfo's Shmem
+  const u32 threads = count_tasks().all;
   info.processes = u16(threads < 0xffff ? threads : 0xffff);
   info.memory_unit = 1;
   TRY(out.store(info));

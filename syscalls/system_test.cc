@@ -8,6 +8,8 @@
 
 #include "kernel/abi/resource.h"
 #include "kernel/abi/sched.h"
+#include "kernel/platform/fake/fake_machine.h"
+#include "process/load.h"
 #include "process/rseq.h"
 #include "process/testing/test_program.h"
 
@@ -95,6 +97,22 @@ TEST(System, MemoryAndUptime) {
   EXPECT_EQ(info.memory_unit, 1u);
   EXPECT_EQ(info.processes, 1u);
   EXPECT_GE(info.uptime, 1);
+}
+
+TEST(System, LoadAveragesGrowWhileAProgramComputes) {
+  start_load_sampling();
+  for (int samples = 0; samples < 12; ++samples) {
+    fake::advance_time(5 * kNanosPerSecond);
+    interrupt();
+  }
+  const UserAddr at = memory(sizeof(abi::SystemInfo));
+  EXPECT_EQ(call(kSysInfo, at.value), 0);
+  const auto info = look<abi::SystemInfo>(at);
+  // After a minute of load 1 it is 1 - 1/e over a minute, and less over longer times.
+  constexpr double kOne = 65536;
+  EXPECT_NEAR(double(info.loads[0]) / kOne, 0.632, 0.02);
+  EXPECT_NEAR(double(info.loads[1]) / kOne, 0.181, 0.02);
+  EXPECT_NEAR(double(info.loads[2]) / kOne, 0.064, 0.02);
 }
 
 TEST(System, RandomBytes) {
