@@ -47,6 +47,8 @@ SysResult sys::mmap(Task& task, UserAddr address, usize length, ProtectionBits p
   request.object_offset = offset;
   switch (raw(flags) & kMapTypeMask) {
     case kMapSharedValidate:
+      // There is no driver behind anonymous memory that could validate.
+      if (has(flags, MapFlags::kAnonymous)) return Errno::kInval;
       if (!has_only(flags, kValidated)) return Errno::kOpNotSupp;
       request.flags = flags & ~MapFlags::kPrivate;
       break;
