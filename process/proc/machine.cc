@@ -1,6 +1,7 @@
 #include "process/proc/machine.h"
 
 #include "fs/proc/proc.h"
+#include "kernel/mm/frame.h"
 #include "kernel/sched/clock.h"
 #include "process/load.h"
 #include "process/pid_table.h"
@@ -69,12 +70,26 @@ Result<> show_stat(TextSink& out) {
   return {};
 }
 
+// Of what Linux counts, the part that tools insist on. Nothing is swapped, nothing paged from
+// disks.
+Result<> show_vmstat(TextSink& out) {
+  const MemoryStatistics memory = memory_statistics();
+  out << "nr_free_pages " << memory.free_frames << "\nnr_anon_pages " << memory.anonymous_frames
+      << "\nnr_mapped " << memory.object_frames << "\nnr_file_pages " << memory.object_frames
+      << "\nnr_dirty 0\nnr_writeback 0\nnr_shmem " << memory.object_frames
+      << "\nnr_page_table_pages " << memory.page_table_frames << "\nnr_slab_unreclaimable "
+      << memory.slab_frames << "\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault "
+      << total_usage().minor_faults << "\npgmajfault 0\n";
+  return {};
+}
+
 }  // namespace
 
 Result<> proc_add_process_counts() {
   TRY(proc_add_text("", "loadavg", show_loadavg));
   TRY(proc_add_text("", "uptime", show_uptime));
   TRY(proc_add_text("", "stat", show_stat));
+  TRY(proc_add_text("", "vmstat", show_vmstat));
   start_load_sampling();
   return {};
 }

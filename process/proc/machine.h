@@ -5,7 +5,7 @@
 
 namespace narwhal {
 
-// loadavg, stat, uptime. ENOMEM.
+// loadavg, stat, uptime, vmstat. ENOMEM.
 Result<> proc_add_process_counts();
 
 }  // namespace narwhal
