@@ -59,6 +59,7 @@ bool Family::leave(Task& task, i32 status) {
       std::memcpy(process.ended_name_, task.name(), sizeof process.ended_name_);
       reparent_children(process);
       if (process.parent_) tell_if_orphaned(process, process.parent_, &process);
+      process.end_event.wake(kPollReadable);
       notify_parent(process);
     }
   }
@@ -267,6 +268,7 @@ void Family::tell_if_orphaned(const Process& process, const Process* parent,
 bool Family::matches(const Process& parent, const Process& child, const WaitRequest& request) {
   using Which = WaitRequest::Which;
   if (request.which == Which::kPid && child.pid_ != request.number) return false;
+  if (request.which == Which::kProcess && &child != request.process) return false;
   if (request.which == Which::kGroup &&
       child.group_id_ != (request.number ? request.number : parent.group_id_))
     return false;

@@ -57,6 +57,10 @@ class Family {
   // --- state, for those who may look
   static Process* parent(Process& process) TA_REQUIRES(thread_list_lock) { return process.parent_; }
   static bool zombie(const Process& process) { return process.zombie_; }
+  // Nobody has waited for it yet.
+  static bool known(const Process& process) TA_REQUIRES(thread_list_lock) {
+    return pid_table::process(process.pid_) == &process;
+  }
   static bool executed(const Process& process) { return process.executed_; }
   static i32 wait_status(const Process& process) { return process.wait_status_; }
   static Signal exit_signal(const Process& process) { return process.exit_signal_; }
@@ -78,9 +82,10 @@ class Family {
 
   // --- waiting
   struct WaitRequest {
-    enum class Which : u8 { kAny, kPid, kGroup };
+    enum class Which : u8 { kAny, kPid, kGroup, kProcess };
     Which which = Which::kAny;
     u32 number = 0;  // of the process or group; 0: the caller's group
+    const Process* process = nullptr;
     bool exited = false, stopped = false, continued = false;
     bool keep = false;                             // WNOWAIT
     bool clones_too = false, clones_only = false;  // __WALL, __WCLONE

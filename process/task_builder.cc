@@ -1,7 +1,10 @@
 #include "process/task_builder.h"
 
+#include <optional>
+
 #include "kernel/abi/resource.h"
 #include "process/family.h"
+#include "process/pidfd.h"
 #include "process/signals.h"
 
 namespace narwhal {
@@ -38,12 +41,12 @@ Result<> check_flags(const Process& parent, const CloneRequest& request) {
   if (set(CloneFlags::kSigHand) && !set(CloneFlags::kVm)) return Errno::kInval;
   if (set(CloneFlags::kSigHand) && set(CloneFlags::kClearSigHand)) return Errno::kInval;
   if (set(CloneFlags::kNewNs) && set(CloneFlags::kFs)) return Errno::kInval;
-  if (set(CloneFlags::kThread) && set(CloneFlags::kPidFd)) return Errno::kInval;
+  if (set(CloneFlags::kPidFd) && (set(CloneFlags::kThread) || set(CloneFlags::kDetached)))
+    return Errno::kInval;
   if (set(CloneFlags::kParent) && parent.pid() == kFirstPid) return Errno::kInval;
   // There is one namespace of each kind. Linux without namespaces says EINVAL too.
   if (set(kNamespaces)) return Errno::kInval;
-  // No pidfd, no cgroups.
-  if (set(CloneFlags::kPidFd) || set(CloneFlags::kIntoCgroup)) return Errno::kInval;
+  if (set(CloneFlags::kIntoCgroup)) return Errno::kInval;  // there are none
   return {};
 }
 
@@ -218,7 +221,17 @@ Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
     vfork = TRY(make_ref<VforkCompletion>());
     child->vfork_ = vfork;
   }
+  Ref<PidFd> pidfd;
+  std::optional<FdTable::Reservation> pidfd_number;
+  if (set(CloneFlags::kPidFd)) {
+    // After the tables of descriptors have parted: the child does not get it.
+    pidfd = TRY(make_ref<PidFd>(child->process_, OpenFlags::kReadWrite));
+    pidfd_number.emplace(
+        TRY(parent.files().reserve(parent.process().soft_limit(abi::kLimitOpenFiles))));
+    TRY(store_user(request.pidfd, i32(pidfd_number->number())));
+  }
   TRY(enter_tables(parent, *child, new_process, request.flags));
+  if (pidfd) std::move(*pidfd_number).commit(std::move(pidfd), true);
   const u32 tid = child->tid();
   if (set(CloneFlags::kParentSetTid)) store_user(request.parent_tid, tid).ignore();
   child->start(begin, child.get());

@@ -43,6 +43,7 @@ struct CloneRequest {
   UserAddr stack{};  // top; 0: the parent's
   UserAddr parent_tid{};
   UserAddr child_tid{};
+  UserAddr pidfd{};  // where the number goes that CLONE_PIDFD asks for
   u64 tls = 0;
   Signal exit_signal = Signal::kNone;
 };

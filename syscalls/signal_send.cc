@@ -4,6 +4,7 @@
 #include "process/signalfd.h"
 #include "process/signals.h"
 #include "syscalls/handlers.h"
+#include "syscalls/signal_info.h"
 #include "syscalls/signal_mask.h"
 #include "syscalls/signal_target.h"
 #include "syscalls/timespec.h"
@@ -24,15 +25,9 @@ SysResult send_to_thread(Task& sender, i32 pid, i32 tid, i32 signal, const abi::
 }
 
 Result<abi::SignalInfo> load_info(UserAddr address, i32 signal) {
-  abi::SignalInfo info;
-  if (platform::copy_from_user(&info, address, sizeof info) != 0) return Errno::kFault;
+  abi::SignalInfo info = TRY(load_signal_info(address));
   info.number = signal;
   return info;
-}
-
-// Only the kernel's word and kill's may be taken for granted by others, so nobody may feign them.
-bool feigned(const abi::SignalInfo& info) {
-  return info.code >= 0 || info.code == abi::kCodeTkill;
 }
 
 SysResult make_signalfd(Task& task, Fd old, UserAddr set, usize size, OpenFlags flags) {

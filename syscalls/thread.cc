@@ -1,4 +1,5 @@
-// clone(2), clone3(2), fork(2), vfork(2), exit(2), exit_group(2), gettid(2), set_tid_address(2).
+// clone(2), clone3(2), fork(2), vfork(2), unshare(2), exit(2), exit_group(2), gettid(2),
+// set_tid_address(2).
 #include "process/exit.h"
 #include "process/task_builder.h"
 #include "syscalls/handlers.h"
@@ -68,6 +69,8 @@ SysResult sys::clone(Task& task, CloneFlags flags, UserAddr stack, UserAddr pare
   request.parent_tid = parent_tid;
   request.child_tid = child_tid;
   request.tls = tls;
+  request.pidfd = parent_tid;  // one word for both, so not both at once
+  if (has(flags, CloneFlags::kPidFd) && has(flags, CloneFlags::kParentSetTid)) return Errno::kInval;
   return clone_task(task, request);
 }
 
@@ -81,6 +84,7 @@ SysResult sys::clone3(Task& task, UserAddr arguments, usize size) {
   request.parent_tid = UserAddr(a.parent_tid);
   request.child_tid = UserAddr(a.child_tid);
   request.tls = a.tls;
+  request.pidfd = UserAddr(a.pidfd);
   return clone_task(task, request);
 }
 
@@ -95,6 +99,25 @@ SysResult sys::vfork(Task& task) {
   request.flags = CloneFlags::kVfork | CloneFlags::kVm;
   request.exit_signal = Signal::kChld;
   return clone_task(task, request);
+}
+
+SysResult sys::unshare(Task& task, CloneFlags flags) {
+  constexpr CloneFlags kAlone = CloneFlags::kThread | CloneFlags::kSigHand | CloneFlags::kVm;
+  constexpr CloneFlags kKnown =
+      kAlone | CloneFlags::kFs | CloneFlags::kFiles | CloneFlags::kSysVSem;
+  // There is one name space of each kind.
+  if (!has_only(flags, kKnown)) return Errno::kInval;
+  const Process& process = task.process();
+  if (has(flags, kAlone) && process.task_count() > 1) return Errno::kInval;
+  if (has(flags, CloneFlags::kSigHand | CloneFlags::kVm) && process.handlers().ref_count() > 1)
+    return Errno::kInval;
+  if (has(flags, CloneFlags::kVm) && task.memory().ref_count() > 1) return Errno::kInval;
+  Ref<FsContext> fs;
+  if (has(flags, CloneFlags::kFs) && task.fs().ref_count() > 1) fs = TRY(task.fs().copy());
+  if (has(flags, CloneFlags::kFiles) && task.files().ref_count() > 1)
+    task.set_files(TRY(task.files().copy()));
+  if (fs) task.set_fs(std::move(fs));
+  return i64{0};
 }
 
 SysResult sys::exit(Task&, i32 code) {

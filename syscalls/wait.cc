@@ -1,6 +1,7 @@
 // wait4(2), waitid(2).
 #include "process/family.h"
 #include "syscalls/handlers.h"
+#include "syscalls/pidfd_argument.h"
 
 namespace narwhal {
 namespace {
@@ -107,6 +108,7 @@ SysResult sys::waitid(Task& task, i32 which, Pid id, UserAddr info, HexInt optio
     return Errno::kInval;
   if (!(options.value & kStates)) return Errno::kInval;
   Request request = make_request(options.value);
+  Ref<PidFd> pidfd;
   constexpr i32 kAll = 0, kPid = 1, kGroup = 2, kPidFd = 3;  // P_ALL, ...
   switch (which) {
     case kAll:
@@ -122,18 +124,23 @@ SysResult sys::waitid(Task& task, i32 which, Pid id, UserAddr info, HexInt optio
       request.number = u32(id.value);
       break;
     case kPidFd:
-      // There are none, so no descriptor is one.
-      return id.value < 0 ? Errno::kInval : Errno::kBadF;
+      if (id.value < 0) return Errno::kInval;
+      pidfd = TRY(load_pidfd(task, Fd{id.value}));
+      request.which = Request::Which::kProcess;
+      request.process = &pidfd->process();
+      break;
     default:
       return Errno::kInval;
   }
-  auto found = wait_for_child(task, request, options.value & kNoHang);
+  const bool no_hang = options.value & kNoHang, only_try = pidfd && pidfd->nonblocking();
+  auto found = wait_for_child(task, request, no_hang || only_try);
   if (found.ok() && found.value().pid != 0)
     TRY(usage.store_if_wanted(found.value().usage.to_abi()));
   // Linux writes it, all zero, even when there is nothing to tell.
   if (info.value != 0)
     TRY(store_wait_info(info, found.ok() ? wait_info(found.value()) : WaitInfo{}));
   if (!found.ok()) return found.error();
+  if (found.value().pid == 0 && only_try && !no_hang) return Errno::kAgain;
   return i64{0};
 }
 

@@ -131,9 +131,9 @@ void run_program(UserRegs&) {
   call(kExit, 0);
 }
 
-i32 clone(u64 flags, UserAddr stack, std::function<void()> body) {
+i32 clone(u64 flags, UserAddr stack, std::function<void()> body, UserAddr parent_tid = {}) {
   next_child = std::move(body);
-  const i64 tid = call(kClone, flags, stack.value);
+  const i64 tid = call(kClone, flags, stack.value, parent_tid.value);
   // It may have run before this task came back, and taken its program itself.
   if (tid > 0 && next_child) programs[u32(tid)] = std::move(next_child);
   next_child = nullptr;
@@ -208,6 +208,10 @@ void interrupt() {
 
 i32 fork(std::function<void()> body) {
   return clone(u64(Signal::kChld), UserAddr(), std::move(body));
+}
+
+i32 fork_with(u64 flags, UserAddr parent_tid, std::function<void()> body) {
+  return clone(flags | u64(Signal::kChld), UserAddr(), std::move(body), parent_tid);
 }
 
 i32 start_thread(std::function<void()> body) {

@@ -59,6 +59,8 @@ void interrupt();
 
 // --- processes and threads; `body` runs as the new task's program, and its end is exit(0).
 i32 fork(std::function<void()> body);
+// With flags of clone(2); `parent_tid` is its third argument.
+i32 fork_with(u64 flags, UserAddr parent_tid, std::function<void()> body);
 i32 start_thread(std::function<void()> body);
 // wait4(2): the status, or the error.
 i64 wait_for(i32 pid, i32 options = 0);
