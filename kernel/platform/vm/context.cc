@@ -46,8 +46,9 @@ void write_fs(u64 base) {
 namespace platform {
 
 void context_init(KernelContext& context, void* stack_top, void (*entry)(void*), void* argument) {
-  // What narwhal_context_switch pops: r15, r14, r13, r12, rbx, rbp, and its return address.
-  u64* frame = static_cast<u64*>(stack_top) - 8;
+  // Below the program's registers, which stay at the top, what narwhal_context_switch pops: r15,
+  // r14, r13, r12, rbx, rbp, and its return address.
+  u64* frame = reinterpret_cast<u64*>(&user_regs_at(stack_top)) - 8;
   frame[0] = frame[1] = 0;
   frame[2] = reinterpret_cast<u64>(argument);  // r13
   frame[3] = reinterpret_cast<u64>(entry);     // r12
