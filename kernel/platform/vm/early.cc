@@ -98,6 +98,24 @@ void map_ram(u64 root, u64 window, const PvhStartInfo& info, PageSource& pages) 
   }
 }
 
+// Takes the right to write from the direct map's view of [start, end): what the image's own mapping
+// protects, no stray write may reach the other way round. Large pages are split where they hold it.
+void protect_alias(u64 root, u64 window, u64 start, u64 end, PageSource& pages) {
+  for (u64 at = start; at < end; at += kPageSize) {
+    const u64 to = window + kDirectMapOffset + at;
+    for (unsigned level = 2; level > 0; --level) {
+      u64& entry = entry_for(root, to, level, pages);
+      if (!(entry & x86::kPresent) || !(entry & x86::kLarge)) continue;
+      const u64 table = pages.take();
+      const u64 size = x86::level_size(level - 1);
+      u64 piece = level == 1 ? entry & ~x86::kLarge : entry;  // at the lowest level the bit is PAT
+      for (usize i = 0; i < x86::kEntries; ++i, piece += size) table_at(table)[i] = piece;
+      entry = table | x86::kPresent | x86::kWritable;
+    }
+    entry_for(root, to, 0, pages) &= ~x86::kWritable;
+  }
+}
+
 bool words_contain(const char* text, const char* word) {
   const usize length = std::strlen(word);
   for (; *text; ++text)
@@ -156,8 +174,9 @@ extern "C" void narwhal_early_boot(narwhal::u64 start_info) {
 
   map_ram(root, window, info, pages);
   const auto map_section = [&](const char* start, const char* end, u64 rights) {
-    const u64 from = reinterpret_cast<u64>(start);
-    map_pages(root, base + (from - image), from, reinterpret_cast<u64>(end) - from, rights, pages);
+    const u64 from = reinterpret_cast<u64>(start), to = reinterpret_cast<u64>(end);
+    map_pages(root, base + (from - image), from, to - from, rights, pages);
+    if (!(rights & x86::kWritable)) protect_alias(root, window, from, to, pages);
   };
   map_section(kernel_text_start, kernel_text_end, 0);
   map_section(kernel_data_start, kernel_relro_end, x86::kNoExecute);
