@@ -62,8 +62,9 @@ class Pmap : NonCopyable {
   friend struct PmapImplementation;
   Pmap() = default;
   // What a home needs to find its tables; not every home needs all.
-  [[maybe_unused]] u64 root_ = 0;         // vm: physical address of the top-level table
-  [[maybe_unused]] u64 table_pages_ = 0;  // tables allocated below the root, the root included
+  [[maybe_unused]] u64 root_ = 0;          // vm: physical address of the top-level table
+  [[maybe_unused]] u64 table_pages_ = 0;   // tables allocated below the root, the root included
+  [[maybe_unused]] u64 tables_aside_ = 0;  // vm: list of empty tables, one for each large page
 };
 
 }  // namespace narwhal

@@ -3,6 +3,7 @@
 #include "kernel/platform/pmap.h"
 
 #include <cstring>
+#include <utility>
 
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/mm/frame.h"
@@ -49,14 +50,49 @@ Protection protection_of(u64 entry) {
   return protection;
 }
 
+// How many entries of a table are in use: in the record of its frame, so that a table that became
+// empty is found without looking through it. (The lists of tables below use the same word, for
+// tables that are empty.)
+u64& used_entries(u64 table) {
+  return frame_at(PhysAddr(table)).owner;
+}
+u64 table_of(const u64& entry) {
+  return platform::direct_map_to_phys(&entry).page().value;
+}
+void set_entry(u64& entry, u64 value) {
+  if (!in_use(entry)) ++used_entries(table_of(entry));
+  entry = value;
+}
+void clear_entry(u64& entry) {
+  entry = 0;
+  --used_entries(table_of(entry));
+}
+
 }  // namespace
 
 // Reaches into Pmap for the functions below.
 struct PmapImplementation {
   static Result<u64> new_table(Pmap& pmap) {
     const PhysAddr frame = TRY(allocate_frames(0, FrameContent::kZeroed));
+    set_frame_kind(frame, FrameKind::kPageTable);
     ++pmap.table_pages_;
     return frame.value;
+  }
+
+  // A large page has a table set aside, so that taking it apart never fails: a part that is to be
+  // unmapped must be unmapped, memory or not.
+  static Result<> set_table_aside(Pmap& pmap) {
+    const u64 table = TRY(new_table(pmap));
+    --pmap.table_pages_;
+    used_entries(table) = pmap.tables_aside_;
+    pmap.tables_aside_ = table;
+    return {};
+  }
+  static u64 take_table_aside(Pmap& pmap) {
+    const u64 table = pmap.tables_aside_;
+    pmap.tables_aside_ = used_entries(table);
+    used_entries(table) = 0;
+    return table;
   }
 
   static Result<Own<Pmap>> create() {
@@ -89,35 +125,64 @@ struct PmapImplementation {
     for (usize i = 0; i < pages; ++i) x86::invalidate_page(address + i * kPageSize);
   }
 
-  // The table at `level` that holds the entry of an address; makes it if asked. 0: there is none.
-  static Result<u64> table_for(Pmap& pmap, u64 address, unsigned level, bool make) {
+  // The table at `level` that holds the entry of an address, made if need be. ENOMEM.
+  static Result<u64> table_for(Pmap& pmap, u64 address, unsigned level) {
     u64 table = pmap.root_;
     for (unsigned at = 3; at > level; --at) {
       u64& entry = table_at(table)[x86::level_index(address, at)];
-      if (!(entry & kPresent)) {
-        if (in_use(entry) || !make) return u64{0};
-        entry = TRY(new_table(pmap)) | kTableBits;
-      } else if (entry & kLarge) {
-        if (!make) return u64{0};
-        TRY(split(pmap, entry));
-      }
+      if (!in_use(entry))
+        set_entry(entry, TRY(new_table(pmap)) | kTableBits);
+      else if (entry & kLarge)
+        split(pmap, entry);
       table = entry & kAddressMask;
     }
     return table;
   }
 
-  // Turns a page of 2 MiB into 512 small ones with the same rights.
-  static Result<> split(Pmap& pmap, u64& large) {
-    const u64 table = TRY(new_table(pmap));
+  // Turns a page of 2 MiB, present or hidden, into 512 small ones with the same rights.
+  static void split(Pmap& pmap, u64& large) {
+    const u64 table = take_table_aside(pmap);
+    ++pmap.table_pages_;
+    used_entries(table) = x86::kEntries;
     const u64 rights = large & ~kAddressMask & ~kLarge;
     const u64 frame = large & kAddressMask;
     for (usize i = 0; i < x86::kEntries; ++i) table_at(table)[i] = (frame + i * kPageSize) | rights;
     large = table | kTableBits;
-    return {};
+  }
+
+  // Takes out what is mapped in [start, end) below one table, and puts tables that became empty on
+  // the list `empty`.
+  static void unmap_in(Pmap& pmap, u64 table, unsigned level, u64 start, u64 end, u64& empty) {
+    const u64 size = x86::level_size(level);
+    for (u64 at = start; at < end; at = align_down(at, size) + size) {
+      u64& entry = table_at(table)[x86::level_index(at, level)];
+      if (!in_use(entry)) continue;
+      if (level == 0) {
+        clear_entry(entry);
+        continue;
+      }
+      const u64 first = align_down(at, size);
+      const u64 to = end < first + size ? end : first + size;
+      if (entry & kLarge) {
+        if (at == first && to == first + size) {
+          clear_entry(entry);
+          free_frames(PhysAddr(take_table_aside(pmap)), 0);
+          continue;
+        }
+        split(pmap, entry);
+      }
+      const u64 below = entry & kAddressMask;
+      unmap_in(pmap, below, level - 1, at, to, empty);
+      if (used_entries(below) != 0) continue;
+      clear_entry(entry);
+      used_entries(below) = empty;
+      empty = below;
+      --pmap.table_pages_;
+    }
   }
 
   // Calls visit(entry, address, size) for every entry in use in [start, end); a large page that
-  // sticks out is split first, if memory allows, else visited whole.
+  // sticks out is split first.
   template <typename Visit>
   static void for_each_entry(Pmap& pmap, u64 start, u64 end, Visit visit) {
     for (u64 at = start; at < end;) {
@@ -133,10 +198,9 @@ struct PmapImplementation {
         }
         const bool large = level > 0 && (entry & kLarge);
         if (large && (align_down(at, size) < start || next > end)) {
-          if (split(pmap, entry).ok()) {
-            table = entry & kAddressMask;
-            continue;
-          }
+          split(pmap, entry);
+          table = entry & kAddressMask;
+          continue;
         }
         if (level == 0 || large) {
           visit(entry, align_down(at, size), size);
@@ -159,6 +223,7 @@ Pmap::~Pmap() {
   if (root_ == 0) return;
   // Whoever runs on these tables must have left them; the kernel's own always work.
   if (Implementation::active(*this)) x86::write_cr3(vm::boot_state.root_table);
+  while (tables_aside_ != 0) free_frames(PhysAddr(Implementation::take_table_aside(*this)), 0);
   Implementation::free_tables(root_, 3, x86::kEntries / 2);
 }
 
@@ -169,20 +234,20 @@ Result<> Pmap::map(UserAddr at, PhysAddr frames, usize pages, Protection protect
     const usize left = pages - done;
     if (left >= x86::kEntries && is_aligned(address, kLargePageSize) &&
         is_aligned(frame, kLargePageSize) && protection != Protection::kNone) {
-      const u64 directory = TRY(Implementation::table_for(*this, address, 1, true));
+      const u64 directory = TRY(Implementation::table_for(*this, address, 1));
       u64& entry = table_at(directory)[x86::level_index(address, 1)];
-      if (!in_use(entry)) {
-        entry = make_entry(frame, protection) | kLarge;
+      if (!in_use(entry) && Implementation::set_table_aside(*this).ok()) {
+        set_entry(entry, make_entry(frame, protection) | kLarge);
         done += x86::kEntries;
         continue;
       }
     }
-    const u64 table = TRY(Implementation::table_for(*this, address, 0, true));
+    const u64 table = TRY(Implementation::table_for(*this, address, 0));
     u64* entries = table_at(table);
     usize index = x86::level_index(address, 0);
     for (; index < x86::kEntries && done < pages; ++index, ++done) {
       const bool replaces = in_use(entries[index]);
-      entries[index] = make_entry(frames.value + done * kPageSize, protection);
+      set_entry(entries[index], make_entry(frames.value + done * kPageSize, protection));
       // What was not there before is in no TLB.
       if (replaces) Implementation::flush(*this, at.value + done * kPageSize, 1);
     }
@@ -191,9 +256,15 @@ Result<> Pmap::map(UserAddr at, PhysAddr frames, usize pages, Protection protect
 }
 
 void Pmap::unmap(UserAddr at, usize pages) {
-  Implementation::for_each_entry(*this, at.value, at.value + pages * kPageSize,
-                                 [](u64& entry, u64, u64) { entry = 0; });
+  u64 empty = 0;
+  Implementation::unmap_in(*this, root_, 3, at.value, at.value + pages * kPageSize, empty);
+  // This also makes the CPU forget the tables on the way (Intel SDM vol. 3, section 4.10.4.1), so
+  // only now may they become something else.
   Implementation::flush(*this, at.value, pages);
+  while (empty != 0) {
+    const u64 table = std::exchange(empty, used_entries(empty));
+    free_frames(PhysAddr(table), 0);
+  }
 }
 
 void Pmap::protect(UserAddr at, usize pages, Protection protection) {
