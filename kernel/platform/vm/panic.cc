@@ -41,6 +41,7 @@ constexpr std::string_view kTrapNames[] = {
     "SIMD error",
 };
 constexpr u8 kPanicStatus = 0x7f;
+constexpr u32 kDoubleFault = 8, kPageFault = 14;
 
 constinit bool panicking = false;
 
@@ -63,6 +64,11 @@ void print_address(u64 address) {
 bool in_text(u64 address) {
   return address >= reinterpret_cast<u64>(kernel_text_start) &&
          address < reinterpret_cast<u64>(kernel_text_end);
+}
+
+// All of the stacks' region that is not a stack guards one.
+bool among_stacks(u64 address) {
+  return address - (vm::boot_state.window_base + vm::kStacksOffset) < vm::kStacksSize;
 }
 
 // Follows the chain of frame pointers for as long as it looks like one.
@@ -135,10 +141,12 @@ void panic_at(const char* condition, const char* file, int line_number) {
 
 void vm::panic_with_trap(u32 vector, u64 error, u64 address, const UserRegs& regs) {
   begin();
-  Text<160> reason;
+  Text<200> reason;
   reason << (vector < std::size(kTrapNames) ? kTrapNames[vector] : "trap") << " in the kernel at "
          << hex(regs.rip) << ", error code " << hex(error) << ", address " << hex(address);
-  Text<200> line;
+  if ((vector == kPageFault || vector == kDoubleFault) && among_stacks(address))
+    reason << ": a kernel stack overflowed into its guard page";
+  Text<240> line;
   line << "panic: " << reason.view();
   print(line.view());
   print_registers(regs);
