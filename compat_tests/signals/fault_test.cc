@@ -9,6 +9,7 @@
 
 #include <thread>
 
+#include "compat_tests/common/emulated.h"
 #include "compat_tests/common/files.h"
 #include "compat_tests/common/signals.h"
 
@@ -124,6 +125,8 @@ TEST(FaultSignal, FloatingPointDivision) {
     (void)result;
   });
   fesetenv(&old);
+  // QEMU 7.2 notes SSE exceptions in MXCSR and raises none; Linux in its place gets none either.
+  if (fault.signal == 0 && processor_is_emulated()) SKIP_FOR_EMULATED_PROCESSOR();
   EXPECT_EQ(SIGFPE, fault.signal);
   EXPECT_EQ(FPE_FLTDIV, fault.code);
 }
