@@ -28,6 +28,29 @@ u32 in32(u16 port) {
   return value;
 }
 
+// Addresses for devices that the firmware gave none (qboot gives none at all on q35): from above
+// the memory below 4 GiB, and above where PCs keep the memory-mapped configuration space, up to the
+// first interrupt controller. Handed out upwards and never taken back; drivers start one by one.
+constinit u64 next_free_address = 0;
+constexpr u64 kLowestAddress = 0xc000'0000;
+constexpr u64 kAddressesEnd = 0xfec0'0000;
+
+u64 allocate_address(u64 size) {
+  if (next_free_address == 0) {
+    constexpr u64 kStep = 256 * kMiB;  // firmware takes its own share off the end of the memory
+    next_free_address = kLowestAddress;
+    for (const platform::MemoryRange& memory : platform::usable_memory()) {
+      const u64 end = align_up(memory.start.value + memory.size, kStep);
+      if (memory.start.value < kAddressesEnd && end > next_free_address) next_free_address = end;
+    }
+  }
+  const u64 own_pages = size < kPageSize ? kPageSize : size;
+  const u64 start = align_up(next_free_address, own_pages);
+  if (size > kAddressesEnd || start + own_pages > kAddressesEnd) return 0;
+  next_free_address = start + own_pages;
+  return start;
+}
+
 void scan_bus(u8 bus, unsigned depth, void (*visit)(const PciFunction&, void*), void* argument) {
   constexpr unsigned kMaxDepth = 8;  // a hostile bridge may point back
   for (u8 device = 0; device < 32; ++device) {
@@ -99,7 +122,7 @@ Result<PciFunction::Bar> PciFunction::bar(u8 index) const {
   const bool wide = (low & 6) == 4;
   if (wide && index == 5) return Errno::kNoDev;
   const u32 high = wide ? read32(u8(offset + 4)) : 0;
-  const u64 address = (u64{high} << 32 | low) & ~u64{15};
+  u64 address = (u64{high} << 32 | low) & ~u64{15};
 
   // The size is what does not stick of all ones; the device must not decode meanwhile.
   const u16 command = read16(kCommand);
@@ -114,8 +137,14 @@ Result<PciFunction::Bar> PciFunction::bar(u8 index) const {
   } else {
     mask |= ~u64{0} << 32;
   }
-  write16(kCommand, command);
   const u64 size = ~mask + 1;
+  // Behind a bridge only what lies in the bridge's window would arrive.
+  if (address == 0 && size != 0 && bus_ == 0) {
+    address = allocate_address(size);
+    write32(offset, u32(address) | (low & 15));
+    if (wide) write32(u8(offset + 4), 0);
+  }
+  write16(kCommand, command);
   if (address == 0 || size == 0) return Errno::kNoDev;
   return Bar{PhysAddr(address), size};
 }

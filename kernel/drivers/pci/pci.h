@@ -32,7 +32,8 @@ class PciFunction {
   // start); 0: none.
   u8 find_capability(u8 id, u8 after = 0) const;
 
-  // A memory base address register. ENODEV when it is not one, or was given no address.
+  // A memory base address register; one without an address gets it here. ENODEV when it is not one,
+  // or no address can be had.
   struct Bar {
     PhysAddr address;
     u64 size;

@@ -1,5 +1,6 @@
 #include "kernel/drivers/virtio/discovery.h"
 
+#include "kernel/base/log.h"
 #include "kernel/drivers/virtio/mmio.h"
 #include "kernel/drivers/virtio/pci.h"
 
@@ -67,8 +68,14 @@ Result<> discover_virtio_mmio(std::string_view text, VirtioFound found) {
 void discover_virtio_pci(VirtioFound found) {
   pci_scan(
       [](const PciFunction& function, void* argument) {
-        if (auto transport = probe_virtio_pci(function); transport.ok())
+        if (!is_virtio_pci(function)) return;
+        auto transport = probe_virtio_pci(function);
+        if (transport.ok())
           reinterpret_cast<VirtioFound>(argument)(transport.take());
+        else
+          LOG_ERROR("the virtio device at pci " << hex_digits(function.bus(), 2) << ':'
+                                                << hex_digits(function.device(), 2)
+                                                << " cannot be used: " << transport.error());
       },
       reinterpret_cast<void*>(found));
 }

@@ -137,10 +137,15 @@ Result<Region> map_structure(const PciFunction& function, u8 capability) {
 
 }  // namespace
 
-Result<Ref<VirtioTransport>> probe_virtio_pci(const PciFunction& function) {
-  const u16 id = function.device_id();
+bool is_virtio_pci(const PciFunction& function) {
   // 0x1040 + type: modern only; 0x1000 to 0x103f: transitional, told apart by the subsystem id.
-  if (function.vendor() != kVirtioVendor || id < 0x1000 || id > 0x107f) return Errno::kNoDev;
+  return function.vendor() == kVirtioVendor && function.device_id() >= 0x1000 &&
+         function.device_id() <= 0x107f;
+}
+
+Result<Ref<VirtioTransport>> probe_virtio_pci(const PciFunction& function) {
+  if (!is_virtio_pci(function)) return Errno::kNoDev;
+  const u16 id = function.device_id();
   const auto type = VirtioDevice(id >= 0x1040 ? id - 0x1040 : function.read16(0x2e));
   function.enable();
 

@@ -6,6 +6,8 @@
 
 namespace narwhal {
 
+bool is_virtio_pci(const PciFunction& function);
+
 // ENODEV when the function is no virtio device with the modern interface.
 Result<Ref<VirtioTransport>> probe_virtio_pci(const PciFunction& function);
 
