@@ -4,6 +4,7 @@
 #include "fs/core/vfs.h"
 #include "fs/proc/proc.h"
 #include "fs/sys/sys.h"
+#include "kernel/mm/frame.h"
 #include "kernel/platform/machine.h"
 
 namespace narwhal {
@@ -84,9 +85,18 @@ Result<> make_root(TextSink& problem) {
   TmpFs::Options options;
   options.mode = 0755;
   options.type_name = "rootfs";
+  // All of the memory, so that a file system that cannot grow any more is never the reason why a
+  // program does not start; and not without a limit, because programs ask how much room there is.
+  const auto archive = archive_bytes();
+  options.max_pages = options.max_inodes =
+      memory_statistics().total_frames + div_round_up(archive.size(), kPageSize);
   auto root = TRY(TmpFs::create(options));
-  if (const auto archive = archive_bytes(); !archive.empty())
-    TRY(unpack_archive(archive, platform::boot_archive().start, *root, problem));
+  if (!archive.empty()) {
+    auto unpacked = unpack_archive(archive, platform::boot_archive().start, *root, problem);
+    if (unpacked.failed(Errno::kNoSpc) || unpacked.failed(Errno::kNoMem))
+      problem << ": too little memory, give the machine more (-m)";
+    TRY(std::move(unpacked));
+  }
   TRY(vfs::mount_root(root));
   return mount_all(problem);
 }
