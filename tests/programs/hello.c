@@ -1,5 +1,6 @@
-// What a C library does in an ordinary program: buffered output, the heap, the environment, sorting, floating point,
-// time, atexit(3), and an exit status of its own. Linked with musl and with glibc, without any shared library.
+// What a C library does in an ordinary program: buffered output, the heap, the environment,
+// sorting, floating point, time, atexit(3), and an exit status of its own. Linked with musl and
+// with glibc, without any shared library.
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -9,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static void say_goodbye(void) { printf("goodbye\n"); }
+static void say_goodbye(void) {
+  printf("goodbye\n");
+}
 
 static int by_value(const void* a, const void* b) {
   const int left = *(const int*)a;

@@ -1,5 +1,5 @@
-// C++ as ordinary programs use it: threads, thread_local, exceptions that cross frames and threads, futures, RTTI,
-// iostreams, static constructors and destructors. Linked dynamically.
+// C++ as ordinary programs use it: threads, thread_local, exceptions that cross frames and threads,
+// futures, RTTI, iostreams, static constructors and destructors. Linked dynamically.
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>

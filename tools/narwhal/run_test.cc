@@ -264,6 +264,14 @@ TEST_F(RunTest, NamesMissingSystemCallsWhenItMatters) {
   EXPECT_NE(run({"miss", "1"}).errors.find("frobnicate"), std::string::npos);
 }
 
+TEST_F(RunTest, SaysThatMemoryWasWhatLacked) {
+  const Result result = run({"starve"});
+  EXPECT_EQ(result.status, 137);
+  EXPECT_EQ(result.errors, "narwhal: " + root.path("/program") +
+                               ": out of memory: process 1 (glutton) is killed; give the machine "
+                               "more with -m\n");
+}
+
 TEST_F(RunTest, ReportsAPanicWithTheLog) {
   const Result result = run({"panic"});
   EXPECT_EQ(result.status, 125);

@@ -96,6 +96,10 @@ int play(const std::vector<std::string>& arguments) {
   } else if (part == "miss") {
     say("missing frobnicate 999");
     say("exit " + value);
+  } else if (part == "starve") {
+    write_all(ports.at("serial"),
+              "[1.000002] narwhal: error: out of memory: process 1 (glutton) is killed\n");
+    say("killed 9");
   } else if (part == "panic") {
     write_all(ports.at("serial"), "[0.000002] narwhal: rax=1\n");
     say("panic the books do not balance");
