@@ -221,6 +221,31 @@ TEST_F(TcpSocketTest, FullBuffersAndRoomAgain) {
   EXPECT_EQ(client->poll(), kOut);
 }
 
+// A receive buffer smaller than one of loopback's segments makes a stream of small ones.
+TEST_F(TcpSocketTest, AReceiveBufferSmallerThanASegment) {
+  auto listening = listener();
+  ASSERT_EQ(set(*listening, abi::kSolSocket, abi::kSoReceiveBuffer, 4096), kOk);
+  auto client = stream();
+  ASSERT_EQ(connect(*client, local(*listening)), Errno::kInProgress);
+  auto server = accept(*listening).take();
+  std::string sent(300'000, 0), got;
+  for (usize i = 0; i < sent.size(); ++i) sent[i] = char(i * 131 >> 3);
+  usize done = 0;
+  const u64 start = platform::monotonic_ns();
+  while (got.size() < sent.size() && platform::monotonic_ns() - start < kNanosPerSecond) {
+    if (done < sent.size()) {
+      auto moved = send(*client, std::string_view(sent).substr(done));
+      if (moved.ok()) done += moved.value();
+    }
+    const std::string part = receive(*server);
+    if (part == "<EAGAIN>")
+      pass_time(kNanosPerMilli);
+    else
+      got += part;
+  }
+  EXPECT_TRUE(got == sent) << got.size();
+}
+
 TEST_F(TcpSocketTest, Backlog) {
   auto listening = listener("127.0.0.1", 2);
   std::vector<Ref<Socket>> clients;

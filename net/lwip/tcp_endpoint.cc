@@ -174,8 +174,10 @@ void TcpEndpoint::adopt(tcp_pcb* pcb) {
 void TcpEndpoint::half_open_began(tcp_pcb* pcb) {
   ++half_open_;
   pcb->rto = pcb->sv = kFirstRto;
-  // lwIP opens the whole window at once; ours grows with the need.
-  const u32 window = LWIP_MIN(receive_limit_ > 0xffff ? receive_limit_ : 0xffff, TCP_WND_MAX(pcb));
+  // lwIP opens the whole window at once; ours grows with the need. A limit that the program has set
+  // counts from the start: senders make segments of at most half the largest window they ever saw.
+  const u32 least = receive_limit_fixed_ ? 0 : 0xffff;
+  const u32 window = LWIP_MIN(receive_limit_ > least ? receive_limit_ : least, TCP_WND_MAX(pcb));
   pcb->rcv_wnd = pcb->rcv_ann_wnd = window;
   if (tos_) pcb->tos = tos_;
   if (ttl_) pcb->ttl = ttl_;

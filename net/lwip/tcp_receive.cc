@@ -142,9 +142,18 @@ void TcpEndpoint::open_window() {
   const u32 target = window_target();
   // A window once offered is not taken back.
   if (target > pcb_->rcv_wnd) pcb_->rcv_wnd = target;
-  const u32 gained = tcp_update_rcv_ann_wnd(pcb_);
-  const u32 worth = receive_limit_ / 4 > pcb_->mss ? receive_limit_ / 4 : pcb_->mss;
-  if (gained >= worth) {
+  // Half of what may be offered at all is always worth a segment, else the peer would wait for an
+  // update that never comes: the limit may be larger than a window without scaling, or smaller than
+  // loopback's segments (RFC 9293, section 3.8.6.2.2).
+  const u32 most = TCP_WND_MAX(pcb_);
+  const u32 capacity = receive_limit_ < most ? receive_limit_ : most;
+  const u32 least = pcb_->mss < capacity / 2 ? pcb_->mss : capacity / 2;
+  const u32 worth = capacity / 4 > least ? capacity / 4 : least;
+  const u32 right_edge = pcb_->rcv_nxt + pcb_->rcv_wnd;
+  const u32 gained =
+      TCP_SEQ_GT(right_edge, pcb_->rcv_ann_right_edge) ? right_edge - pcb_->rcv_ann_right_edge : 0;
+  if (gained != 0 && gained >= worth) {
+    pcb_->rcv_ann_wnd = pcb_->rcv_wnd;
     tcp_ack_now(pcb_);
     tcp_output(pcb_);
     note_tcp();

@@ -19,6 +19,27 @@ u16 ones_complement(const u8* bytes, usize size) {
   return u16(~sum);
 }
 
+// Turns the window scale option (RFC 7323, section 2.2) of a whole IPv4 frame into padding.
+void remove_window_scaling(std::vector<u8>& frame) {
+  constexpr u8 kTcp = 6, kSyn = 2, kEnd = 0, kNop = 1, kWindowScale = 3;
+  u8* const ip = frame.data() + kEthernet;
+  u8* const tcp = ip + (ip[0] & 0xf) * 4;
+  if (ip[9] != kTcp || !(tcp[13] & kSyn)) return;
+  const usize size = usize(ip[2] << 8 | ip[3]) - usize(tcp - ip);
+  u8* const end = tcp + (tcp[12] >> 4) * 4;
+  for (u8* option = tcp + 20; option < end && *option != kEnd;
+       option += *option == kNop ? 1 : option[1]) {
+    if (*option == kWindowScale) std::memset(option, kNop, 3);
+  }
+  tcp[16] = tcp[17] = 0;
+  std::vector<u8> summed(ip + 12, ip + 20);  // the pseudo-header
+  summed.insert(summed.end(), {0, kTcp, u8(size >> 8), u8(size)});
+  summed.insert(summed.end(), tcp, tcp + size);
+  const u16 sum = ones_complement(summed.data(), summed.size());
+  tcp[16] = u8(sum >> 8);
+  tcp[17] = u8(sum);
+}
+
 }  // namespace
 
 void MirrorDevice::put_on_wire(Frame frame) {
@@ -34,6 +55,7 @@ void MirrorDevice::put_on_wire(Frame frame) {
     u8* ip = frame.data() + kEthernet;
     if ((ip[16] & 0xf0) == 0xe0) return;  // multicast has no mirror image
     swap_bytes(ip + 12, ip + 16, 4);      // which leaves every checksum as it was
+    if (hides_window_scaling) remove_window_scaling(frame);
   } else {
     return;
   }

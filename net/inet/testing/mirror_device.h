@@ -1,6 +1,6 @@
 // A network card on a wire with a mirror at its end: each IPv4 packet comes back with its source
 // and destination exchanged, so that a stack talks to itself as if to a neighbour. The wire can
-// lose, repeat and reorder packets.
+// lose, repeat and reorder packets, and make the peer an old one.
 #pragma once
 
 #include <deque>
@@ -22,6 +22,7 @@ class MirrorDevice final : public NetDevice {
   usize lent_most = 0;     // receive buffers that the stack had at once
   usize lent() const { return lent_; }
   usize transmitted = 0;
+  bool hides_window_scaling = false;  // takes the option off SYNs, as peers that don't know it do
   // ARP answers that nobody asked for, and everything else that is not IPv4, end here.
   static constexpr u8 kPeerMac[6] = {2, 0, 0, 0, 0, 2};
 
