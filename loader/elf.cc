@@ -15,7 +15,9 @@ Result<> read_whole(ByteSource& source, u64 offset, T* to, usize size) {
 }
 
 Result<> check_header(const abi::ElfHeader& header) {
-  constexpr u8 kMagic[] = {0x7f, 'E', 'L', 'F', 2 /* 64-bit */, 1 /* little-endian */};
+  // As Linux, which never looks at class, byte order and version: a file for this machine has none
+  // but ours.
+  constexpr u8 kMagic[] = {0x7f, 'E', 'L', 'F'};
   if (std::memcmp(header.ident, kMagic, sizeof kMagic) != 0) return Errno::kNoExec;
   if (header.type != abi::kElfExecutable && header.type != abi::kElfShared) return Errno::kNoExec;
   if (header.machine != abi::kElfX86_64) return Errno::kNoExec;
@@ -55,6 +57,7 @@ Result<> add_segment(ElfFile& file, const abi::ElfProgramHeader& segment) {
 
 Result<> read_interpreter(ByteSource& source, const abi::ElfProgramHeader& header, ElfFile& file) {
   if (header.file_size < 2 || header.file_size > kMaxInterpreter) return Errno::kNoExec;
+  if (header.offset > INT64_MAX - kMaxInterpreter) return Errno::kInval;
   TRY(file.interpreter.resize(header.file_size));
   TRY(read_whole(source, header.offset, file.interpreter.data(), header.file_size));
   if (file.interpreter.back() != '\0') return Errno::kNoExec;
@@ -65,15 +68,15 @@ Result<> read_interpreter(ByteSource& source, const abi::ElfProgramHeader& heade
 
 Result<ElfFile> read_elf(ByteSource& source) {
   abi::ElfHeader header{};
-  if (auto read = read_whole(source, 0, &header, sizeof header); !read.ok())
-    return read.failed(Errno::kIo) ? Errno::kNoExec : read.error();
+  TRY(read_whole(source, 0, &header, sizeof header));
   TRY(check_header(header));
 
   Vector<abi::ElfProgramHeader> headers;
   TRY(headers.resize(header.program_header_count));
   const usize bytes = headers.size() * sizeof(abi::ElfProgramHeader);
   if (header.program_headers > INT64_MAX - bytes) return Errno::kNoExec;
-  TRY(read_whole(source, header.program_headers, headers.data(), bytes));
+  if (auto read = read_whole(source, header.program_headers, headers.data(), bytes); !read.ok())
+    return read.failed(Errno::kIo) ? Errno::kNoExec : read.error();
 
   ElfFile file;
   file.position_independent = header.type == abi::kElfShared;

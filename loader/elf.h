@@ -34,8 +34,10 @@ struct ElfFile {
   Vector<char> interpreter;  // path with its NUL; empty: none
 };
 
-// ENOEXEC: no ELF file for this machine, or one that contradicts itself. EIO: shorter than it says.
-// ENOMEM.
+// What Linux checks before it gives up the old program, and, so that a bad file does not cost the
+// caller its life, what it finds out after that. ENOEXEC: no ELF file for this machine, or one that
+// contradicts itself. EIO: it ends within its header or the interpreter's name. EINVAL: that name
+// at a negative offset. ENOMEM.
 Result<ElfFile> read_elf(ByteSource& source);
 
 }  // namespace narwhal

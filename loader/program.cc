@@ -92,7 +92,7 @@ Result<> prepend_interpreter(ProgramArguments& arguments, const ScriptLine& line
                              std::string_view script) {
   Vector<String> argv;
   TRY(argv.push_back(TRY(String::copy(line.interpreter))));
-  if (!line.argument.empty()) TRY(argv.push_back(TRY(String::copy(line.argument))));
+  if (line.argument) TRY(argv.push_back(TRY(String::copy(*line.argument))));
   TRY(argv.push_back(TRY(String::copy(script))));
   for (usize i = 1; i < arguments.argv.size(); ++i)
     TRY(argv.push_back(std::move(arguments.argv[i])));
@@ -111,7 +111,10 @@ Result<Executable> resolve_scripts(const vfs::Actor& actor, const Path& start,
     char head[kScriptHeaderSize];
     FileSource source(*executable.file);
     const usize size = TRY(source.read_at(0, std::as_writable_bytes(std::span(head))));
-    if (size < 2 || head[0] != '#' || head[1] != '!') return executable;
+    if (size < 2 || head[0] != '#' || head[1] != '!') {
+      if (size < sizeof(abi::ElfHeader)) return Errno::kNoExec;
+      return executable;
+    }
     const ScriptLine line = TRY(parse_script({head, size}));
     TRY(prepend_interpreter(arguments, line, name));
     name = TRY(String::copy(line.interpreter));

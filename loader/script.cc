@@ -3,35 +3,60 @@
 namespace narwhal {
 namespace {
 
-constexpr std::string_view kBlanks = " \t";
+constexpr bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+// The file's first bytes as Linux sees them: in a buffer that is filled up with NULs.
+class Head {
+ public:
+  explicit Head(std::string_view text) : text_(text) {}
+  char operator[](usize at) const { return at < text_.size() ? text_[at] : '\0'; }
+
+  // The first place in [from, end) where there is no blank, or that ends a word; `end` if there is
+  // none.
+  usize skip_blanks(usize from, usize end) const {
+    while (from < end && is_blank((*this)[from])) ++from;
+    return from;
+  }
+  usize end_of_word(usize from, usize end) const {
+    while (from < end && !is_blank((*this)[from]) && (*this)[from] != '\0') ++from;
+    return from;
+  }
+
+  // A C string: up to `end` or its NUL, of which the file may have none because it ends.
+  std::string_view string(usize from, usize end) const {
+    if (from >= text_.size()) return {};
+    const std::string_view whole = text_.substr(from, end - from);
+    return whole.substr(0, whole.find('\0'));
+  }
+
+ private:
+  std::string_view text_;
+};
 
 }  // namespace
 
 Result<ScriptLine> parse_script(std::string_view head) {
   if (!head.starts_with("#!")) return Errno::kNoExec;
-  std::string_view line = head.substr(2);
-  const usize newline = line.find('\n');
-  const bool cut = newline == std::string_view::npos && head.size() >= kScriptHeaderSize;
-  line = line.substr(0, newline);
-
-  const usize start = line.find_first_not_of(kBlanks);
-  if (start == std::string_view::npos) return Errno::kNoExec;
-  line.remove_prefix(start);
-  const usize end = line.find_first_of(kBlanks);
-  // Of a line that was cut, a name that runs into the cut is not the whole name.
-  if (end == std::string_view::npos && cut) return Errno::kNoExec;
-  ScriptLine script{line.substr(0, end), {}};
-  if (end != std::string_view::npos) {
-    std::string_view rest = line.substr(end);
-    const usize first = rest.find_first_not_of(kBlanks);
-    if (first != std::string_view::npos)
-      script.argument = rest.substr(first, rest.find_last_not_of(kBlanks) - first + 1);
+  const Head bytes(head);
+  constexpr usize kStart = 2;
+  usize end = head.find('\n');
+  if (end == std::string_view::npos) {
+    // The last byte of the buffer is for a NUL. A name that runs up to it is not the whole name.
+    end = kScriptHeaderSize - 1;
+    const usize word = bytes.skip_blanks(kStart, end);
+    if (word == end || bytes.end_of_word(word, end) == end) return Errno::kNoExec;
   }
-  // A NUL ends a C string early.
-  script.interpreter = script.interpreter.substr(0, script.interpreter.find('\0'));
-  script.argument = script.argument.substr(0, script.argument.find('\0'));
-  if (script.interpreter.empty()) return Errno::kNoExec;
-  return script;
+  while (end > kStart && is_blank(bytes[end - 1])) --end;
+
+  const usize name = bytes.skip_blanks(kStart, end);
+  if (name == end) return Errno::kNoExec;
+  const usize name_end = bytes.end_of_word(name, end);
+  ScriptLine line{bytes.string(name, name_end), {}};
+  if (name_end < end && bytes[name_end] != '\0')
+    line.argument = bytes.string(bytes.skip_blanks(name_end, end), end);
+  return line;
 }
 
 }  // namespace narwhal
