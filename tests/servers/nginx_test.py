@@ -14,7 +14,8 @@ COMMAND = ('/usr/sbin/nginx', '-g', 'daemon off; master_process off;')
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = '/var/www/html'
 # What narwhal finds by itself where nginx is the program.
-FILES = ('/usr/sbin/nginx', '/etc/nginx', '/usr/lib/nginx', '/usr/share/nginx', '/var/lib/nginx', '/var/log/nginx', ROOT)
+FILES = ('/usr/sbin/nginx', '/etc/nginx', '/usr/lib/nginx', '/usr/share/nginx', '/var/lib/nginx', '/var/log/nginx',
+         ROOT)
 STALL = 15  # seconds without a byte, under software emulation on a busy machine
 MEMORY_PORT = 1
 # What 1,500 connections may leave behind: less than half a KiB each. A line in nginx's log and a minute in TIME-WAIT
@@ -122,9 +123,24 @@ class Nginx(guest.TestCase):
 
     def test_64_clients_at_once(self):
         server = self.start_nginx()
+        self.load(self.port)
+        self.assert_ends(server)
+
+    def test_64_clients_at_once_through_the_relay(self):
+        real = os.environ['NARWHAL']
+        self.addCleanup(os.environ.__setitem__, 'NARWHAL', real)
+        os.environ['NARWHAL'] = os.path.join(HERE, 'without_pidfd_getfd.py')
+        server = self.start_nginx(options=['--verbose'], environment={'NARWHAL_WRAPPED': os.path.abspath(real)})
+        self.load(self.port)
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+        self.assert_status(server, 0)
+        self.assertIn('narwhal: ports: relayed', server.stderr)
+
+    def load(self, port):
         expected = page()
         selector = selectors.DefaultSelector()
-        clients = [Client(self.port, 25) for _ in range(64)]
+        clients = [Client(port, 25) for _ in range(64)]
         for client in clients:
             selector.register(client.socket, selectors.EVENT_WRITE, client)
         pages = 0
@@ -134,7 +150,6 @@ class Nginx(guest.TestCase):
             for key in selector.get_map().values():
                 self.assertLess(time.monotonic() - key.data.since, STALL, 'a client stalls')
         self.assertEqual(pages, 64 * 25)
-        self.assert_ends(server)
 
     def serve(self, selector, client, expected):
         """Does what one client can do now; returns the number of pages that came."""

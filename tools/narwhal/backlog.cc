@@ -1,9 +1,12 @@
 #include "tools/narwhal/backlog.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +48,23 @@ int lengthen_backlogs(pid_t qemu, const std::vector<PortForward>& ports) {
     if (copy && is_listener_of(copy.get(), ports) && listen(copy.get(), kBacklog) == 0) ++changed;
   }
   return changed;
+}
+
+bool can_lengthen_backlogs() {
+  const pid_t child = fork();
+  if (child < 0) return false;
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+  const UniqueFd copy(
+      process ? static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), STDERR_FILENO, 0)) : -1);
+  // A descriptor that is not open here either says nothing against it.
+  const bool allowed = copy || (process && errno == EBADF);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  return allowed;
 }
 
 }  // namespace narwhal::tools

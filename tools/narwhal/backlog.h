@@ -16,4 +16,7 @@ namespace narwhal::tools {
 // is not allowed, everything stays as it was. Returns the number of sockets that were changed.
 int lengthen_backlogs(pid_t qemu, const std::vector<PortForward>& ports);
 
+// Whether that is allowed here: containers often forbid it (relay.h helps there).
+bool can_lengthen_backlogs();
+
 }  // namespace narwhal::tools

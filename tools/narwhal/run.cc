@@ -9,10 +9,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <optional>
 
 #include "tools/base/error.h"
 #include "tools/base/files.h"
@@ -21,6 +25,7 @@
 #include "tools/narwhal/machine.h"
 #include "tools/narwhal/plan.h"
 #include "tools/narwhal/progress.h"
+#include "tools/narwhal/relay.h"
 #include "tools/narwhal/session.h"
 #include "tools/pack/archive_writer.h"
 
@@ -30,6 +35,7 @@ namespace {
 
 // Up to this size the archive lives in memory, beyond it in a file without a name.
 constexpr uint64_t kMostInMemory = 256 << 20;
+constexpr rlim_t kMostDescriptors = 65536;
 
 void say(const std::string& text) {
   write_all(STDERR_FILENO, "narwhal: " + text + "\n");
@@ -172,6 +178,7 @@ class Run {
                       accelerator_.reason));
     }
     if (options_.dry_run) return show();
+    open_ports();
     // "auto" can be wrong about KVM: nested and paravirtual ones may not run a kernel like ours.
     const bool is_trial = accelerator_.is_kvm && options_.accelerator == AcceleratorWish::kAuto;
     Outcome outcome = execute(is_trial);
@@ -217,6 +224,24 @@ class Run {
     machine_.processors = options_.processors;
     machine_.network = options_.network;
     machine_.ports = options_.ports;
+  }
+
+  // QEMU holds a descriptor for each connection of the guest's, and so may a relay.
+  static void raise_descriptor_limit() {
+    rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, kMostDescriptors);
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+
+  void open_ports() {
+    const auto is_tcp = [](const PortForward& port) { return !port.is_udp; };
+    if (std::none_of(options_.ports.begin(), options_.ports.end(), is_tcp)) return;
+    raise_descriptor_limit();
+    if (can_lengthen_backlogs()) return;
+    relay_.emplace(options_.ports);
+    machine_.ports = relay_->ports_for_qemu();
+    if (options_.verbose) say("ports: relayed, because QEMU's queues can't be made longer here");
   }
 
   void write_root() {
@@ -271,7 +296,10 @@ class Run {
     settings.has_terminal = kind_of_stream(STDIN_FILENO) == "tty" && !is_linux();
     settings.is_trial = is_trial && !options_.waits_for_debugger;
     settings.on_first_sign = [this, &vm] {
-      lengthen_backlogs(vm.pid(), options_.ports);
+      if (relay_)
+        relay_->start();
+      else
+        lengthen_backlogs(vm.pid(), options_.ports);
       progress_.clear();
       archive_.reset();
     };
@@ -291,6 +319,7 @@ class Run {
   MachineSettings machine_;
   UniqueFd archive_;
   uint64_t archive_size_ = 0;
+  std::optional<Relay> relay_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // user reads when it does not work.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
@@ -54,6 +55,20 @@ class Child {
   void send(int signal) const { kill(pid_, signal); }
   void write(std::string_view text) const { write_all(input_.get(), text); }
   void close_output() { output_.reset(); }
+
+  // From then on it takes care of the signal itself.
+  void wait_until_blocks(int signal) const {
+    const std::string status = fmt::format("/proc/{}/status", pid_);
+    for (int i = 0; i < 2000; ++i) {
+      const std::string text = read_file(status).value_or("");
+      const size_t blocked = text.find("SigBlk:\t");
+      if (blocked != std::string::npos &&
+          strtoull(text.c_str() + blocked + 8, nullptr, 16) >> (signal - 1) & 1)
+        return;
+      usleep(10000);
+    }
+    ADD_FAILURE() << "signal " << signal << " is not blocked";
+  }
 
   // Reads output until this was seen.
   void wait_for(const std::string& text) {
@@ -241,7 +256,7 @@ TEST_F(RunTest, FiveInterruptKeysSwitchADeafGuestOff) {
 
 TEST_F(RunTest, OneSignalEndsAMachineThatDoesNotStart) {
   Child child = start({"stuck"});
-  usleep(300000);
+  child.wait_until_blocks(SIGTERM);
   child.send(SIGTERM);
   EXPECT_EQ(child.finish().status, 143);
 }
