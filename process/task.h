@@ -5,6 +5,7 @@
 #pragma once
 
 #include "fs/core/vfs.h"
+#include "ipc/semaphores.h"
 #include "kernel/sched/thread.h"
 #include "process/fd_table.h"
 #include "process/process.h"
@@ -99,6 +100,10 @@ class Task final : public Thread, public GroupMember {
   i32 real_time_priority = 0;
   bool reset_on_fork = false;
   u16 io_priority = 0;
+
+  // What SEM_UNDO takes back at the end of the last task that has it (semop(2)); null until needed.
+  // Only the task itself changes it.
+  Ref<sysv::UndoList> semaphore_undo;
 
   u64 minor_faults = 0;
   // Times that the task had left its CPU when it last went back to the program (rseq(2)).

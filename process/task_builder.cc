@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "ipc/shared_memory.h"
 #include "kernel/abi/resource.h"
 #include "process/family.h"
 #include "process/pidfd.h"
@@ -93,6 +94,7 @@ Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
   process->start_time_ns_ = task->start_time_ns;
   process->executed_ = true;
   set_first_limits(*process);
+  sysv::set_current_pid_source([] { return current_process().pid(); });
   process->set_executable(std::move(program.executable), std::move(program.write_denial));
   program.memory->set_limits(process->memory_limits());
   task->process_ = process;
@@ -141,6 +143,10 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
   child.files_ = set(CloneFlags::kFiles) ? parent.files_ : TRY(parent.files_->copy());
   child.fs_ = set(CloneFlags::kFs) ? parent.fs_ : TRY(parent.fs_->copy());
   child.credentials_ = parent.credentials_;
+  if (set(CloneFlags::kSysVSem)) {
+    if (!parent.semaphore_undo) parent.semaphore_undo = TRY(make_ref<sysv::UndoList>());
+    child.semaphore_undo = parent.semaphore_undo;
+  }
 
   child.signals.blocked = parent.signals.blocked;
   // A new thread starts without an alternate stack; so does what shares memory, unless by vfork(2).

@@ -310,6 +310,28 @@ Result<> AddressSpace::unmap(UserAddr start, usize length) {
   return state_->clear(start.value, start.value + size);
 }
 
+Result<> AddressSpace::unmap_object(UserAddr start, bool (*matches)(const MemoryObject& object)) {
+  State& s = *state_;
+  Session session(s);
+  Ref<MemoryObject> object;
+  u64 end = kUserEnd.value;
+  Mapping* mapping = s.first_above(start.value);
+  while (mapping && mapping->start < end) {
+    Mapping* next = s.mappings.next(*mapping);
+    const bool in_place =
+        mapping->start >= start.value && mapping->object &&
+        mapping->start - start.value == mapping->object_offset &&
+        (object ? mapping->object == object : matches(*mapping->object));
+    if (in_place) {
+      object = mapping->object;
+      if (object->size() < end - start.value) end = start.value + object->size();
+      TRY(s.clear(mapping->start, mapping->end));
+    }
+    mapping = next;
+  }
+  return object ? Result<>() : Result<>(Errno::kInval);
+}
+
 UserAddr AddressSpace::set_break(UserAddr wanted) {
   State& s = *state_;
   Session session(s);

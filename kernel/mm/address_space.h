@@ -76,6 +76,9 @@ class AddressSpace : public RefCounted {
   // mmap(2). EINVAL, ENOMEM, EEXIST, EPERM, EACCES as there.
   Result<UserAddr> map(const MapRequest& request);
   Result<> unmap(UserAddr start, usize length);
+  // shmdt(2): takes away every mapping of the first object found that `matches` and shows its first
+  // byte at `start`, or would if that part were still there. EINVAL when there is none.
+  Result<> unmap_object(UserAddr start, bool (*matches)(const MemoryObject& object));
   Result<> protect(UserAddr start, usize length, Protection protection);
   Result<UserAddr> remap(UserAddr old_start, usize old_length, usize new_length, u32 flags,
                          UserAddr new_start);

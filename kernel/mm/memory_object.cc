@@ -188,18 +188,25 @@ u64 MemoryObject::next_hole(u64 from) const {
 }
 
 Result<> MemoryObject::attach(Mapping& mapping) {
-  Guard guard(mutex_);
-  if (!mappings_) {
-    mappings_ = new (std::nothrow) MappingList();
-    if (!mappings_) return Errno::kNoMem;
+  {
+    Guard guard(mutex_);
+    if (!mappings_) {
+      mappings_ = new (std::nothrow) MappingList();
+      if (!mappings_) return Errno::kNoMem;
+    }
+    mappings_->list.push_back(mapping);
   }
-  mappings_->list.push_back(mapping);
+  mapping_added();
   return {};
 }
 
 void MemoryObject::detach(Mapping& mapping) {
-  Guard guard(mutex_);
-  if (mapping.object_node.linked()) mapping.object_node.unlink();
+  {
+    Guard guard(mutex_);
+    if (!mapping.object_node.linked()) return;
+    mapping.object_node.unlink();
+  }
+  mapping_removed();
 }
 
 }  // namespace narwhal

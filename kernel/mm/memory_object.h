@@ -52,6 +52,10 @@ class MemoryObject : public RefCounted {
   // owners who keep account. The destructor does not call it: an owner's own destructor comes first
   // and finds page_count() as it was.
   virtual void pages_removed(u64 count) { static_cast<void>(count); }
+  // Called after a mapping has come or gone, with the lock of its address space held and none of
+  // this object's: for owners who count them (shmat(2)). Only spinlocks may be taken.
+  virtual void mapping_added() {}
+  virtual void mapping_removed() {}
 
  private:
   struct Node;
