@@ -27,8 +27,8 @@ void Task::release_resources() {
   pmap_ = nullptr;
   replace(memory_, Ref<AddressSpace>());
   if (auto vfork = std::move(vfork_)) vfork->complete();
-  if (semaphore_undo) semaphore_undo->set_owner(process_->pid());
-  semaphore_undo = nullptr;
+  if (semaphore_undo_) semaphore_undo_->set_owner(process_->pid());
+  set_semaphore_undo(nullptr);
   set_files(nullptr);
   set_fs(nullptr);
   if (process_->task_count() == 1) process_->set_executable({}, nullptr);

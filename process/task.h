@@ -64,6 +64,9 @@ class Task final : public Thread, public GroupMember {
   void set_credentials(CredentialsRef credentials) {
     replace(credentials_, std::move(credentials));
   }
+  // What SEM_UNDO takes back at the end of the last task that has it (semop(2)); null until needed.
+  const Ref<sysv::UndoList>& semaphore_undo() const { return semaphore_undo_; }
+  void set_semaphore_undo(Ref<sysv::UndoList> undo) { replace(semaphore_undo_, std::move(undo)); }
   vfs::Actor actor() const { return {*fs_, *credentials_}; }
 
   // For other tasks: what it has now, or null when it has ended.
@@ -71,6 +74,7 @@ class Task final : public Thread, public GroupMember {
   Ref<FdTable> files_copy() const { return copy_of(files_); }
   Ref<FsContext> fs_copy() const { return copy_of(fs_); }
   CredentialsRef credentials_copy() const { return copy_of(credentials_); }
+  Ref<sysv::UndoList> semaphore_undo_copy() const { return copy_of(semaphore_undo_); }
 
   u32 real_uid() const {
     SpinGuard guard(references_lock_);
@@ -100,10 +104,6 @@ class Task final : public Thread, public GroupMember {
   i32 real_time_priority = 0;
   bool reset_on_fork = false;
   u16 io_priority = 0;
-
-  // What SEM_UNDO takes back at the end of the last task that has it (semop(2)); null until needed.
-  // Only the task itself changes it.
-  Ref<sysv::UndoList> semaphore_undo;
 
   u64 minor_faults = 0;
   // Times that the task had left its CPU when it last went back to the program (rseq(2)).
@@ -136,6 +136,7 @@ class Task final : public Thread, public GroupMember {
   Ref<FdTable> files_;
   Ref<FsContext> fs_;
   CredentialsRef credentials_;
+  Ref<sysv::UndoList> semaphore_undo_;
   UserContext user_;
   UserAddr set_child_tid_{};  // where the new task writes its number first (CLONE_CHILD_SETTID)
   Ref<VforkCompletion> vfork_;

@@ -144,8 +144,8 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
   child.fs_ = set(CloneFlags::kFs) ? parent.fs_ : TRY(parent.fs_->copy());
   child.credentials_ = parent.credentials_;
   if (set(CloneFlags::kSysVSem)) {
-    if (!parent.semaphore_undo) parent.semaphore_undo = TRY(make_ref<sysv::UndoList>());
-    child.semaphore_undo = parent.semaphore_undo;
+    if (!parent.semaphore_undo_) parent.set_semaphore_undo(TRY(make_ref<sysv::UndoList>()));
+    child.semaphore_undo_ = parent.semaphore_undo_;
   }
 
   child.signals.blocked = parent.signals.blocked;

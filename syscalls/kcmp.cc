@@ -53,8 +53,9 @@ SysResult sys::kcmp(Task& task, Pid pid1, Pid pid2, i32 type, u64 index1, u64 in
     case Shared::kHandlers:
       return compare(&first->process().handlers(), &second->process().handlers());
     case Shared::kIo:
-    case Shared::kSemaphores:
       return i64{0};  // nobody has any
+    case Shared::kSemaphores:
+      return compare(first->semaphore_undo_copy().get(), second->semaphore_undo_copy().get());
     case Shared::kEpoll:
       return Errno::kOpNotSupp;
   }

@@ -6,6 +6,7 @@
 #include "fs/sys/sys.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "fs/tty/terminal_file.h"
+#include "ipc/proc/ipc_files.h"
 #include "kernel/init/control.h"
 #include "kernel/init/devices.h"
 #include "kernel/init/network.h"
@@ -60,6 +61,7 @@ Result<> make_parts_known() {
   process_terminals_init();
   TRY(proc_init());
   TRY(proc_process_init());
+  TRY(proc_ipc_init());
   TRY(sys_init());
   register_unix_sockets();
   return {};

@@ -1,0 +1,89 @@
+#include "ipc/proc/ipc_files.h"
+
+#include "fs/proc/proc.h"
+#include "ipc/messages.h"
+#include "ipc/semaphores.h"
+#include "ipc/shared_memory.h"
+
+namespace narwhal {
+namespace {
+
+using sysv::Messages;
+using sysv::Semaphores;
+using sysv::SharedMemory;
+
+constexpr bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\n';
+}
+
+// The next number of a text that holds several; EINVAL when there is none, or it is above `most`.
+Result<u64> take_number(std::string_view& text, u64 most) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  u64 value = 0;
+  usize digits = 0;
+  for (; digits < text.size() && text[digits] >= '0' && text[digits] <= '9'; ++digits) {
+    const u64 digit = u64(text[digits] - '0');
+    if (value > (most - digit) / 10) return Errno::kInval;
+    value = value * 10 + digit;
+  }
+  if (digits == 0) return Errno::kInval;
+  text.remove_prefix(digits);
+  if (!text.empty() && !is_blank(text.front())) return Errno::kInval;
+  return value;
+}
+
+template <auto& Setting>
+Result<> show_number(TextSink& out) {
+  out << Setting.load() << '\n';
+  return {};
+}
+template <auto& Setting, u64 Most>
+Result<> store_number(std::string_view text) {
+  const u64 value = TRY(take_number(text, Most));
+  Setting.store(static_cast<decltype(Setting.load())>(value));
+  return {};
+}
+
+// SEMMSL, SEMMNS, SEMOPM, SEMMNI, in this order (proc(5)).
+Result<> show_sem(TextSink& out) {
+  out << Semaphores::max_per_set.load() << '\t' << Semaphores::max_total.load() << '\t'
+      << Semaphores::max_operations.load() << '\t' << Semaphores::max_ids.load() << '\n';
+  return {};
+}
+Result<> store_sem(std::string_view text) {
+  // As on Linux, what is not written keeps its value.
+  Atomic<u32>* settings[] = {&Semaphores::max_per_set, &Semaphores::max_total,
+                             &Semaphores::max_operations, &Semaphores::max_ids};
+  const u64 most[] = {INT32_MAX, INT32_MAX, INT32_MAX, sysv::IdAllocator::kMaxIds};
+  for (usize i = 0; i < 4; ++i) {
+    auto value = take_number(text, most[i]);
+    if (!value.ok()) return i == 0 ? Result<>(value.error()) : Result<>();
+    settings[i]->store(u32(value.value()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> proc_ipc_init() {
+  TRY(proc_add_text("sysvipc", "shm", SharedMemory::show));
+  TRY(proc_add_text("sysvipc", "sem", Semaphores::show));
+  TRY(proc_add_text("sysvipc", "msg", Messages::show));
+  constexpr u64 kMaxIds = sysv::IdAllocator::kMaxIds;
+  TRY(proc_add_text("sys/kernel", "shmmax", show_number<SharedMemory::max_bytes>,
+                    store_number<SharedMemory::max_bytes, ~u64{0}>));
+  TRY(proc_add_text("sys/kernel", "shmall", show_number<SharedMemory::max_pages>,
+                    store_number<SharedMemory::max_pages, ~u64{0}>));
+  TRY(proc_add_text("sys/kernel", "shmmni", show_number<SharedMemory::max_ids>,
+                    store_number<SharedMemory::max_ids, kMaxIds>));
+  TRY(proc_add_text("sys/kernel", "sem", show_sem, store_sem));
+  TRY(proc_add_text("sys/kernel", "msgmax", show_number<Messages::max_size>,
+                    store_number<Messages::max_size, INT32_MAX>));
+  TRY(proc_add_text("sys/kernel", "msgmnb", show_number<Messages::max_bytes>,
+                    store_number<Messages::max_bytes, INT32_MAX>));
+  TRY(proc_add_text("sys/kernel", "msgmni", show_number<Messages::max_ids>,
+                    store_number<Messages::max_ids, kMaxIds>));
+  return {};
+}
+
+}  // namespace narwhal
