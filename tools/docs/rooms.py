@@ -32,6 +32,7 @@ ROWS = [
     ("fs, net, drivers", "#dbe7f5", [
         ("fs/*", "tmpfs archive dev proc sys tty pipe epoll eventfd timerfd inotify", 4),
         ("net/*", "inet unix netlink lwip", 2),
+        ("ipc", "System V", 1),
         ("kernel/drivers", "virtio pci uart", 2),
     ]),
     ("core", "#dbe7f5", [
