@@ -1,5 +1,6 @@
 #include "process/exec.h"
 
+#include "process/core_settings.h"
 #include "process/exit.h"
 #include "process/family.h"
 #include "process/futex.h"
@@ -23,7 +24,7 @@ Result<> change_over(Task& task, LoadedProgram& program) {
       credentials->euid != task.credentials().euid || credentials->egid != task.credentials().egid;
   process.dumpable.store(other_ids || credentials->euid != credentials->uid ||
                                  credentials->egid != credentials->gid
-                             ? 0
+                             ? suid_dumpable()
                              : 1);
   if (other_ids) task.parent_death_signal = Signal::kNone;
   task.set_credentials(std::move(credentials));

@@ -19,7 +19,7 @@ void exit_group(i32 status) {
 void exit_task(i32 status) {
   Task& task = current_task();
   // From here on nothing ends a sleep early: signals are for the other tasks.
-  task.begin_ending();
+  Family::begin_ending(task);
   release_robust_futexes(task);
   if (task.clear_child_tid.value != 0 && task.memory_ref()->ref_count() > 1) {
     // Others use the memory still: pthread_join(3) waits for this word.

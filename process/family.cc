@@ -39,6 +39,76 @@ void Family::begin_exit(Process& process, i32 wait_status) {
   process.fewer_tasks_.wake_all();
 }
 
+void Family::begin_ending(Task& task) {
+  Process& process = task.process();
+  {
+    SpinGuard guard(thread_list_lock);
+    if (!process.dumper_ || process.dumper_ == &task) {
+      task.begin_ending();
+      return;
+    }
+    task.save_user_state();
+    task.at_rest_ = true;
+  }
+  process.fewer_tasks_.wake_all();
+  {
+    ScopedWait wait(process.continued_, PollEvents::kAll);
+    for (;;) {
+      prepare_to_sleep();
+      if (!process.dumping()) break;
+      sleep(Interruptible::kNo).ignore();
+    }
+    cancel_sleep();
+  }
+  SpinGuard guard(thread_list_lock);
+  task.at_rest_ = false;
+  task.begin_ending();
+}
+
+// --- core dumps
+
+bool Family::all_others_rest(Task& task) {
+  bool all = true;
+  for_each_task(task.process(), [&](Task& other) {
+    // Who began to end before the dump did is not waited for, and not in it.
+    if (&other != &task && !other.at_rest_ && !other.ending()) all = false;
+  });
+  return all;
+}
+
+bool Family::begin_dump(Task& task, Signal signal) {
+  Process& process = task.process();
+  {
+    SpinGuard guard(thread_list_lock);
+    if (process.exiting_.load(Order::kRelaxed)) return false;
+    process.dumper_ = &task;
+    process.dumping_.store(true, Order::kRelease);
+    begin_exit(process, i32(signal));
+  }
+  ScopedWait wait(process.fewer_tasks_, PollEvents::kAll);
+  for (;;) {
+    prepare_to_sleep();
+    {
+      SpinGuard guard(thread_list_lock);
+      if (all_others_rest(task)) break;
+    }
+    sleep(Interruptible::kNo).ignore();
+  }
+  cancel_sleep();
+  return true;
+}
+
+void Family::finish_dump(Process& process, bool dumped) {
+  constexpr i32 kDumped = 0x80;
+  {
+    SpinGuard guard(thread_list_lock);
+    if (dumped) process.wait_status_ |= kDumped;
+    process.dumper_ = nullptr;
+    process.dumping_.store(false, Order::kRelease);
+  }
+  process.continued_.wake_all();
+}
+
 bool Family::leave(Task& task, i32 status) {
   Process& process = task.process();
   bool last;

@@ -32,9 +32,20 @@ class Family {
   // The whole group is to end with this status; the first such call counts. Every task is told, and
   // ends on its way back to the program.
   static void begin_exit(Process& process, i32 wait_status) TA_REQUIRES(thread_list_lock);
+  // The first step of the current task's end: from here on it takes no signals. While its process is
+  // being dumped it comes to rest here, its registers saved, until the dump is finished.
+  static void begin_ending(Task& task);
   // Takes the ending task out of its group. True when it was the last: then the process is a zombie
   // and its parent has been told. `status` is the process's unless the group already has one.
   static bool leave(Task& task, i32 status);
+
+  // --- core dumps (process/core_dump.h)
+  // The whole group is to end by this signal, and the current task will dump it: returns when all
+  // other tasks have come to rest. False: the group ends already.
+  static bool begin_dump(Task& task, Signal signal);
+  static void finish_dump(Process& process, bool dumped);
+  static bool at_rest(const Task& task) { return task.at_rest_; }
+
   // execve(2): tells all other tasks of the current one's process to end, waits until they have,
   // and makes the current one the leader, with the process's number. kRestartNoIntr when the whole
   // group ends, or another task is at the same before.
@@ -109,6 +120,7 @@ class Family {
   static void tell_if_orphaned(const Process& process, const Process* parent,
                                const Process* without) TA_REQUIRES(thread_list_lock);
   static void forget(Process& process) TA_REQUIRES(thread_list_lock);
+  static bool all_others_rest(Task& task) TA_REQUIRES(thread_list_lock);
   static bool matches(const Process& parent, const Process& child, const WaitRequest& request);
 };
 

@@ -75,6 +75,8 @@ class Process final : public RefCounted {
   // The group is ending: exit_group(2) or a deadly signal.
   bool exiting() const { return exiting_.load(Order::kAcquire); }
   bool stopped() const { return stopped_.load(Order::kAcquire); }
+  // One of its tasks writes a core file, the others rest.
+  bool dumping() const { return dumping_.load(Order::kAcquire); }
 
   // --- signals (process/signals.h)
   mutable SpinLock<LockRank::kSignalQueue> signal_lock;
@@ -91,6 +93,7 @@ class Process final : public RefCounted {
   Atomic<u32> dumpable{1};
   Atomic<bool> child_subreaper{false};
   Atomic<u32> personality{0};
+  Atomic<u32> core_filter{0x33};  // /proc/PID/coredump_filter, Linux's default
   // /proc/PID/oom_score_adj, and the lowest value that it may have without privileges.
   Atomic<i32> oom_score_adjustment{0};
   Atomic<i32> oom_score_lowest{0};
@@ -125,6 +128,7 @@ class Process final : public RefCounted {
   Atomic<u32> task_count_{0};
   Atomic<bool> exiting_{false};
   Atomic<bool> stopped_{false};
+  Atomic<bool> dumping_{false};
 
   // Guarded by thread_list_lock (process/family.h).
   u32 pid_ = 0;
@@ -134,6 +138,7 @@ class Process final : public RefCounted {
   List<Process, &Process::sibling_node> children_;
   List<GroupMember, &GroupMember::group_node> tasks_;
   bool executed_ = false;      // execve(2) happened since fork(2): setpgid(2) refuses then
+  Task* dumper_ = nullptr;     // writes the core file
   Task* executing_ = nullptr;  // waits in execve(2) for all other tasks to end
   WaitQueue fewer_tasks_;      // woken when a task has left, while one is executing
   bool zombie_ = false;        // all tasks have ended; wait_status_ is final

@@ -1,5 +1,6 @@
 // From the queue to the program: what each pending signal does to the task that takes it.
 #include "kernel/platform/user.h"
+#include "process/core_dump.h"
 #include "process/exit.h"
 #include "process/family.h"
 #include "process/rseq.h"
@@ -17,6 +18,7 @@ enum class Taken : u8 {
   kNothing,  // none is pending, or the process ends or stops
   kDone,     // one, which needs nothing more
   kHandler,  // one that the program wants to handle
+  kCore,     // one that ends the process, and leaves a core file
 };
 
 // The whole choice is made under the lock that continuations and ends need: a SIGCONT comes either
@@ -47,8 +49,9 @@ Taken take_next(Task& task, Delivery& out) {
       if (signal == Signal::kStop || !Family::group_orphaned(process.group_id()))
         Family::begin_stop(process, signal);
       break;
-    case DefaultAction::kTerminate:
     case DefaultAction::kCore:
+      return Taken::kCore;
+    case DefaultAction::kTerminate:
       Family::begin_exit(process, killed_status(signal, false));
       break;
   }
@@ -150,6 +153,7 @@ void deliver_signals(Task& task, UserRegs& regs) {
       run_handler(task, regs, delivery);
       handled = true;
     }
+    if (taken == Taken::kCore) end_with_core(task, delivery.info);
     if (taken == Taken::kNothing && !(task.process().stopped() && !task.process().exiting())) break;
   }
   recalculate_pending(task);

@@ -15,6 +15,12 @@ void Task::set_memory(Ref<AddressSpace> memory) {
   if (auto vfork = std::move(vfork_)) vfork->complete();
 }
 
+void Task::save_user_state() {
+  platform::fpu_save(user_.fpu_area);
+  user_.fs_base = platform::fs_base();
+  user_.gs_base = platform::gs_base();
+}
+
 void Task::begin_ending() {
   ending_.store(true, Order::kRelease);
   clear_interrupt();

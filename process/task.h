@@ -53,6 +53,9 @@ class Task final : public Thread, public GroupMember {
   // execve(2): goes over to another address space at once.
   void set_memory(Ref<AddressSpace> memory);
 
+  // Brings what others may look at (a core dump) up to date with the registers: of the current task.
+  void save_user_state();
+
   // On the way out: takes no signals any more.
   bool ending() const { return ending_.load(Order::kAcquire); }
   void begin_ending();
@@ -141,6 +144,7 @@ class Task final : public Thread, public GroupMember {
   UserAddr set_child_tid_{};  // where the new task writes its number first (CLONE_CHILD_SETTID)
   Ref<VforkCompletion> vfork_;
   Atomic<bool> ending_{false};
+  bool at_rest_ = false;  // while its process is dumped; guarded by thread_list_lock
 };
 
 inline Task& current_task() {

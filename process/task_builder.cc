@@ -127,6 +127,7 @@ Result<Ref<Process>> TaskBuilder::make_process(Task& parent, const CloneRequest&
   for (usize i = 0; i < kResourceLimits; ++i) process->set_limit(i, old.limit(i));
   process->set_executable(old.executable(), old.write_denial());
   process->dumpable.store(old.dumpable.load());
+  process->core_filter.store(old.core_filter.load());
   process->personality.store(old.personality.load());
   process->oom_score_adjustment.store(old.oom_score_adjustment.load());
   process->oom_score_lowest.store(old.oom_score_lowest.load());

@@ -1,6 +1,7 @@
 // Users and groups, credentials(7): getuid(2), setresuid(2), setgroups(2) and their relatives.
 #include <algorithm>
 
+#include "process/core_settings.h"
 #include "syscalls/credential_change.h"
 #include "syscalls/handlers.h"
 
@@ -50,7 +51,7 @@ void commit(Task& task, Ref<Credentials> fresh) {
   const bool other = old.euid != fresh->euid || old.egid != fresh->egid ||
                      old.fsuid != fresh->fsuid || old.fsgid != fresh->fsgid;
   if (other) {
-    task.process().dumpable.store(0);
+    task.process().dumpable.store(suid_dumpable());
     task.parent_death_signal = Signal::kNone;
   }
   task.set_credentials(std::move(fresh));

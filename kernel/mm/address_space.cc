@@ -18,6 +18,7 @@ bool joins(const Mapping& low, const Mapping& high) {
          low.object == high.object && low.source == high.source &&
          low.special_name == high.special_name && low.keep_from_child == high.keep_from_child &&
          low.wipe_in_child == high.wipe_in_child &&
+         low.keep_from_dump == high.keep_from_dump &&
          (!low.object || low.object_offset + low.size() == high.object_offset);
 }
 
@@ -159,6 +160,7 @@ Result<Own<Mapping>> State::copy(const Mapping& model, u64 start, u64 end, State
   made->flags = model.flags;
   made->keep_from_child = model.keep_from_child;
   made->wipe_in_child = model.wipe_in_child;
+  made->keep_from_dump = model.keep_from_dump;
   made->object = model.object;
   made->object_offset = model.object_offset + (start - model.start);
   made->source = model.source;

@@ -116,6 +116,9 @@ class AddressSpace : public RefCounted {
   // when something is not mapped, or not with that right.
   usize read_memory(UserAddr from, std::span<std::byte> to);
   usize write_memory(UserAddr to, std::span<const std::byte> from);
+  // For core dumps: copies one page, whatever its protection, and brings nothing in. False when it
+  // would read as zeros or can't be read: nothing was copied.
+  bool peek_page(UserAddr page, std::span<std::byte, kPageSize> to);
 
   // A copy for fork(2): private pages are shared copy-on-write.
   Result<Ref<AddressSpace>> clone();
@@ -127,6 +130,7 @@ class AddressSpace : public RefCounted {
     Protection protection;
     bool shared;
     bool grows_down;
+    bool keep_from_dump;  // MADV_DONTDUMP
     u64 offset;
     const MappingSource* source;
     const char* special_name;

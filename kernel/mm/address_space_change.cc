@@ -253,8 +253,6 @@ Result<> AddressSpace::advise(UserAddr start, usize length, int advice) {
       case abi::kAdviceWillNeed:
       case abi::kAdviceHugePage:
       case abi::kAdviceNoHugePage:
-      case abi::kAdviceDontDump:
-      case abi::kAdviceDoDump:
       case abi::kAdviceCold:
       case abi::kAdvicePageOut:
         return for_each_part(s, range, [](Mapping&, u64, u64) -> Result<> { return {}; });
@@ -267,6 +265,10 @@ Result<> AddressSpace::advise(UserAddr start, usize length, int advice) {
         return mark_parts(s, range, [](Mapping& mapping) { mapping.keep_from_child = true; });
       case abi::kAdviceDoFork:
         return mark_parts(s, range, [](Mapping& mapping) { mapping.keep_from_child = false; });
+      case abi::kAdviceDontDump:
+        return mark_parts(s, range, [](Mapping& mapping) { mapping.keep_from_dump = true; });
+      case abi::kAdviceDoDump:
+        return mark_parts(s, range, [](Mapping& mapping) { mapping.keep_from_dump = false; });
       case abi::kAdviceWipeOnFork:
         TRY(for_each_part(s, range, [](Mapping& mapping, u64, u64) -> Result<> {
           if (mapping.object || mapping.shared()) return Errno::kInval;

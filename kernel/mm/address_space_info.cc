@@ -79,6 +79,7 @@ void AddressSpace::for_each_mapping(void (*visit)(const MappingInfo& info, void*
     info.offset = mapping->object ? mapping->object_offset : 0;
     info.source = mapping->source.get();
     info.special_name = mapping->special_name;
+    info.keep_from_dump = mapping->keep_from_dump;
     info.locked = has(mapping->flags, MapFlags::kLocked) ? mapping->pages() : 0;
     UserAddr where;
     Pmap::Mapping present;

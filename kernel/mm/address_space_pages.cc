@@ -251,6 +251,26 @@ Result<> AddressSpace::handle_fault(UserAddr address, Protection access) {
   return s.fault(*mapping, address.page().value, access);
 }
 
+bool AddressSpace::peek_page(UserAddr page, std::span<std::byte, kPageSize> to) {
+  State& s = *state_;
+  Session session(s);
+  Pmap::Mapping present;
+  if (s.pmap->lookup(page, present)) {
+    if (is_zero_frame(present.frame)) return false;
+    copy_page(to.data(), platform::direct_map(present.frame));
+    return true;
+  }
+  Mapping* mapping = s.find(page.value);
+  if (!mapping || !mapping->object) return false;
+  MemoryObject& object = *mapping->object;
+  const u64 index = mapping->object_index(page.value);
+  if (index >= div_round_up(object.size(), kPageSize)) return false;
+  const auto frame = object.page(index, MemoryObject::Access::kRead);
+  if (!frame.ok() || !frame.value()) return false;
+  copy_page(to.data(), frame.value().data());
+  return true;
+}
+
 void AddressSpace::drop_object_pages(const MemoryObject& object, u64 first, u64 last) {
   State& s = *state_;
   Session session(s);

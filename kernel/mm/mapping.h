@@ -15,6 +15,7 @@ class Mapping : NonCopyable {
   MapFlags flags = MapFlags::kNone;  // kShared or kPrivate, kGrowsDown, kLocked, ...
   bool keep_from_child = false;      // MADV_DONTFORK
   bool wipe_in_child = false;        // MADV_WIPEONFORK
+  bool keep_from_dump = false;       // MADV_DONTDUMP
   Ref<MemoryObject> object;          // null: private anonymous memory
   u64 object_offset = 0;             // of `start`, bytes
   Ref<MappingSource> source;

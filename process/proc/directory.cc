@@ -254,6 +254,7 @@ Result<> proc_process_init() {
   TRY(proc_add("", "self", Ref<Inode>(TRY(make_ref<SelfLink>(fs, false)))));
   TRY(proc_add("", "thread-self", Ref<Inode>(TRY(make_ref<SelfLink>(fs, true)))));
   TRY(proc_add_process_counts());
+  TRY(proc_add_core_settings());
   proc_set_process_source({lookup_process, read_processes});
   return {};
 }

@@ -7,5 +7,7 @@ namespace narwhal {
 
 // loadavg, stat, uptime, vmstat. ENOMEM.
 Result<> proc_add_process_counts();
+// What /proc/sys says of core dumps.
+Result<> proc_add_core_settings();
 
 }  // namespace narwhal

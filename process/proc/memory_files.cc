@@ -1,5 +1,5 @@
 // maps, smaps, cmdline, environ, auxv: what is in a program's memory.
-#include "kernel/abi/elf.h"
+#include "process/memory_layout.h"
 #include "process/proc/file_kinds.h"
 
 namespace narwhal {
@@ -190,28 +190,11 @@ Result<> show_environ(const ProcSubject& subject, TextSink& out) {
   return copy_memory(*memory, memory->layout.env_start, memory->layout.env_end, out);
 }
 
-Result<u64> read_word(AddressSpace& memory, UserAddr at) {
-  u64 word = 0;
-  if (memory.read_memory(at, std::as_writable_bytes(std::span(&word, 1))) != sizeof word)
-    return Errno::kIo;
-  return word;
-}
-
-// It lies behind the pointers to arguments and environment, where the program started.
 Result<> show_auxv(const ProcSubject& subject, TextSink& out) {
   auto memory = subject.memory();
   if (!memory) return {};
-  UserAddr at = memory->layout.stack_start;
-  const u64 arguments = TRY(read_word(*memory, at));
-  at += (arguments + 2) * sizeof(u64);
-  while (TRY(read_word(*memory, at)) != 0) at += sizeof(u64);
-  at += sizeof(u64);
-  constexpr usize kMostEntries = 64;
-  for (usize i = 0; i < kMostEntries; ++i, at += 2 * sizeof(u64)) {
-    const u64 pair[] = {TRY(read_word(*memory, at)), TRY(read_word(*memory, at + sizeof(u64)))};
-    out << std::string_view(reinterpret_cast<const char*>(pair), sizeof pair);
-    if (pair[0] == 0) break;
-  }
+  const Vector<u64> words = TRY(auxiliary_vector(*memory));
+  out << std::string_view(reinterpret_cast<const char*>(words.data()), words.size() * sizeof(u64));
   return {};
 }
 

@@ -1,40 +1,12 @@
 // comm, limits, oom_score_adj and other settings, and what says the same for all processes here.
 #include "kernel/abi/resource.h"
 #include "kernel/mm/frame.h"
+#include "process/core_settings.h"
 #include "process/proc/file_kinds.h"
+#include "process/proc/numbers.h"
 
 namespace narwhal {
 namespace {
-
-// --- numbers as programs write them: "12", "-5\n", "0x1f"
-
-constexpr bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\n';
-}
-
-// EINVAL.
-Result<i64> parse_integer(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  const bool negative = !text.empty() && text.front() == '-';
-  if (negative) text.remove_prefix(1);
-  u64 base = 10;
-  if (text.size() > 2 && text[0] == '0' && (text[1] | 0x20) == 'x') {
-    base = 16;
-    text.remove_prefix(2);
-  }
-  if (text.empty() || text.size() > 15) return Errno::kInval;
-  u64 value = 0;
-  for (const char c : text) {
-    const char lower = char(c | 0x20);
-    const u64 digit = c >= '0' && c <= '9'           ? u64(c - '0')
-                      : lower >= 'a' && lower <= 'f' ? u64(lower - 'a') + 10
-                                                     : 16;
-    if (digit >= base) return Errno::kInval;
-    value = value * base + digit;
-  }
-  return negative ? -i64(value) : i64(value);
-}
 
 // --- comm
 
@@ -162,6 +134,20 @@ Result<> show_personality(const ProcSubject& subject, TextSink& out) {
   return {};
 }
 
+Result<> show_core_filter(const ProcSubject& subject, TextSink& out) {
+  if (!subject.memory()) return {};
+  out << hex_digits(subject.process->core_filter.load(), 8) << '\n';
+  return {};
+}
+
+Result<> store_core_filter(const ProcSubject& subject, std::string_view text) {
+  const i64 value = TRY(parse_integer(text));
+  if (value < 0 || value > i64{~u32{0}}) return Errno::kInval;
+  if (!subject.memory()) return Errno::kSrch;
+  subject.process->core_filter.store(u32(value) & core_filter::kAll);
+  return {};
+}
+
 Result<> show_timer_slack(const ProcSubject& subject, TextSink& out) {
   if (!subject.task) return Errno::kSrch;
   out << subject.task->timer_slack_ns << '\n';
@@ -215,6 +201,7 @@ constexpr ProcFileKind kFiles[] = {
     {"oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj},
     {"oom_adj", 0644, show_oom_adj, store_oom_adj},
     {"personality", 0400, show_personality},
+    {"coredump_filter", 0644, show_core_filter, store_core_filter},
     {"timerslack_ns", 0666, show_timer_slack, nullptr, false, false},
     {"io", 0400, show_io},
     {"wchan", 0444, show_wchan},

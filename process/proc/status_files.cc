@@ -104,7 +104,7 @@ void show_memory(const ProcSubject& subject, TextSink& out) {
       {"HugetlbPages", 0},
   };
   for (const auto& line : lines) out << line.name << ":\t" << padded(line.kib, 8) << " kB\n";
-  out << "CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";
+  out << "CoreDumping:\t" << u32(subject.process->dumping()) << "\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";
 }
 
 void show_mask(TextSink& out, std::string_view name, u64 bits) {

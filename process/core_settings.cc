@@ -1,0 +1,122 @@
+#include "process/core_settings.h"
+
+#include "kernel/base/format.h"
+
+namespace narwhal {
+namespace {
+
+constinit SpinLock<LockRank::kSpinOther> settings_lock;
+constinit CorePattern pattern TA_GUARDED_BY(settings_lock) = {"core", 4};
+constinit Atomic<bool> uses_pid{false};
+constinit Atomic<u32> suid_setting{0};
+
+constexpr usize kMostName = 4096;  // PATH_MAX
+
+// A file's name is one component: no path of the program's choice gets into it.
+void add_component(TextSink& out, std::string_view text) {
+  if (text == "." || text == "..") {
+    out << '!' << text.substr(1);
+    return;
+  }
+  for (const char c : text) out << (c == '/' ? '!' : c);
+}
+
+// One letter behind '%'. False: Linux leaves out what it does not know.
+bool add_fact(TextSink& out, char letter, const CoreNameFacts& facts) {
+  switch (letter) {
+    case '%':
+      out << '%';
+      return true;
+    case 'p':
+    case 'P':
+      out << facts.pid;
+      return true;
+    case 'i':
+    case 'I':
+      out << facts.tid;
+      return true;
+    case 'u':
+      out << facts.uid;
+      return true;
+    case 'g':
+      out << facts.gid;
+      return true;
+    case 'd':
+      out << facts.dumpable;
+      return true;
+    case 's':
+      out << i32(facts.signal);
+      return true;
+    case 't':
+      out << facts.wall_clock_seconds;
+      return true;
+    case 'h':
+      add_component(out, facts.host_name);
+      return true;
+    case 'e':
+      add_component(out, facts.command);
+      return true;
+    case 'f':
+      add_component(out, facts.executable.substr(facts.executable.rfind('/') + 1));
+      return true;
+    case 'E':
+      add_component(out, facts.executable);
+      return true;
+    case 'c':
+      out << facts.size_limit;
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+CorePattern core_pattern() {
+  SpinGuard guard(settings_lock);
+  return pattern;
+}
+
+void set_core_pattern(std::string_view text) {
+  text = text.substr(0, text.find('\n'));
+  text = text.substr(0, text.find('\0'));
+  CorePattern fresh;
+  fresh.size = u8(text.size() < kCorePatternSize ? text.size() : kCorePatternSize - 1);
+  std::memcpy(fresh.text, text.data(), fresh.size);
+  SpinGuard guard(settings_lock);
+  pattern = fresh;
+}
+
+bool core_uses_pid() {
+  return uses_pid.load(Order::kRelaxed);
+}
+void set_core_uses_pid(bool uses) {
+  uses_pid.store(uses, Order::kRelaxed);
+}
+u32 suid_dumpable() {
+  return suid_setting.load(Order::kRelaxed);
+}
+void set_suid_dumpable(u32 value) {
+  suid_setting.store(value, Order::kRelaxed);
+}
+
+Result<String> core_file_name(std::string_view pattern, bool with_pid, const CoreNameFacts& facts) {
+  Vector<char> buffer;
+  TRY(buffer.resize(kMostName));
+  TextSink out(buffer.data(), buffer.size());
+  bool told_pid = false;
+  for (usize i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] != '%') {
+      out << pattern[i];
+    } else if (++i < pattern.size()) {
+      add_fact(out, pattern[i], facts);
+      told_pid |= pattern[i] == 'p';
+    }
+  }
+  // Where nothing else tells apart what different processes leave.
+  if (with_pid && !told_pid) out << '.' << facts.pid;
+  if (out.truncated()) return Errno::kNameTooLong;
+  return String::copy(out.view());
+}
+
+}  // namespace narwhal
