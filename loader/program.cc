@@ -103,7 +103,7 @@ Result<> prepend_interpreter(ProgramArguments& arguments, const ScriptLine& line
 // Follows `#!` lines to the ELF file at their end. `name`, what the file at `path` is called,
 // becomes the last interpreter's path.
 Result<Executable> resolve_scripts(const vfs::Actor& actor, const Path& start,
-                                   std::string_view path, String& name,
+                                   std::string_view path, String& name, bool name_is_lost,
                                    ProgramArguments& arguments) {
   for (int depth = 0; depth <= kMaxScripts; ++depth) {
     auto executable = TRY(depth == 0 ? open_executable(actor, start, path)
@@ -116,6 +116,7 @@ Result<Executable> resolve_scripts(const vfs::Actor& actor, const Path& start,
       return executable;
     }
     const ScriptLine line = TRY(parse_script({head, size}));
+    if (depth == 0 && name_is_lost) return Errno::kNoEnt;
     TRY(prepend_interpreter(arguments, line, name));
     name = TRY(String::copy(line.interpreter));
   }
@@ -232,7 +233,8 @@ Result<LoadedProgram> load_program(const vfs::Actor& actor, const Path& start,
   TRY(check_arguments(arguments, options));
   const std::string_view shown = options.file_name.empty() ? path : options.file_name;
   String name = TRY(String::copy(shown));
-  auto executable = TRY(resolve_scripts(actor, start, path, name, arguments));
+  auto executable =
+      TRY(resolve_scripts(actor, start, path, name, options.file_name_is_lost, arguments));
   TRY(check_arguments(arguments, options));
 
   FileSource source(*executable.file);

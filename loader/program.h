@@ -23,6 +23,8 @@ struct LoadOptions {
   // What the program is told that its file is called, when that is not the path: execveat(2) with a
   // descriptor.
   std::string_view file_name;
+  // That name goes with a descriptor that closes: a script's interpreter could not open it.
+  bool file_name_is_lost = false;
   // Random bytes; the kernel's generator.
   void (*random)(std::span<std::byte> out) = nullptr;
 };

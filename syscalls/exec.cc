@@ -56,7 +56,13 @@ u64 arguments_limit(const Process& process) {
   return quarter > kMost ? kMost : quarter < kLeast ? kLeast : quarter;
 }
 
-Result<> execute(Task& task, const Path& start, std::string_view path, std::string_view file_name,
+// A name in place of the path, and whether it is gone when the program runs: see LoadOptions.
+struct ShownName {
+  String text;
+  bool is_lost = false;
+};
+
+Result<> execute(Task& task, const Path& start, std::string_view path, const ShownName& shown,
                  UserAddr argv, UserAddr envp) {
   ProgramArguments arguments;
   ArgumentReader reader(arguments_limit(task.process()));
@@ -65,7 +71,8 @@ Result<> execute(Task& task, const Path& start, std::string_view path, std::stri
   LoadOptions options;
   options.randomize = !(task.process().personality.load() & kNoRandomize);
   options.stack_limit = task.process().soft_limit(abi::kLimitStack);
-  options.file_name = file_name;
+  options.file_name = shown.text;
+  options.file_name_is_lost = shown.is_lost;
   options.random = fill_random;
   auto program = TRY(load_program(task.actor(), start, path, arguments, options));
   return enter_program(task, std::move(program));
@@ -94,18 +101,19 @@ SysResult sys::execveat(Task& task, DirFd directory, UserString path, UserAddr a
   const std::string_view name = TRY(path.load({buffer.data(), buffer.size()}));
   if (name.empty() && !(flags.value & kEmptyPath)) return Errno::kNoEnt;
   Path start;
-  String file_name;
+  ShownName shown;
   if (directory.value != kAtFdCwd && (name.empty() || name[0] != '/')) {
     start = TRY(start_of(task, directory, name.empty()));
     Text<24> prefix;
     prefix << "/dev/fd/" << directory.value << (name.empty() ? "" : "/");
-    file_name = TRY(String::concat(prefix.view(), name));
+    shown.text = TRY(String::concat(prefix.view(), name));
+    shown.is_lost = TRY(task.files().close_on_exec(directory.value));
   }
   if (flags.value & kNoFollow) {
     const Path last = TRY(vfs::lookup(task.actor(), start, name, LookupFlags::kEmptyPath));
     if (last.dentry->inode().is_symlink()) return Errno::kLoop;
   }
-  TRY(execute(task, start, name, file_name, argv, envp));
+  TRY(execute(task, start, name, shown, argv, envp));
   return i64{0};
 }
 

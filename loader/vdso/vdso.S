@@ -44,8 +44,13 @@ program_headers:
 symbols:
     .skip 24
     .macro SYMBOL name_offset, start, end
+    ENTRY \name_offset, 0x12, \start, \end       # global function
+    # The name without its prefix, as a weak alias.
+    ENTRY \name_offset + 7, 0x22, \start, \end
+    .endm
+    .macro ENTRY name_offset, kind, start, end
     .long \name_offset
-    .byte 0x12, 0                   # global function
+    .byte \kind, 0
     .short 1                        # any section but "undefined"
     .quad \start - vdso_image
     .quad \end - \start
@@ -55,7 +60,7 @@ symbols:
     SYMBOL name_time - strings, time, time_end
     SYMBOL name_clock_getres - strings, clock_getres, clock_getres_end
     SYMBOL name_getcpu - strings, getcpu, getcpu_end
-    .set symbol_count, 6
+    .set symbol_count, 11
 
 strings:
     .byte 0
@@ -73,11 +78,11 @@ strings_end:
 hash:
     .long 1, symbol_count
     .long 1
-    .long 0, 2, 3, 4, 5, 0
+    .long 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0
 
     .balign 8
 versions:                           # of each symbol
-    .short 0, 2, 2, 2, 2, 2
+    .short 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2
     .balign 8
 version_definitions:
     .short 1, 1, 1, 1               # version 1, base, index 1, one name
