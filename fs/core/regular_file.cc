@@ -8,18 +8,20 @@
 
 namespace narwhal {
 
-Result<FileRef> RegularFile::open(DataInode& inode, const Path& path, OpenFlags flags) {
-  if (narwhal::writable(flags)) TRY(inode.begin_writing());
-  auto* file = new (std::nothrow) RegularFile(inode, path, flags);
+Result<FileRef> RegularFile::open(DataInode& inode, const Path& path, OpenFlags flags,
+                                  Writer writer) {
+  const bool is_writer = narwhal::writable(flags) && writer == Writer::kCounts;
+  if (is_writer) TRY(inode.begin_writing());
+  auto* file = new (std::nothrow) RegularFile(inode, path, flags, is_writer);
   if (!file) {
-    if (narwhal::writable(flags)) inode.end_writing();
+    if (is_writer) inode.end_writing();
     return Errno::kNoMem;
   }
   return FileRef::adopt(file);
 }
 
 RegularFile::~RegularFile() {
-  if (writable()) inode_.end_writing();
+  if (is_writer_) inode_.end_writing();
   notify::about_dentry(*path_.dentry, writable() ? notify::kCloseWrite : notify::kCloseNoWrite);
 }
 

@@ -71,8 +71,10 @@ class DataInode : public Inode {
 
 class RegularFile final : public File {
  public:
-  // ETXTBSY.
-  static Result<FileRef> open(DataInode& inode, const Path& path, OpenFlags flags);
+  // ETXTBSY. The first descriptor of memfd_create(2) writes without being a writer to execve(2).
+  enum class Writer { kCounts, kDoesNotCount };
+  static Result<FileRef> open(DataInode& inode, const Path& path, OpenFlags flags,
+                              Writer writer = Writer::kCounts);
   ~RegularFile() override;
 
   Result<usize> read(IoBuffer& to) override;
@@ -93,13 +95,14 @@ class RegularFile final : public File {
   Kind kind() const override { return Kind::kRegular; }
 
  private:
-  RegularFile(DataInode& inode, const Path& path, OpenFlags flags)
-      : File(flags), path_(path), inode_(inode) {}
+  RegularFile(DataInode& inode, const Path& path, OpenFlags flags, bool is_writer)
+      : File(flags), path_(path), inode_(inode), is_writer_(is_writer) {}
   void accessed();
   void modified();
 
   const Path path_;
   DataInode& inode_;  // path_.dentry's
+  const bool is_writer_;
 };
 
 }  // namespace narwhal

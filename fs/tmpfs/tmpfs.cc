@@ -134,7 +134,9 @@ Result<FileRef> create_memory_file(std::string_view name, OpenFlags flags, bool 
   if (allow_sealing) static_cast<TmpfsFile&>(*inode).allow_seals();
   Ref<Dentry> dentry = TRY(Dentry::create(nullptr, name, inode));
   dentry->mark_unlinked();
-  return inode->open(Path{std::move(mount), std::move(dentry)}, flags | OpenFlags::kLargeFile);
+  return RegularFile::open(static_cast<DataInode&>(*inode),
+                           Path{std::move(mount), std::move(dentry)}, flags | OpenFlags::kLargeFile,
+                           RegularFile::Writer::kDoesNotCount);
 }
 
 void register_tmpfs() {

@@ -216,5 +216,16 @@ TEST_F(TmpfsTest, Seals) {
   EXPECT_EQ(read_at(*file, 0, 100), "01234abc89");
 }
 
+TEST_F(TmpfsTest, AMemoryFileMayBeExecutedWhileItIsOpen) {
+  FileRef file = create_memory_file("program", OpenFlags::kReadWrite, false, *who_).take();
+  Inode& inode = *file->inode();
+  ASSERT_TRUE(inode.deny_writing().ok());
+  EXPECT_EQ(write_at(*file, 0, "x").value(), 1u);
+  EXPECT_EQ(inode.open(*file->path(), OpenFlags::kReadWrite).error(), Errno::kTxtBsy);
+  inode.allow_writing();
+  FileRef second = inode.open(*file->path(), OpenFlags::kReadWrite).take();
+  EXPECT_EQ(inode.deny_writing().error(), Errno::kTxtBsy);
+}
+
 }  // namespace
 }  // namespace narwhal
