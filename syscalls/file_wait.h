@@ -5,6 +5,7 @@
 #include "fs/core/inode.h"
 #include "kernel/abi/resource.h"
 #include "process/signals.h"
+#include "syscalls/wait_ready.h"
 
 namespace narwhal {
 
@@ -12,9 +13,9 @@ namespace narwhal {
 template <typename Attempt>
 auto attempt_on(File& file, PollEvents events, bool may_wait, Attempt attempt)
     -> decltype(attempt()) {
-  WaitQueue* queue = file.poll_queue();
-  if (!may_wait || !queue) return attempt();
-  return block_until_ready(*queue, events, platform::kNoDeadline, attempt);
+  WaitLimits limits;
+  limits.may_wait = may_wait;
+  return wait_ready(file, events, limits, attempt);
 }
 
 // SIGPIPE for writing where nobody reads (write(2)).

@@ -7,6 +7,7 @@
 #include "kernel/abi/sched.h"
 #include "kernel/sched/scheduler.h"
 #include "process/pid_table.h"
+#include "syscalls/extensible_struct.h"
 #include "syscalls/handlers.h"
 
 namespace narwhal {
@@ -176,20 +177,13 @@ SysResult sys::sched_setattr(Task& task, Pid pid, UserAddr attributes, HexInt fl
   if (attributes.value == 0 || pid.value < 0 || flags.value != 0) return Errno::kInval;
   u32 size = TRY(load_user<u32>(attributes));
   if (size == 0) size = abi::kSchedAttributesFirstSize;
-  if (size < abi::kSchedAttributesFirstSize || size > kPageSize) {
-    // So the program learns what this kernel knows.
-    TRY(store_user(attributes, u32(sizeof(abi::SchedAttributes))));
-    return Errno::kTooBig;
-  }
-  abi::SchedAttributes given{};
-  const usize known = size < sizeof given ? size : sizeof given;
-  if (platform::copy_from_user(&given, attributes, known) != 0) return Errno::kFault;
-  // What is beyond must be zero: it would mean something else to a later kernel.
-  for (usize at = known; at < size; ++at)
-    if (TRY(load_user<u8>(attributes + at)) != 0) {
-      TRY(store_user(attributes, u32(sizeof(abi::SchedAttributes))));
-      return Errno::kTooBig;
-    }
+  auto loaded =
+      size < abi::kSchedAttributesFirstSize
+          ? Result<abi::SchedAttributes>(Errno::kTooBig)
+          : load_extensible<abi::SchedAttributes>(attributes, size, abi::kSchedAttributesFirstSize);
+  // So the program learns what this kernel knows.
+  if (loaded.failed(Errno::kTooBig)) TRY(store_user(attributes, u32(sizeof(abi::SchedAttributes))));
+  const abi::SchedAttributes given = TRY(std::move(loaded));
   constexpr u64 kKnownFlags =
       abi::kSchedResetOnFork | abi::kSchedKeepPolicy | abi::kSchedKeepParams;
   if (i32(given.policy) < 0 || (given.flags & ~kKnownFlags) != 0) return Errno::kInval;

@@ -2,6 +2,7 @@
 // set_tid_address(2).
 #include "process/exit.h"
 #include "process/task_builder.h"
+#include "syscalls/extensible_struct.h"
 #include "syscalls/handlers.h"
 
 namespace narwhal {
@@ -24,19 +25,6 @@ Signal exit_signal(u64 number) {
 
 SysResult clone_task(Task& task, const CloneRequest& request) {
   return i64(TRY(TaskBuilder::clone(task, request)));
-}
-
-// A structure that may be older (then the rest is zero) or newer (then what is unknown must be
-// zero: E2BIG) than the kernel's.
-Result<CloneArguments> load_clone_arguments(UserAddr address, usize size) {
-  if (size > kPageSize) return Errno::kTooBig;
-  if (size < kFirstSize) return Errno::kInval;
-  CloneArguments arguments{};
-  const usize known = size < sizeof arguments ? size : sizeof arguments;
-  if (platform::copy_from_user(&arguments, address, known) != 0) return Errno::kFault;
-  for (usize at = known; at < size; ++at)
-    if (TRY(load_user<u8>(address + at)) != 0) return Errno::kTooBig;
-  return arguments;
 }
 
 Result<> check_clone_arguments(const CloneArguments& a) {
@@ -75,7 +63,7 @@ SysResult sys::clone(Task& task, CloneFlags flags, UserAddr stack, UserAddr pare
 }
 
 SysResult sys::clone3(Task& task, UserAddr arguments, usize size) {
-  const CloneArguments a = TRY(load_clone_arguments(arguments, size));
+  const CloneArguments a = TRY(load_extensible<CloneArguments>(arguments, size, kFirstSize));
   TRY(check_clone_arguments(a));
   CloneRequest request;
   request.flags = CloneFlags(a.flags);

@@ -19,23 +19,10 @@ struct WaitLimits {
 template <typename Attempt>
 auto wait_ready(File& file, PollEvents events, const WaitLimits& limits, Attempt attempt)
     -> decltype(attempt()) {
-  {
-    auto first = attempt();
-    if (!first.failed(Errno::kAgain) || !limits.may_wait) return first;
-  }
   WaitQueue* queue = file.poll_queue();
-  if (!queue) return Errno::kAgain;
-  ScopedWait wait(*queue, events | PollEvents::kErr | PollEvents::kHup);
-  for (;;) {
-    prepare_to_sleep();
-    auto again = attempt();
-    if (!again.failed(Errno::kAgain)) {
-      cancel_sleep();
-      return again;
-    }
-    if (auto slept = sleep_until(limits.deadline_ns); !slept.ok())
-      return slept.failed(Errno::kIntr) ? limits.interrupted : Errno::kAgain;
-  }
+  if (!limits.may_wait || !queue) return attempt();
+  return block_until_ready(*queue, events, limits.deadline_ns, attempt,
+                           {Errno::kAgain, limits.interrupted});
 }
 
 }  // namespace narwhal

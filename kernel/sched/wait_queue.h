@@ -111,11 +111,17 @@ inline Result<> sleep(Interruptible interruptible = Interruptible::kYes) {
   return sleep_until(platform::kNoDeadline, interruptible);
 }
 
+// What a wait ends with when the deadline passes, and when a signal comes.
+struct WaitErrors {
+  Errno timed_out = Errno::kTimedOut;
+  Errno interrupted = Errno::kRestartSys;
+};
+
 // Turns an attempt that says EAGAIN into one that waits. `attempt` returns a Result; any other
-// outcome ends the wait. ETIMEDOUT when the deadline passes, kRestartSys when a signal comes.
+// outcome ends the wait.
 template <typename Attempt>
-auto block_until_ready(WaitQueue& queue, PollEvents events, u64 deadline_ns, Attempt attempt)
-    -> decltype(attempt()) {
+auto block_until_ready(WaitQueue& queue, PollEvents events, u64 deadline_ns, Attempt attempt,
+                       WaitErrors errors = {}) -> decltype(attempt()) {
   {
     auto first = attempt();
     if (!first.failed(Errno::kAgain)) return first;
@@ -129,7 +135,7 @@ auto block_until_ready(WaitQueue& queue, PollEvents events, u64 deadline_ns, Att
       return again;
     }
     if (auto slept = sleep_until(deadline_ns); !slept.ok())
-      return slept.error() == Errno::kIntr ? Errno::kRestartSys : slept.error();
+      return slept.failed(Errno::kIntr) ? errors.interrupted : errors.timed_out;
   }
 }
 

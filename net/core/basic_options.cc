@@ -15,7 +15,7 @@ Result<i32> option_int(std::span<const std::byte> value) {
 
 usize put_option(std::span<std::byte> out, const void* value, usize size) {
   if (size > out.size()) size = out.size();
-  std::memcpy(out.data(), value, size);
+  if (size != 0) std::memcpy(out.data(), value, size);
   return size;
 }
 

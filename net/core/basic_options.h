@@ -12,7 +12,7 @@ namespace narwhal {
 
 // What setsockopt(2) takes for most options. EINVAL when there are too few bytes.
 Result<i32> option_int(std::span<const std::byte> value);
-// Writes an int as getsockopt(2) does, cut to the room there is. Returns the bytes written.
+// Writes a value as getsockopt(2) does, cut to the room there is. Returns the bytes written.
 usize put_option(std::span<std::byte> out, const void* value, usize size);
 inline usize put_option(std::span<std::byte> out, i32 value) {
   return put_option(out, &value, sizeof value);

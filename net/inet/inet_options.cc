@@ -8,9 +8,6 @@
 namespace narwhal::inet {
 namespace {
 
-constexpr u32 kMostBuffer = 212992;  // /proc/sys/net/core/rmem_max and wmem_max
-constexpr u32 kLeastReceiveBuffer = 2304;
-constexpr u32 kLeastSendBuffer = 4608;
 constexpr i32 kMostPriority = 6;  // above it: CAP_NET_ADMIN
 constexpr i32 kMostMtuDiscover = 5;
 constexpr i32 kDefaultHops = 64;
@@ -59,7 +56,7 @@ const Switch* find_switch(std::span<const Switch> switches, int name) {
 
 // ip(7): options of this level also come as a single byte.
 Result<i32> load_ip_int(std::span<const std::byte> value) {
-  if (value.size() >= sizeof(i32)) return load_int(value);
+  if (value.size() >= sizeof(i32)) return option_int(value);
   if (value.empty()) return Errno::kInval;
   return i32(value[0]);
 }
@@ -68,15 +65,7 @@ usize store_ip_int(std::span<std::byte> out, i32 value) {
     out[0] = std::byte(value);
     return 1;
   }
-  return store_int(out, value);
-}
-
-u32 doubled(i32 value, u32 least, bool force) {
-  // A negative number is as good as the largest one.
-  u32 wanted = u32(value);
-  if (!force && wanted > kMostBuffer) wanted = kMostBuffer;
-  if (wanted > 0x3fffffff) wanted = 0x3fffffff;
-  return wanted * 2 < least ? least : wanted * 2;
+  return put_option(out, value);
 }
 
 bool may_administer() {
@@ -84,19 +73,6 @@ bool may_administer() {
 }
 
 }  // namespace
-
-Result<i32> load_int(std::span<const std::byte> value) {
-  i32 number;
-  if (value.size() < sizeof number) return Errno::kInval;
-  std::memcpy(&number, value.data(), sizeof number);
-  return number;
-}
-
-usize store_bytes(std::span<std::byte> out, const void* data, usize size) {
-  if (size > out.size()) size = out.size();
-  if (size != 0) std::memcpy(out.data(), data, size);
-  return size;
-}
 
 Result<> InetSocket::set_option(int level, int name, std::span<const std::byte> value) {
   switch (level) {
@@ -153,7 +129,7 @@ Result<> InetSocket::set_socket_option(int name, std::span<const std::byte> valu
     if (options_.linger) options_.linger_seconds = linger.seconds;
     return {};
   }
-  const i32 number = TRY(load_int(value));
+  const i32 number = TRY(option_int(value));
   const bool force = name == abi::kSoSendBufferForce || name == abi::kSoReceiveBufferForce;
   if ((force || name == abi::kSoMark || name == abi::kSoDebug) && number != 0 && !may_administer())
     return Errno::kPerm;
@@ -172,12 +148,14 @@ Result<> InetSocket::set_socket_option(int name, std::span<const std::byte> valu
   switch (name) {
     case abi::kSoSendBuffer:
     case abi::kSoSendBufferForce:
-      options_.send_buffer = doubled(number, kLeastSendBuffer, force);
+      options_.send_buffer =
+          u32(BasicOptions::buffer_size(number, BasicOptions::kLeastSendBuffer, force));
       options_.send_buffer_fixed = true;
       break;
     case abi::kSoReceiveBuffer:
     case abi::kSoReceiveBufferForce:
-      options_.receive_buffer = doubled(number, kLeastReceiveBuffer, force);
+      options_.receive_buffer =
+          u32(BasicOptions::buffer_size(number, BasicOptions::kLeastReceiveBuffer, force));
       options_.receive_buffer_fixed = true;
       break;
     case abi::kSoPriority:
@@ -208,46 +186,46 @@ Result<usize> InetSocket::get_socket_option(int name, std::span<std::byte> value
     if (options_.device == 0) return usize{0};
     if (value.size() < 16) return Errno::kInval;
     const auto info = TRY(net::find_interface(options_.device));
-    return store_bytes(value, info.name, std::string_view(info.name).size() + 1);
+    return put_option(value, info.name, std::string_view(info.name).size() + 1);
   }
   net::CoreGuard guard(net::core_lock);
   if (const Switch* entry = find_switch(kSocketSwitches, name))
-    return store_int(value, options_.*entry->field);
+    return put_option(value, options_.*entry->field);
   switch (name) {
     case abi::kSoError:
-      return store_int(value, i32(take_socket_error()));
+      return put_option(value, i32(take_socket_error()));
     case abi::kSoLinger: {
       const abi::Linger linger{options_.linger, options_.linger_seconds};
-      return store_bytes(value, &linger, sizeof linger);
+      return put_option(value, &linger, sizeof linger);
     }
     case abi::kSoSendBuffer:
-      return store_int(value, i32(options_.send_buffer));
+      return put_option(value, i32(options_.send_buffer));
     case abi::kSoReceiveBuffer:
-      return store_int(value, i32(options_.receive_buffer));
+      return put_option(value, i32(options_.receive_buffer));
     case abi::kSoPriority:
-      return store_int(value, options_.priority);
+      return put_option(value, options_.priority);
     case abi::kSoMark:
-      return store_int(value, i32(options_.mark));
+      return put_option(value, i32(options_.mark));
     case abi::kSoReceiveLowWater:
-      return store_int(value, options_.receive_low_water);
+      return put_option(value, options_.receive_low_water);
     case abi::kSoSendLowWater:
-      return store_int(value, 1);
+      return put_option(value, 1);
     case abi::kSoAcceptConnections:
-      return store_int(value, is_listening());
+      return put_option(value, is_listening());
     case abi::kSoIncomingCpu:
-      return store_int(value, 0);
+      return put_option(value, 0);
     case abi::kSoBindToInterface:
-      return store_int(value, i32(options_.device));
+      return put_option(value, i32(options_.device));
     case abi::kSoMaxPacingRate:
-      return store_bytes(value, &options_.max_pacing_rate, sizeof options_.max_pacing_rate);
+      return put_option(value, &options_.max_pacing_rate, sizeof options_.max_pacing_rate);
     case abi::kSoDebug:
     case abi::kSoBusyPoll:
     case abi::kSoZeroCopy:
-      return store_int(value, 0);
+      return put_option(value, 0);
     case abi::kSoCookie: {
       const u64 cookie = inode_number();
       if (value.size() < sizeof cookie) return Errno::kInval;
-      return store_bytes(value, &cookie, sizeof cookie);
+      return put_option(value, &cookie, sizeof cookie);
     }
     default:
       return Errno::kNoProtoOpt;
@@ -366,7 +344,7 @@ Result<usize> InetSocket::get_ip_option(int name, std::span<std::byte> value) {
       return store_ip_int(value, options_.multicast_ttl);
     case abi::kIpMulticastInterface: {
       const IpAddress own = net::interface_address(options_.multicast_device);
-      return store_bytes(value, own.bytes, own.size());
+      return put_option(value, own.bytes, own.size());
     }
     case abi::kIpHeaderIncluded:
       if (type() != abi::kSockRaw) return Errno::kNoProtoOpt;
@@ -396,7 +374,7 @@ Result<> InetSocket::set_ipv6_option(int name, std::span<const std::byte> value)
   }
   if (name == abi::kMcastJoinGroup || name == abi::kMcastLeaveGroup)
     return set_ip_option(name, value);
-  const i32 number = TRY(load_int(value));
+  const i32 number = TRY(option_int(value));
   if (name == abi::kIpv6MulticastInterface && number != 0) TRY(net::find_interface(u32(number)));
   net::CoreGuard guard(net::core_lock);
   if (const Switch* entry = find_switch(kIpv6Switches, name)) {
@@ -439,24 +417,24 @@ Result<> InetSocket::set_ipv6_option(int name, std::span<const std::byte> value)
 Result<usize> InetSocket::get_ipv6_option(int name, std::span<std::byte> value) {
   net::CoreGuard guard(net::core_lock);
   if (const Switch* entry = find_switch(kIpv6Switches, name))
-    return store_int(value, options_.*entry->field);
+    return put_option(value, options_.*entry->field);
   switch (name) {
     case abi::kIpv6Only:
-      return store_int(value, options_.v6_only);
+      return put_option(value, options_.v6_only);
     case abi::kIpv6UnicastHops:
-      return store_int(value, options_.hops < 0 ? kDefaultHops : options_.hops);
+      return put_option(value, options_.hops < 0 ? kDefaultHops : options_.hops);
     case abi::kIpv6MulticastHops:
-      return store_int(value, options_.multicast_hops < 0 ? 1 : options_.multicast_hops);
+      return put_option(value, options_.multicast_hops < 0 ? 1 : options_.multicast_hops);
     case abi::kIpv6MulticastInterface:
-      return store_int(value, i32(options_.multicast_device));
+      return put_option(value, i32(options_.multicast_device));
     case abi::kIpv6TrafficClass:
-      return store_int(value, options_.traffic_class);
+      return put_option(value, options_.traffic_class);
     case abi::kIpv6MtuDiscover:
-      return store_int(value, options_.mtu_discover6);
+      return put_option(value, options_.mtu_discover6);
     case abi::kIpv6Mtu: {
       const u32 mtu = path_mtu();
       if (mtu == 0) return Errno::kNotConn;
-      return store_int(value, i32(mtu));
+      return put_option(value, i32(mtu));
     }
     default:
       return Errno::kNoProtoOpt;

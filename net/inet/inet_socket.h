@@ -6,6 +6,7 @@
 // socket_actor() or an interface's name asks before.
 #pragma once
 
+#include "net/core/basic_options.h"
 #include "net/core/socket.h"
 #include "net/inet/inet_address.h"
 #include "net/lwip/core.h"
@@ -113,15 +114,6 @@ class InetSocket : public Socket {
 
   u32 uid_ = 0;
 };
-
-// --- options' data
-
-// EINVAL when it is too short.
-Result<i32> load_int(std::span<const std::byte> value);
-usize store_bytes(std::span<std::byte> out, const void* data, usize size);
-inline usize store_int(std::span<std::byte> out, i32 value) {
-  return store_bytes(out, &value, sizeof value);
-}
 
 // SIOCGIF*: ENODEV, ENOTTY when it is no such command. (interface_ioctl.cc)
 Result<i64> interface_ioctl(u32 command, UserAddr argument);

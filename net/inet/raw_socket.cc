@@ -92,7 +92,7 @@ Result<> RawSocket::set_option(int level, int name, std::span<const std::byte> v
   }
   if (is_v6() && name == abi::kIpv6Checksum &&
       (level == abi::kProtocolIpv6 || level == abi::kSolRaw)) {
-    const i32 offset = TRY(load_int(value));
+    const i32 offset = TRY(option_int(value));
     // ICMPv6's checksum is the kernel's business (RFC 3542, section 3.1).
     if (protocol() == abi::kProtocolIcmpv6 || (offset > 0 && offset % 2 != 0)) return Errno::kInval;
     net::CoreGuard guard(net::core_lock);
@@ -105,11 +105,11 @@ Result<> RawSocket::set_option(int level, int name, std::span<const std::byte> v
 Result<usize> RawSocket::get_option(int level, int name, std::span<std::byte> value) {
   if (const std::span<u32> filter = filter_words(level, name); !filter.empty()) {
     net::CoreGuard guard(net::core_lock);
-    return store_bytes(value, filter.data(), filter.size_bytes());
+    return put_option(value, filter.data(), filter.size_bytes());
   }
   if (is_v6() && name == abi::kIpv6Checksum &&
       (level == abi::kProtocolIpv6 || level == abi::kSolRaw))
-    return store_int(value, checksum_at_);
+    return put_option(value, checksum_at_);
   return InetSocket::get_option(level, name, value);
 }
 

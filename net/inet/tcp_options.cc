@@ -44,7 +44,7 @@ Result<> TcpSocket::set_option(int level, int name, std::span<const std::byte> v
     wanted = wanted.substr(0, wanted.find('\0'));
     return wanted == kCongestion ? Result<>{} : Errno::kNoEnt;
   }
-  const i32 number = TRY(load_int(value));
+  const i32 number = TRY(option_int(value));
   net::CoreGuard guard(net::core_lock);
   return set_tcp_option(name, number);
 }
@@ -120,37 +120,37 @@ Result<usize> TcpSocket::get_option(int level, int name, std::span<std::byte> va
   net::CoreGuard guard(net::core_lock);
   switch (name) {
     case abi::kTcpNoDelay:
-      return store_int(value, endpoint_.no_delay());
+      return put_option(value, endpoint_.no_delay());
     case abi::kTcpCork:
-      return store_int(value, endpoint_.cork());
+      return put_option(value, endpoint_.cork());
     case abi::kTcpMaxSegment:
-      return store_int(value, endpoint_.max_segment());
+      return put_option(value, endpoint_.max_segment());
     case abi::kTcpKeepIdle:
-      return store_int(value, i32(endpoint_.keepalive().idle_seconds));
+      return put_option(value, i32(endpoint_.keepalive().idle_seconds));
     case abi::kTcpKeepInterval:
-      return store_int(value, i32(endpoint_.keepalive().interval_seconds));
+      return put_option(value, i32(endpoint_.keepalive().interval_seconds));
     case abi::kTcpKeepCount:
-      return store_int(value, i32(endpoint_.keepalive().probes));
+      return put_option(value, i32(endpoint_.keepalive().probes));
     case abi::kTcpSynCount:
-      return store_int(value, tcp_options_.syn_count ? tcp_options_.syn_count : kDefaultSynCount);
+      return put_option(value, tcp_options_.syn_count ? tcp_options_.syn_count : kDefaultSynCount);
     case abi::kTcpLinger2:
-      return store_int(value, tcp_options_.linger2);
+      return put_option(value, tcp_options_.linger2);
     case abi::kTcpDeferAccept:
-      return store_int(value, tcp_options_.defer_accept);
+      return put_option(value, tcp_options_.defer_accept);
     case abi::kTcpWindowClamp:
-      return store_int(value, tcp_options_.window_clamp);
+      return put_option(value, tcp_options_.window_clamp);
     case abi::kTcpQuickAck:
-      return store_int(value, tcp_options_.quick_ack);
+      return put_option(value, tcp_options_.quick_ack);
     case abi::kTcpUserTimeout:
-      return store_int(value, i32(endpoint_.user_timeout()));
+      return put_option(value, i32(endpoint_.user_timeout()));
     case abi::kTcpFastOpen:
-      return store_int(value, tcp_options_.fast_open);
+      return put_option(value, tcp_options_.fast_open);
     case abi::kTcpNotSentLowWater:
-      return store_int(value, i32(tcp_options_.not_sent_low_water));
+      return put_option(value, i32(tcp_options_.not_sent_low_water));
     case abi::kTcpCongestion: {
       char name_bytes[kCongestionNameSize] = {};
       std::memcpy(name_bytes, kCongestion.data(), kCongestion.size());
-      return store_bytes(value, name_bytes, sizeof name_bytes);
+      return put_option(value, name_bytes, sizeof name_bytes);
     }
     case abi::kTcpInfo:
       return tcp_info(value);
@@ -192,7 +192,7 @@ usize TcpSocket::tcp_info(std::span<std::byte> out) {
   info.bytes_received = from.bytes_received;
   info.pmtu = net::path_mtu(endpoint_.remote().address);
   info.pacing_rate = info.max_pacing_rate = ~u64{0};
-  return store_bytes(out, &info, sizeof info);
+  return put_option(out, &info, sizeof info);
 }
 
 }  // namespace narwhal::inet

@@ -29,6 +29,25 @@
     pushq %r15
     .endm
 
+    .macro POP_REGISTERS
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    addq $8, %rsp                   # orig_rax, or the error code
+    .endm
+
 # --- system calls ------------------------------------------------------------------------------------------------
 # `syscall` left rip in rcx and rflags in r11, and masked rflags by SFMASK: interrupts are off.
     .globl narwhal_syscall_entry
@@ -90,22 +109,7 @@ narwhal_restore_all:
     jz 1f
     movq $0x7fffffffffff, %rax
     movq %rax, REGS_RIP(%rsp)
-1:  popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    addq $8, %rsp
+1:  POP_REGISTERS
     swapgs
     iretq
 
@@ -159,22 +163,7 @@ narwhal_trap_in_kernel:
     .byte 0x0f, 0x01, 0xca          # clac: the trap may have come from a user copy; iretq brings AC back
 1:  movq %rsp, %rsi
     call narwhal_trap_from_kernel
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    addq $8, %rsp
+    POP_REGISTERS
     iretq
 
 # NMI, double fault and machine check come on stacks of their own and are always the end. GS may be either side's: the
