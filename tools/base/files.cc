@@ -45,7 +45,7 @@ bool write_all(int fd, std::string_view data) {
 }
 
 std::string format_size(unsigned long long bytes) {
-  if (bytes < 10 * 1024) return fmt::format("{} bytes", bytes);
+  if (bytes < 10ull << 10) return fmt::format("{} bytes", bytes);
   if (bytes < 10ull << 20) return fmt::format("{} KiB", (bytes + 512) >> 10);
   if (bytes < 10ull << 30) return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
   return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1 << 30));

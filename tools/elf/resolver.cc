@@ -281,7 +281,7 @@ const ElfFile& Resolver::elf_at(const std::string& real_path) {
   try {
     elf = read_elf(host_.on_host(real_path));
   } catch (const Error&) {
-    // Not readable: ld.so goes on with the next folder too.
+    elf = ElfFile();  // not readable: ld.so goes on with the next folder too
   }
   return elf_files_.emplace(real_path, std::move(elf)).first->second;
 }

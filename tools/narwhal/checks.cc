@@ -35,6 +35,13 @@ std::string option(const PortForward& port) {
 void check_ports(const std::vector<PortForward>& ports) {
   std::vector<UniqueFd> bound;  // all at once, so that the same port twice is noticed
   for (const PortForward& port : ports) {
+    const auto is_same = [&](const PortForward& other) {
+      return other.address == port.address && other.host_port == port.host_port &&
+             other.is_udp == port.is_udp;
+    };
+    if (std::find_if(ports.data(), &port, is_same) != &port) {
+      fail("{}: port {} on {} is given twice", option(port), port.host_port, port.address);
+    }
     const int type = port.is_udp ? SOCK_DGRAM : SOCK_STREAM;
     UniqueFd fd(socket(AF_INET, type | SOCK_CLOEXEC, 0));
     if (!fd) fail("cannot make a socket: {}", strerror(errno));
@@ -70,7 +77,7 @@ void check_ports(const std::vector<PortForward>& ports) {
 
 std::string find_kernel(const std::string& wanted, const std::string& command_name) {
   const char* const variable = getenv("NARWHAL_KERNEL");
-  const std::string named = !wanted.empty() ? wanted : variable != nullptr ? variable : "";
+  std::string named = !wanted.empty() ? wanted : variable != nullptr ? variable : "";
   if (!named.empty()) {
     if (access(named.c_str(), R_OK) != 0) {
       fail("{} {}: {}", wanted.empty() ? "NARWHAL_KERNEL" : "--kernel", named, strerror(errno));

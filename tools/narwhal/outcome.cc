@@ -57,6 +57,21 @@ std::string how_qemu_ended(int status) {
   return fmt::format("QEMU ended with status {}", WEXITSTATUS(status));
 }
 
+// What QEMU's words mean, where our checks could not know it in time.
+std::string qemu_said(std::string_view errors) {
+  constexpr std::string_view kForward = "Could not set up host forwarding rule '";
+  if (const size_t at = errors.find(kForward); at != errors.npos) {
+    const std::string_view rule = errors.substr(at + kForward.size());
+    return fmt::format(
+        "the port of {} was taken while the machine started; stop what listens "
+        "there, or take another one with -p",
+        rule.substr(0, rule.find('\'')));
+  }
+  if (errors.find("cannot set up guest memory") != errors.npos)
+    return "this machine does not have the memory that -m asks for; ask for less";
+  return "";
+}
+
 Report report_failure(const Outcome& outcome, std::string_view program) {
   Report report;
   report.status = kFailed;
@@ -70,6 +85,10 @@ Report report_failure(const Outcome& outcome, std::string_view program) {
   }
   // QEMU's own words explain themselves: a port in use, a network that is not there, an unknown
   // option.
+  if (const std::string meaning = qemu_said(outcome.qemu_errors); !meaning.empty()) {
+    report.text = fmt::format("narwhal: {}\n", meaning);
+    return report;
+  }
   if (!outcome.qemu_errors.empty()) {
     report.text = "narwhal: QEMU says:\n";
     std::string_view rest = outcome.qemu_errors;

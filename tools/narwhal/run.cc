@@ -152,6 +152,12 @@ void say_about_volumes(const Options& options) {
   }
 }
 
+void say_about_processors(const Options& options) {
+  if (options.processors == 1 || !options.linux_folder.empty()) return;
+  say(fmt::format("--cpus {}: the kernel uses one processor; the others stay idle",
+                  options.processors));
+}
+
 // tools/bench reads this line.
 void say_times(const Outcome& outcome) {
   say(fmt::format("times in ms: program {:.1f}, output {:.1f}, end {:.1f}", outcome.time_to_program,
@@ -168,7 +174,10 @@ class Run {
     progress_.show(fmt::format("packing {}", base_name(options_.program)));
     prepare();
     progress_.clear();
-    if (!options_.dry_run) say_about_volumes(options_);
+    if (!options_.dry_run) {
+      say_about_volumes(options_);
+      say_about_processors(options_);
+    }
     if (options_.verbose) {
       for (const std::string& note : plan_.notes) say(note);
       say(fmt::format("root: {} in {} members, packed in {} ms", format_size(archive_size_),

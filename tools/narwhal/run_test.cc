@@ -306,6 +306,20 @@ TEST_F(RunTest, ReportsAMachineThatEnds) {
   EXPECT_NE(result.errors.find("the cable is not plugged in"), std::string::npos);
 }
 
+TEST_F(RunTest, ExplainsWhatQemuSays) {
+  Result result = run({"complain",
+                       "qemu: -netdev user,id=net: Could not set up host forwarding rule "
+                       "'tcp:127.0.0.1:80-:80'"});
+  EXPECT_EQ(result.status, 125);
+  EXPECT_EQ(result.errors,
+            "narwhal: the port of tcp:127.0.0.1:80-:80 was taken while the machine started; stop "
+            "what listens there, or take another one with -p\n");
+  result = run({"complain", "qemu: cannot set up guest memory 'ram': Cannot allocate memory"});
+  EXPECT_EQ(result.status, 125);
+  EXPECT_EQ(result.errors,
+            "narwhal: this machine does not have the memory that -m asks for; ask for less\n");
+}
+
 TEST_F(RunTest, SaysHowToGetQemu) {
   EXPECT_EQ(failure({"--qemu", "no-such-qemu"}),
             "narwhal: no-such-qemu was not found; install it (on Debian and Ubuntu: apt install "
@@ -326,6 +340,17 @@ TEST_F(RunTest, SaysWhoseThePortIs) {
   EXPECT_NE(text.find("port " + port + " on 127.0.0.1 is in use; stop what listens there"),
             std::string::npos)
       << text;
+}
+
+TEST_F(RunTest, SaysWhichPortIsGivenTwice) {
+  EXPECT_EQ(failure({"-p", "127.0.0.1:48080:80", "-p", "48080:81"}),
+            "narwhal: -p 48080:81: port 48080 on 127.0.0.1 is given twice\n");
+}
+
+TEST_F(RunTest, SaysThatOneProcessorIsUsed) {
+  const Result result = run({"speak"}, {"--cpus", "2"});
+  EXPECT_EQ(result.errors.substr(0, result.errors.find(';')),
+            "narwhal: --cpus 2: the kernel uses one processor");
 }
 
 TEST_F(RunTest, SaysHowMuchMemoryItTakes) {

@@ -55,7 +55,8 @@ int play(const std::vector<std::string>& arguments) {
   const std::string part = arguments.size() > 1 ? arguments[1] : "";
   const std::string value = arguments.size() > 2 ? arguments[2] : "0";
   if (part == "complain") {
-    fputs("qemu: the cable is not plugged in\n", stderr);
+    fputs(arguments.size() > 2 ? (value + "\n").c_str() : "qemu: the cable is not plugged in\n",
+          stderr);
     return 1;
   }
   if (part == "vanish") return 3;
