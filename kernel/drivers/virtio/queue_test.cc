@@ -191,6 +191,9 @@ std::byte* platform::direct_map(PhysAddr address) {
 PhysAddr platform::direct_map_to_phys(const void* address) {
   return PhysAddr(reinterpret_cast<u64>(address));
 }
+std::span<const platform::MemoryRange> platform::usable_memory() {
+  return {};
+}
 Result<std::byte*> platform::map_device(PhysAddr, usize) {
   return Errno::kNoMem;
 }
