@@ -122,6 +122,7 @@ bool Family::leave(Task& task, i32 status) {
     if (process.executing_) process.fewer_tasks_.wake_all();
     // Without exit_group(2) the leader's status is the process's.
     if (!process.exiting_.load(Order::kRelaxed) && task.is_leader()) process.wait_status_ = status;
+    if (!last) hand_over_children(process, task);
     if (last) {
       process.exiting_.store(true, Order::kRelease);
       process.zombie_ = true;
@@ -168,6 +169,7 @@ Result<> Family::become_only_task(Task& task) {
     task.tid_ = process.pid_;
     pid_table::add(task).ignore();
   }
+  for_each_child(process, [&](Process& child) { child.parent_tid_ = process.pid_; });
   return {};
 }
 
@@ -179,7 +181,7 @@ Result<> Family::reset_handlers(Process& process) {
     std::swap(process.handlers_, own);
     guard.release();
   }
-  process.handlers_->reset(false);
+  process.handlers_->reset();
   return {};
 }
 
@@ -198,6 +200,7 @@ void Family::notify_parent(Process& process) {
   if (!parent) return;  // the first process: its end is the program's
   bool reap = false;
   if (process.exit_signal_ != Signal::kNone) {
+    const abi::SignalAction action = parent->handlers().get(process.exit_signal_);
     const i32 status = process.wait_status_;
     const i32 signal = status & 0x7f;
     abi::SignalInfo info{};
@@ -210,14 +213,31 @@ void Family::notify_parent(Process& process) {
     info.child.status = signal == 0 ? status >> 8 & 0xff : signal;
     info.child.user_time = clock_ticks(process.ended_tasks_.user_ns);
     info.child.system_time = clock_ticks(process.ended_tasks_.system_ns);
-    if (process.exit_signal_ == Signal::kChld) {
-      const abi::SignalAction action = parent->handlers().get(Signal::kChld);
-      reap = action.handler == abi::kSignalIgnore || (action.flags & abi::kActionNoChildWait);
-    }
-    send_signal_locked(*parent, nullptr, info).ignore();
+    const bool ignored = action.handler == abi::kSignalIgnore;
+    if (process.exit_signal_ == Signal::kChld)
+      reap = ignored || (action.flags & abi::kActionNoChildWait);
+    // Not even kept for later by who blocks it.
+    if (!reap || !ignored) send_signal_locked(*parent, nullptr, info).ignore();
   }
   parent->child_events.wake_all();
-  if (reap) forget(process);
+  if (reap)
+    forget(process);
+  else if (process.adopted_)
+    limit_adopted_zombies(*parent);
+}
+
+// A first process that was written to be one waits for whatever comes; any other program, which
+// never does, is not to pay for its descendants' orphans without end.
+void Family::limit_adopted_zombies(Process& first) {
+  constexpr usize kMost = 32;
+  usize count = 0;
+  Process* oldest = nullptr;
+  for_each_child(first, [&](Process& child) {
+    if (!child.adopted_ || !child.zombie_) return;
+    ++count;
+    if (!oldest) oldest = &child;
+  });
+  if (count > kMost) forget(*oldest);
 }
 
 void Family::notify_parent_of_stop(Process& process, i32 code, i32 status) {
@@ -230,6 +250,11 @@ void Family::notify_parent_of_stop(Process& process, i32 code, i32 status) {
     info.code = code;
     info.child.pid = i32(process.pid_);
     info.child.status = status;
+    ResourceUsage usage = process.ended_tasks_;
+    for_each_task(process, [&](const Task& task) { usage.add(task); });
+    info.child.user_time = clock_ticks(usage.user_ns);
+    info.child.system_time = clock_ticks(usage.system_ns);
+    if (const Task* task = first_task(process)) info.child.uid = task->real_uid();
     send_signal_locked(*parent, nullptr, info).ignore();
   }
   parent->child_events.wake_all();
@@ -242,14 +267,15 @@ void Family::reparent_children(Process& process) {
   if (!heir && process.pid_ != kFirstPid) heir = pid_table::process(kFirstPid);
   while (Process* child = process.children_.pop_front()) {
     child->parent_ = heir;
-    if (heir) heir->children_.push_back(*child);
+    if (heir) {
+      heir->children_.push_back(*child);
+      child->parent_tid_ = heir->pid_;
+      child->adopted_ = heir->pid_ == kFirstPid;
+    }
     // Whatever it was to send to its first parent means nothing to the new one.
     child->exit_signal_ = Signal::kChld;
     tell_if_orphaned(*child, &process, nullptr);
-    for_each_task(*child, [&](Task& task) {
-      if (task.parent_death_signal == Signal::kNone) return;
-      send_signal_locked(*child, &task, kernel_signal(task.parent_death_signal)).ignore();
-    });
+    tell_of_death(*child, process, process.ended_uid_);
     if (child->zombie_) {
       if (heir)
         notify_parent(*child);
@@ -257,6 +283,29 @@ void Family::reparent_children(Process& process) {
         forget(*child);
     }
   }
+}
+
+// prctl(2), PR_SET_PDEATHSIG: each thread of the child may have asked.
+void Family::tell_of_death(Process& child, const Process& parent, u32 parent_uid) {
+  for_each_task(child, [&](Task& task) {
+    if (task.parent_death_signal == Signal::kNone) return;
+    abi::SignalInfo info{};
+    info.number = i32(task.parent_death_signal);
+    info.code = abi::kCodeUser;
+    info.queued.pid = i32(parent.pid_);
+    info.queued.uid = parent_uid;
+    send_signal_locked(child, nullptr, info).ignore();
+  });
+}
+
+// A child's parent is the thread that made it, as far as its death and __WNOTHREAD go; the next
+// thread takes its place.
+void Family::hand_over_children(Process& process, const Task& task) {
+  for_each_child(process, [&](Process& child) TA_NO_ANALYSIS {
+    if (child.parent_tid_ != task.tid()) return;
+    child.parent_tid_ = first_task(process)->tid();
+    tell_of_death(child, process, task.credentials().uid);
+  });
 }
 
 void Family::forget(Process& process) {
@@ -342,6 +391,7 @@ bool Family::matches(const Process& parent, const Process& child, const WaitRequ
   if (request.which == Which::kGroup &&
       child.group_id_ != (request.number ? request.number : parent.group_id_))
     return false;
+  if (request.thread != 0 && child.parent_tid_ != request.thread) return false;
   const bool is_clone = child.exit_signal_ != Signal::kChld;
   return request.clones_too || is_clone == request.clones_only;
 }

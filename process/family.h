@@ -32,8 +32,8 @@ class Family {
   // The whole group is to end with this status; the first such call counts. Every task is told, and
   // ends on its way back to the program.
   static void begin_exit(Process& process, i32 wait_status) TA_REQUIRES(thread_list_lock);
-  // The first step of the current task's end: from here on it takes no signals. While its process is
-  // being dumped it comes to rest here, its registers saved, until the dump is finished.
+  // The first step of the current task's end: from here on it takes no signals. While its process
+  // is being dumped it comes to rest here, its registers saved, until the dump is finished.
   static void begin_ending(Task& task);
   // Takes the ending task out of its group. True when it was the last: then the process is a zombie
   // and its parent has been told. `status` is the process's unless the group already has one.
@@ -97,6 +97,7 @@ class Family {
     Which which = Which::kAny;
     u32 number = 0;  // of the process or group; 0: the caller's group
     const Process* process = nullptr;
+    u32 thread = 0;  // only children of this one of the caller's threads; 0: of any
     bool exited = false, stopped = false, continued = false;
     bool keep = false;                             // WNOWAIT
     bool clones_too = false, clones_only = false;  // __WALL, __WCLONE
@@ -119,6 +120,10 @@ class Family {
   static void reparent_children(Process& process) TA_REQUIRES(thread_list_lock);
   static void tell_if_orphaned(const Process& process, const Process* parent,
                                const Process* without) TA_REQUIRES(thread_list_lock);
+  static void limit_adopted_zombies(Process& first) TA_REQUIRES(thread_list_lock);
+  static void tell_of_death(Process& child, const Process& parent, u32 parent_uid)
+      TA_REQUIRES(thread_list_lock);
+  static void hand_over_children(Process& process, const Task& task) TA_REQUIRES(thread_list_lock);
   static void forget(Process& process) TA_REQUIRES(thread_list_lock);
   static bool all_others_rest(Task& task) TA_REQUIRES(thread_list_lock);
   static bool matches(const Process& parent, const Process& child, const WaitRequest& request);

@@ -117,12 +117,12 @@ abi::SignalAction SignalHandlers::exchange(Signal signal, const abi::SignalActio
   return std::exchange(actions_[i32(signal)], action);
 }
 
-void SignalHandlers::reset(bool also_ignored) {
+void SignalHandlers::reset() {
   SpinGuard guard(lock_);
   for (abi::SignalAction& action : actions_) {
     const bool ignored = action.handler == abi::kSignalIgnore;
     action = {};
-    if (ignored && !also_ignored) action.handler = abi::kSignalIgnore;
+    if (ignored) action.handler = abi::kSignalIgnore;
   }
 }
 

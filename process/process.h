@@ -135,6 +135,8 @@ class Process final : public RefCounted {
   u32 group_id_ = 0;
   u32 session_id_ = 0;
   Process* parent_ = nullptr;
+  u32 parent_tid_ = 0;    // the thread of the parent that made it, or the one after
+  bool adopted_ = false;  // by the first process
   List<Process, &Process::sibling_node> children_;
   List<GroupMember, &GroupMember::group_node> tasks_;
   bool executed_ = false;      // execve(2) happened since fork(2): setpgid(2) refuses then

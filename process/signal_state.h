@@ -27,9 +27,9 @@ class SignalHandlers : public RefCounted {
   abi::SignalAction get(Signal signal);
   // Returns the action before.
   abi::SignalAction exchange(Signal signal, const abi::SignalAction& action);
-  // execve(2): caught signals get their default action, ignored ones stay ignored. With
-  // CLONE_CLEAR_SIGHAND ignored ones too.
-  void reset(bool also_ignored);
+  // execve(2), CLONE_CLEAR_SIGHAND: caught signals get their default action, ignored ones stay
+  // ignored.
+  void reset();
 
  private:
   SpinLock<LockRank::kSignalActions> lock_;

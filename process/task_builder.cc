@@ -123,7 +123,7 @@ Result<Ref<Process>> TaskBuilder::make_process(Task& parent, const CloneRequest&
   auto process = TRY(make_ref<Process>());
   const bool share_handlers = has(request.flags, CloneFlags::kSigHand);
   process->handlers_ = share_handlers ? old.handlers_ : TRY(old.handlers_->copy());
-  if (has(request.flags, CloneFlags::kClearSigHand)) process->handlers_->reset(true);
+  if (has(request.flags, CloneFlags::kClearSigHand)) process->handlers_->reset();
   for (usize i = 0; i < kResourceLimits; ++i) process->set_limit(i, old.limit(i));
   process->set_executable(old.executable(), old.write_denial());
   process->dumpable.store(old.dumpable.load());
@@ -204,6 +204,8 @@ Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, 
     if (has(flags, CloneFlags::kParent) && family_parent)
       process.exit_signal_ = parent.process().exit_signal_;
     process.parent_ = family_parent;
+    process.parent_tid_ =
+        has(flags, CloneFlags::kParent) ? parent.process().parent_tid_ : parent.tid();
     if (family_parent) family_parent->children_.push_back(process);
   }
   process.tasks_.push_back(child);

@@ -155,6 +155,100 @@ TEST(ProcessTest, SubreapersTakeOrphans) {
   EXPECT_EQ(parent_of_orphan, reaper);
 }
 
+TEST(ProcessTest, OrphansOfAFirstProcessThatNeverWaitsDoNotPileUp) {
+  constexpr usize kMany = 40, kKept = 32;
+  const i32 child = fork([&] {
+    for (usize i = 0; i < kMany; ++i) fork([] { call(kPause); });
+  });
+  EXPECT_EQ(wait_for(child), 0);
+  std::vector<u32> orphans;
+  {
+    SpinGuard guard(thread_list_lock);
+    Family::for_each_child(current_process(), [&](Process& p) { orphans.push_back(p.pid()); });
+  }
+  EXPECT_EQ(orphans.size(), kMany);
+  for (const u32 orphan : orphans) call(kKill, orphan, u64(Signal::kKill));
+  let_others_run();
+  usize left = 0;
+  while (wait4(-1) > 0) ++left;
+  EXPECT_EQ(left, kKept);
+}
+
+TEST(ProcessTest, TheFirstProcessesOwnZombiesWaitForIt) {
+  constexpr usize kMany = 40;
+  for (usize i = 0; i < kMany; ++i) fork([] {});
+  let_others_run();
+  usize waited = 0;
+  while (wait4(-1) > 0) ++waited;
+  EXPECT_EQ(waited, kMany);
+}
+
+TEST(ProcessTest, ADeathSignalTellsWhoDied) {
+  constexpr u64 kSetDeathSignal = 1;
+  abi::SignalInfo seen{};
+  i64 grandchild = 0;
+  const i32 child = fork([&] {
+    grandchild = fork([&] {
+      handle(Signal::kUsr1, [&](Caught& caught) { seen = caught.info; });
+      call(kPrctl, kSetDeathSignal, u64(Signal::kUsr1));
+      call(kPause);
+    });
+    let_others_run();
+  });
+  EXPECT_EQ(wait_for(child), 0);
+  EXPECT_EQ(wait_for(i32(grandchild)), 0);
+  EXPECT_EQ(seen.code, abi::kCodeUser);
+  EXPECT_EQ(seen.queued.pid, child);
+}
+
+TEST(ProcessTest, TheParentIsTheThreadThatForked) {
+  constexpr u64 kSetDeathSignal = 1, kNoThread = 0x2000'0000;
+  i32 child = 0;
+  i64 inside = 0, outside = 0;
+  start_thread([&] {
+    child = fork([] {
+      call(kPrctl, kSetDeathSignal, u64(Signal::kTerm));
+      call(kPause);
+    });
+    let_others_run();
+    inside = wait4(child, kNoHang | kNoThread);
+    let_others_run();
+  });
+  while (inside == 0 && child == 0) let_others_run();
+  outside = wait4(child, kNoHang | kNoThread);
+  EXPECT_EQ(inside, 0);
+  EXPECT_EQ(outside, failure(Errno::kChild));
+  // The thread ends, and with it, for the child, its parent; the next thread takes its place.
+  let_others_run();
+  EXPECT_EQ(wait_for(child, i32(kNoThread)), i64(Signal::kTerm));
+}
+
+TEST(ProcessTest, StopsAreToldWithTheUser) {
+  abi::SignalInfo seen{};
+  handle(Signal::kChld, [&](Caught& caught) { seen = caught.info; });
+  const i32 child = fork([] {
+    constexpr u64 kSetUid = 105;
+    call(kSetUid, 1234);
+    call(kKill, u64(own_pid()), u64(Signal::kStop));
+  });
+  EXPECT_EQ(wait_for(child, kUntraced), i64(Signal::kStop) << 8 | 0x7f);
+  EXPECT_EQ(seen.code, abi::kChildStopped);
+  EXPECT_EQ(seen.child.uid, 1234u);
+  set_action(Signal::kChld, abi::kSignalDefault);
+  call(kKill, u64(child), u64(Signal::kCont));
+  EXPECT_EQ(wait_for(child), 0);
+}
+
+TEST(ProcessTest, ClearedHandlersLeaveIgnoredSignals) {
+  SignalHandlers& own = current_process().handlers();
+  set_action(Signal::kUsr1, abi::kSignalIgnore);
+  handle(Signal::kUsr2, [](Caught&) {});
+  auto copy = own.copy().take();
+  copy->reset();
+  EXPECT_EQ(copy->get(Signal::kUsr1).handler, abi::kSignalIgnore);
+  EXPECT_EQ(copy->get(Signal::kUsr2).handler, abi::kSignalDefault);
+}
+
 TEST(ProcessTest, StoppedOrphanedJobsAreToldAndGoOn) {
   i64 job = 0;
   const i32 shell = fork([&] {

@@ -26,8 +26,9 @@ Result<Found> wait_for_child(Task& task, const Request& request, bool no_hang) {
   return block_until_ready(parent.child_events, PollEvents::kAll, platform::kNoDeadline, attempt);
 }
 
-Request make_request(u32 options) {
+Request make_request(const Task& task, u32 options) {
   Request request;
+  if (options & kNoThread) request.thread = task.tid();
   request.exited = options & kExited;
   request.stopped = options & kStopped;
   request.continued = options & kContinued;
@@ -86,7 +87,7 @@ SysResult sys::wait4(Task& task, Pid pid, UserOut<i32> status, HexInt options,
   if (options.value & ~(kNoHang | kUntraced | kContinued | kNoThread | kWclone | kWall))
     return Errno::kInval;
   if (pid.value == INT32_MIN) return Errno::kSrch;
-  Request request = make_request(options.value | kExited);
+  Request request = make_request(task, options.value | kExited);
   if (pid.value > 0) {
     request.which = Request::Which::kPid;
     request.number = u32(pid.value);
@@ -107,7 +108,7 @@ SysResult sys::waitid(Task& task, i32 which, Pid id, UserAddr info, HexInt optio
   if (options.value & ~(kNoHang | kNoWait | kStates | kNoThread | kWclone | kWall))
     return Errno::kInval;
   if (!(options.value & kStates)) return Errno::kInval;
-  Request request = make_request(options.value);
+  Request request = make_request(task, options.value);
   Ref<PidFd> pidfd;
   constexpr i32 kAll = 0, kPid = 1, kGroup = 2, kPidFd = 3;  // P_ALL, ...
   switch (which) {
