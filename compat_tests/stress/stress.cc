@@ -55,7 +55,7 @@ std::atomic<bool> stopping{false};
 std::atomic<uint64_t> children{0};
 std::atomic<uint64_t> interruptions{0};
 
-[[noreturn]] void fail(const char* format, ...) {
+[[noreturn, gnu::format(printf, 1, 2)]] void fail(const char* format, ...) {
   va_list list;
   va_start(list, format);
   fputs("stress: FAILED: ", stdout);
