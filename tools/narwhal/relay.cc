@@ -131,7 +131,8 @@ void Relay::serve() {
         epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, stop_event_.get(), nullptr);
         watch_listeners(false);
         waiting_.clear();
-        attempt_.reset();
+        // The guest may have taken this one already, and said all that it had to say.
+        check_attempt(true);
         for (Connection* const connection : std::vector(connections_.begin(), connections_.end()))
           step(*connection);
       } else if (listener != listeners_.end()) {
@@ -248,6 +249,12 @@ void Relay::step(Connection& connection) {
   await(guest, awaited(guest, client));
 }
 
+bool Relay::end_writing(End& to) {
+  if (!to.write_ended) shutdown(to.fd.get(), SHUT_WR);
+  to.write_ended = true;
+  return true;
+}
+
 // False when one of the ends is broken.
 bool Relay::pass(End& from, End& to) {
   for (int i = 0; i < kRounds; ++i) {
@@ -258,15 +265,13 @@ bool Relay::pass(End& from, End& to) {
       to.begin += static_cast<size_t>(sent);
       if (to.begin != to.end) return true;
     }
-    if (from.read_ended) {
-      if (!to.write_ended) shutdown(to.fd.get(), SHUT_WR);
-      to.write_ended = true;
-      return true;
-    }
+    if (from.read_ended) return end_writing(to);
     if (!to.bytes) to.bytes.reset(new char[kBufferSize]);
     const ssize_t got = recv(from.fd.get(), to.bytes.get(), kBufferSize, 0);
     if (got < 0) return errno == EAGAIN || errno == EINTR;
     from.read_ended = got == 0;
+    // Now, not in the next round: there may be none, and nothing would be awaited any more.
+    if (from.read_ended) return end_writing(to);
     to.begin = 0;
     to.end = static_cast<size_t>(got);
   }

@@ -71,6 +71,7 @@ class Relay {
   void check_attempt(bool event);
   void adopt(UniqueFd client, UniqueFd guest);
   void step(Connection& connection);
+  static bool end_writing(End& to);
   bool pass(End& from, End& to);
   void await(End& end, uint32_t events);
   void close(Connection& connection, bool reset);

@@ -173,6 +173,25 @@ TEST_F(RelayTest, LongStreamsBothWaysAtOnce) {
   EXPECT_TRUE(arrived == there);
 }
 
+// The end may come just where the relay leaves a busy connection for another one.
+TEST_F(RelayTest, TheEndArrivesAfterAnyNumberOfBuffers) {
+  constexpr size_t kMost = 34, kBuffer = 65536;
+  relay_->start();
+  serve([this] {
+    for (size_t i = 0; i <= kMost; ++i) {
+      const UniqueFd client = accept_one();
+      send_all(client.get(), std::to_string(receive(client.get()).size()));
+    }
+  });
+  for (size_t i = 0; i <= kMost; ++i) {
+    const UniqueFd client = connected(port_);
+    send_all(client.get(), std::string(i * kBuffer, 'x'));
+    shutdown(client.get(), SHUT_WR);
+    ASSERT_EQ(receive(client.get()), std::to_string(i * kBuffer));
+  }
+  server_.join();
+}
+
 TEST_F(RelayTest, AnEndOfInputIsNotTheEnd) {
   relay_->start();
   serve([this] {
@@ -223,7 +242,7 @@ TEST_F(RelayTest, LastWordsArrive) {
   const std::string words = pattern(1'000'000);
   relay_->start();
   const UniqueFd client = connected(port_);
-  const int small = 4096;
+  const int small = 32 << 10;
   setsockopt(client.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   {
     const UniqueFd server = accept_one();
