@@ -21,6 +21,15 @@ NewOwner new_inode_owner(const Inode& directory, const Credentials& who, FileTyp
 
 namespace {
 
+// A name that is still used here may have gone where it is kept: it makes way for a new one.
+Result<> take_stale_name(Dentry& parent, const NewName& name, Ref<Dentry>& stale) {
+  if (!parent.inode().lookup(name.view()).failed(Errno::kNoEnt)) return Errno::kExist;
+  NamesWriteGuard guard;
+  if (Dentry* there = DentryTree::find(parent, name.view(), DentryTree::hash(name.view())))
+    stale = DentryTree::unlink(*there);
+  return {};
+}
+
 // Adds a name, made by `make(inode of the directory)`.
 template <typename Make>
 Result<Ref<Dentry>> add_entry(const Credentials& who, const Path& directory, const NewName& name,
@@ -28,7 +37,10 @@ Result<Ref<Dentry>> add_entry(const Credentials& who, const Path& directory, con
   Dentry& parent = *directory.dentry;
   TRY(DentryTree::reserve(parent));
   Ref<Dentry> dentry = TRY(Dentry::create(directory.dentry, name.view()));
-  Guard names(parent.inode().file_system().names_mutex());
+  FileSystem& file_system = parent.inode().file_system();
+  Guard names(file_system.names_mutex());
+  Ref<Dentry> stale;
+  if (file_system.names() == FileSystem::Names::kRemote) TRY(take_stale_name(parent, name, stale));
   {
     NamesReadGuard guard;
     if (DentryTree::find(parent, name.view(), DentryTree::hash(name.view()))) return Errno::kExist;

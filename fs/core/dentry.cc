@@ -236,11 +236,13 @@ void DentryTree::set_name(Dentry& dentry, std::string_view name, String& prepare
 
 void DentryTree::move(Dentry& dentry, Ref<Dentry>& new_parent, std::string_view new_name,
                       String& prepared) {
-  hash_remove(dentry);
+  // A name that is kept elsewhere and was looked up for this alone is in no table.
+  const bool linked = dentry.linked_;
+  if (linked) hash_remove(dentry);
   if (dentry.pinned_) dentry.sibling_.unlink();
   set_name(dentry, new_name, prepared);
   std::swap(dentry.parent_, new_parent);
-  hash_insert(dentry);
+  if (linked) hash_insert(dentry);
   if (dentry.pinned_) insert_child(*dentry.parent_, dentry);
 }
 

@@ -101,8 +101,7 @@ Result<> DirectoryFile::read_directory(DirectoryVisitor& visitor) {
     }
     if (!keeper.entry("..", parent, FileType::kDirectory, 0)) return {};
   }
-  if (!inode.file_system().names_pinned())
-    return inode.read_directory(i64(position_) - kDots, keeper);
+  if (!inode.file_system().names_pinned()) return visit_names(i64(position_) - kDots, keeper);
   visit_pinned(visitor);
   return {};
 }

@@ -5,7 +5,7 @@
 
 namespace narwhal {
 
-class DirectoryFile final : public File {
+class DirectoryFile : public File {
  public:
   DirectoryFile(const Path& path, OpenFlags flags) : File(flags), path_(path) {}
   ~DirectoryFile() override;
@@ -21,6 +21,12 @@ class DirectoryFile final : public File {
   const Path* path() const override { return &path_; }
   Result<String> link_text() const override;
   Kind kind() const override { return Kind::kDirectory; }
+
+ protected:
+  // Entries from `offset` on (0: from the first after "." and ".."), of names that are not pinned.
+  virtual Result<> visit_names(i64 offset, DirectoryVisitor& visitor) {
+    return path_.dentry->inode().read_directory(offset, visitor);
+  }
 
  private:
   bool visit_pinned(DirectoryVisitor& visitor);

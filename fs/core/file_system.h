@@ -15,12 +15,17 @@ class FileSystem : public RefCounted {
     u64 blocks = 0, blocks_free = 0, files = 0, files_free = 0;
   };
   // What a file system promises about its names.
-  //   kPinned   it lives in memory, and the tree of dentries is its directory: a name that is not
-  //   in
-  //             the tree does not exist
-  //   kMadeUp   names appear and vanish by themselves: the tree holds those in use, lookup() and
-  //             read_directory() know the others
-  enum class Names : u8 { kPinned, kMadeUp };
+  enum class Names : u8 {
+    // It lives in memory, and the tree of dentries is its directory: a name that is not in the tree
+    // does not exist.
+    kPinned,
+    // Names appear and vanish by themselves: the tree holds those in use, lookup() and
+    // read_directory() know the others.
+    kMadeUp,
+    // Somebody else changes them too: lookup() is asked each time, and gives the same inode for the
+    // same file as long as anybody uses it.
+    kRemote,
+  };
 
   virtual std::string_view type_name() const = 0;
   // Called once, by root().

@@ -131,12 +131,24 @@ Result<Dentry*> PathWalk::find_child(std::string_view name, u32 hash) {
   if (name.size() > kMaxName) return Errno::kNameTooLong;
   names_lock.assert_shared();
   Dentry* child = DentryTree::find(*dentry_, name, hash);
-  if (dentry_->inode().file_system().names_pinned()) return child;
-  if (child && child->inode().still_valid()) return child;
-  return find_made_up(name, hash);
+  const FileSystem::Names names = dentry_->inode().file_system().names();
+  if (names == FileSystem::Names::kPinned) return child;
+  if (names == FileSystem::Names::kMadeUp && child && child->inode().still_valid()) return child;
+  return find_unpinned(name, hash);
 }
 
-Result<Dentry*> PathWalk::find_made_up(std::string_view name, u32 hash) {
+namespace {
+
+// Whether a name that is in the tree is what lookup() has found just now.
+bool is_same(const Dentry& there, const Dentry& found) {
+  if (there.inode().file_system().names() == FileSystem::Names::kRemote)
+    return &there.inode() == &found.inode();
+  return there.inode().still_valid();
+}
+
+}  // namespace
+
+Result<Dentry*> PathWalk::find_unpinned(std::string_view name, u32 hash) {
   TRY(pin_and_unlock());
   auto inode = held_.dentry->inode().lookup(name);
   if (inode.failed(Errno::kNoEnt)) {
@@ -152,7 +164,7 @@ Result<Dentry*> PathWalk::find_made_up(std::string_view name, u32 hash) {
     // Another walk may have made the same name meanwhile. One that is on its way out, or stands
     // for what is no more, gives up its place.
     Dentry* other = DentryTree::find(*held_.dentry, name, hash);
-    if (other && other->inode().still_valid() && other->try_add_ref()) {
+    if (other && is_same(*other, *child) && other->try_add_ref()) {
       unused = std::move(child);
       child = Ref<Dentry>::adopt(other);
     } else {

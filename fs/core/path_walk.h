@@ -55,7 +55,7 @@ class PathWalk : NonCopyable {
   Result<> walk(bool stop_at_last, bool follow_last);
   Result<> step_into(Dentry& child, bool follow);
   Result<Dentry*> find_child(std::string_view name, u32 hash);
-  Result<Dentry*> find_made_up(std::string_view name, u32 hash);
+  Result<Dentry*> find_unpinned(std::string_view name, u32 hash);
   Result<> step_up();
   Result<> cross_mounts();
   Result<> follow_link(Dentry& link);

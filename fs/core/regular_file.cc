@@ -79,7 +79,7 @@ Result<i64> RegularFile::seek(i64 offset, int whence) {
       base = i64(position_);
       break;
     case kEnd:
-      base = i64(inode_.size());
+      base = i64(TRY(inode_.current_size()));
       break;
     case kData:
     case kHole: {
@@ -104,7 +104,7 @@ Result<i64> RegularFile::ioctl(u32 command, UserAddr argument) {
   i64 left;
   {
     Guard guard(position_mutex_);
-    left = i64(inode_.size() - position_);
+    left = i64(TRY(inode_.current_size()) - position_);
   }
   TRY(store_user(argument, i32(left)));
   return i64{0};
@@ -131,7 +131,8 @@ Result<> RegularFile::mmap(MapRequest& request) {
   }
   if (shared) {
     if (!writable()) request.max_protection &= ~Protection::kWrite;
-    if (TRY(inode_.seals()) & (kSealWrite | kSealFutureWrite)) {
+    const auto seals = inode_.seals();
+    if (seals.ok() && (seals.value() & (kSealWrite | kSealFutureWrite))) {
       if (has(request.protection, Protection::kWrite)) return Errno::kPerm;
       request.max_protection &= ~Protection::kWrite;
     }

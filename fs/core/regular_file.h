@@ -26,16 +26,21 @@ class DataInode : public Inode {
   u64 size() const { return data_->size(); }
   MemoryObject& data() const { return *data_; }
 
+  // The end as lseek(2) wants it, for content that others may change too.
+  virtual Result<u64> current_size() { return size(); }
+
   // Copies content; 0 at the end. Times are the caller's business.
-  Result<usize> read(IoBuffer& to, u64 offset);
+  virtual Result<usize> read(IoBuffer& to, u64 offset);
   // Writes at `offset`, which is moved to the end first when `append`, and is left behind what was
   // written. EFBIG, ENOSPC, EPERM (seals), EFAULT when nothing was written.
-  Result<usize> write(IoBuffer& from, u64& offset, bool append);
+  virtual Result<usize> write(IoBuffer& from, u64& offset, bool append);
   // fallocate(2): allocation and KEEP_SIZE, PUNCH_HOLE. EOPNOTSUPP, EFBIG, ENOSPC, EPERM.
-  Result<> allocate(int mode, u64 offset, u64 length);
+  virtual Result<> allocate(int mode, u64 offset, u64 length);
   // lseek(2), SEEK_DATA and SEEK_HOLE. ENXIO.
-  Result<u64> seek_data(u64 offset);
-  Result<u64> seek_hole(u64 offset);
+  virtual Result<u64> seek_data(u64 offset);
+  virtual Result<u64> seek_hole(u64 offset);
+  // fsync(2), fdatasync(2), for content that has a place of its own.
+  virtual Result<> sync(bool data_only) { return static_cast<void>(data_only), Result<>(); }
 
   Result<> stat(abi::Stat& out) override;
   Result<> truncate(u64 size) override;
@@ -46,7 +51,9 @@ class DataInode : public Inode {
 
   // Shared mappings that may write, which F_SEAL_WRITE must not overlook.
   void writable_mapping_made() { writable_mappings_.fetch_add(1); }
-  void writable_mapping_gone() { writable_mappings_.fetch_sub(1); }
+  void writable_mapping_gone() {
+    if (writable_mappings_.fetch_sub(1) == 1) writers_unmapped();
+  }
 
  protected:
   // Content that is kept elsewhere than in pages of the object, asked for pages that the object
@@ -57,6 +64,8 @@ class DataInode : public Inode {
   virtual void forget_gaps(u64 first, u64 last) {
     static_cast<void>(first), static_cast<void>(last);
   }
+  // Nobody writes through a mapping any more. May be called under an address space's lock.
+  virtual void writers_unmapped() {}
   void set_initial_seals(u32 seals) { seals_.store(seals); }
 
   Mutex<LockRank::kInode> lock_;
@@ -88,7 +97,7 @@ class RegularFile final : public File {
   Result<> mmap(MapRequest& request) override;
   Result<> truncate(u64 size) override;
   Result<> allocate(int mode, u64 offset, u64 length) override;
-  Result<> sync(bool) override { return {}; }
+  Result<> sync(bool data_only) override { return inode_.sync(data_only); }
   const Path* path() const override { return &path_; }
   Inode* inode() const override { return &inode_; }
   Result<String> link_text() const override;

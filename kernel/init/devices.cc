@@ -4,6 +4,7 @@
 #include "kernel/drivers/virtio/discovery.h"
 #include "kernel/drivers/virtio/entropy.h"
 #include "kernel/drivers/virtio/net/net.h"
+#include "kernel/drivers/virtio/p9.h"
 #include "kernel/random/random.h"
 
 namespace narwhal {
@@ -30,6 +31,7 @@ struct Driver {
 constexpr Driver kDrivers[] = {
     {VirtioDevice::kNet, "virtio network card", start_net},
     {VirtioDevice::kConsole, "virtio console", start_console},
+    {VirtioDevice::k9p, "virtio shared folder", start_virtio_p9},
     {VirtioDevice::kEntropy, "virtio entropy device", start_virtio_entropy},
 };
 

@@ -81,6 +81,7 @@ Result<> bring_up(BootSettings& settings, TextSink& problem, u8& status) {
   open_control();
   TRY(make_parts_known());
   TRY(make_root(problem));
+  TRY(mount_volumes(settings, problem));
   start_network(settings);
   auto files = TRY(open_streams(settings));
   set_program_ended_handler(end_machine);

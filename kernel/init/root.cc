@@ -2,8 +2,10 @@
 
 #include "fs/archive/unpack.h"
 #include "fs/core/vfs.h"
+#include "fs/p9/p9.h"
 #include "fs/proc/proc.h"
 #include "fs/sys/sys.h"
+#include "kernel/drivers/virtio/p9.h"
 #include "kernel/mm/frame.h"
 #include "kernel/platform/machine.h"
 
@@ -35,8 +37,15 @@ Result<> make_directory(const vfs::Actor& actor, std::string_view path, u32 mode
   return made.failed(Errno::kExist) ? Result<>() : std::move(made);
 }
 
+Result<> make_directories_above(const vfs::Actor& actor, std::string_view path) {
+  for (usize slash = path.find('/', 1); slash != std::string_view::npos;
+       slash = path.find('/', slash + 1))
+    TRY(make_directory(actor, path.substr(0, slash), 0755));
+  return {};
+}
+
 // mount(2)'s flags.
-constexpr u32 kNoSetUid = 2, kNoDevices = 4, kNoExecute = 8;
+constexpr u32 kReadOnly = 1, kNoSetUid = 2, kNoDevices = 4, kNoExecute = 8;
 
 struct MountPoint {
   std::string_view at, type, options;
@@ -101,11 +110,29 @@ Result<> make_root(TextSink& problem) {
   return mount_all(problem);
 }
 
+Result<> mount_volumes(const BootSettings& settings, TextSink& problem) {
+  const RootActor root = TRY(RootActor::make());
+  for (const BootSettings::Volume& volume : settings.volumes) {
+    const auto mount = [&]() -> Result<> {
+      auto channel = find_p9_channel(volume.tag);
+      if (!channel) return Errno::kNoDev;
+      TRY(make_directories_above(root.actor(), volume.path));
+      TRY(make_directory(root.actor(), volume.path, 0755));
+      return vfs::mount(root.actor(), volume.path, TRY(create_p9_file_system(std::move(channel))),
+                        volume.read_only ? kReadOnly : 0);
+    };
+    if (auto mounted = mount(); !mounted.ok()) {
+      problem << "the shared folder '" << volume.tag << "' could not be mounted on " << volume.path
+              << ": " << mounted.error();
+      return mounted;
+    }
+  }
+  return {};
+}
+
 Result<> write_root_file(std::string_view path, std::string_view content) {
   const RootActor root = TRY(RootActor::make());
-  for (usize slash = path.find('/', 1); slash != std::string_view::npos;
-       slash = path.find('/', slash + 1))
-    TRY(make_directory(root.actor(), path.substr(0, slash), 0755));
+  TRY(make_directories_above(root.actor(), path));
   constexpr OpenFlags kFlags = OpenFlags::kWriteOnly | OpenFlags::kCreate | OpenFlags::kTruncate;
   FileRef file = TRY(vfs::open(root.actor(), Path(), path, kFlags, 0644));
   IoBuffer buffer(std::span(reinterpret_cast<const std::byte*>(content.data()), content.size()));

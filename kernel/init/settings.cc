@@ -50,6 +50,17 @@ bool parse_log_level(std::string_view text, LogLevel& out) {
   return false;
 }
 
+// TAG:rw:/PATH or TAG:ro:/PATH
+bool parse_volume(std::string_view text, BootSettings::Volume& out) {
+  const usize first = text.find(':');
+  if (first == 0 || first == std::string_view::npos) return false;
+  const auto rest = text.substr(first + 1);
+  const auto way = rest.substr(0, 3);
+  if ((way != "rw:" && way != "ro:") || rest.size() < 4 || rest[3] != '/') return false;
+  out = {text.substr(0, first), way == "ro:", rest.substr(3)};
+  return true;
+}
+
 // What was expected of a value that made no sense; null: it was understood.
 Result<const char*> apply(std::string_view key, std::string_view value, BootSettings& settings) {
   const auto check = [](bool good, const char* expected) { return good ? nullptr : expected; };
@@ -91,6 +102,12 @@ Result<const char*> apply(std::string_view key, std::string_view value, BootSett
   }
   if (key == "seed")
     return settings.seed = value, check(value.size() % 2 == 0, "hexadecimal bytes");
+  if (key == "volume") {
+    BootSettings::Volume volume;
+    if (!parse_volume(value, volume)) return "TAG:rw:/PATH or TAG:ro:/PATH";
+    TRY(settings.volumes.push_back(volume));
+    return nullptr;
+  }
   // Read long before this, by the home.
   bool ignored;
   if (key == "nokaslr") return check(parse_bool(value, ignored), "0 or 1");

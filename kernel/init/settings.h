@@ -29,6 +29,13 @@ struct BootSettings {
   i64 time_ns = 0;  // wall clock at start; 0: the machine's
   std::string_view seed;
   Vector<std::string_view> mmio_devices;
+  // A folder that the host shares, by the tag that it goes by there, at a place of the guest.
+  struct Volume {
+    std::string_view tag;
+    bool read_only;
+    std::string_view path;
+  };
+  Vector<Volume> volumes;
 };
 
 // Both leave views into the text in `settings`: the text must live as long. A key that nobody knows

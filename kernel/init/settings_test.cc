@@ -50,6 +50,22 @@ TEST(SettingsTest, RecordsComeAfterAndWin) {
   EXPECT_TRUE(settings.trace_calls);
 }
 
+TEST(SettingsTest, Volumes) {
+  BootSettings settings;
+  Text<200> problem;
+  ASSERT_TRUE(
+      parse_command_line("volume=v0:ro:/srv/a:b volume=v1:rw:/data", settings, problem).ok());
+  ASSERT_EQ(settings.volumes.size(), 2u);
+  EXPECT_EQ(settings.volumes[0].tag, "v0");
+  EXPECT_TRUE(settings.volumes[0].read_only);
+  EXPECT_EQ(settings.volumes[0].path, "/srv/a:b");
+  EXPECT_FALSE(settings.volumes[1].read_only);
+  for (const char* wrong : {"volume=", "volume=v0", "volume=v0:/data", "volume=:ro:/data",
+                            "volume=v0:rx:/data", "volume=v0:ro:data", "volume=v0:ro:"})
+    EXPECT_EQ(problem_of(wrong),
+              "boot setting '" + std::string(wrong) + "': expected TAG:rw:/PATH or TAG:ro:/PATH");
+}
+
 TEST(SettingsTest, ValuesThatMakeNoSenseAreNamed) {
   EXPECT_EQ(problem_of("user=root"), "boot setting 'user=root': expected UID:GID");
   EXPECT_EQ(problem_of("user=4294967295:0"), "boot setting 'user=4294967295:0': expected UID:GID");

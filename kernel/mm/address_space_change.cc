@@ -1,5 +1,6 @@
 // Calls that change what is mapped already: mprotect(2), mremap(2), madvise(2), mlock(2), msync(2).
 #include "kernel/abi/mman.h"
+#include "kernel/base/vector.h"
 #include "kernel/mm/address_space_state.h"
 
 namespace narwhal {
@@ -47,7 +48,8 @@ void apply_protection(State& s, const Mapping& mapping) {
     s.pmap->protect(UserAddr(start), (end - start) / kPageSize, protection);
   };
   if (mapping.shared() || !has(mapping.protection, Protection::kWrite)) {
-    protect(mapping.start, mapping.end, mapping.protection);
+    protect(mapping.start, mapping.end,
+            mapping.shared() ? unwritten_protection(mapping) : mapping.protection);
     return;
   }
   const Protection shared_rights = mapping.protection & ~Protection::kWrite;
@@ -369,13 +371,25 @@ Result<> AddressSpace::sync(UserAddr start, usize length, int flags) {
     return Errno::kInval;
   const PageRange range = TRY(PageRange::of(start, length));
   State& s = *state_;
-  Session session(s);
-  // Files and mappings show the same pages: there is nothing to write back.
-  return for_each_part(s, range, [&](Mapping& mapping, u64, u64) -> Result<> {
-    if ((flags & abi::kSyncInvalidate) && has(mapping.flags, MapFlags::kLocked))
-      return Errno::kBusy;
-    return {};
-  });
+  // Files and mappings show the same pages. What is kept elsewhere as well is written back without
+  // the lock, and the source keeps it alive meanwhile.
+  struct Part {
+    Ref<MemoryObject> object;
+    Ref<MappingSource> source;
+  };
+  Vector<Part> parts;
+  const auto collect = [&]() -> Result<> {
+    Session session(s);
+    return for_each_part(s, range, [&](Mapping& mapping, u64, u64) -> Result<> {
+      if ((flags & abi::kSyncInvalidate) && has(mapping.flags, MapFlags::kLocked))
+        return Errno::kBusy;
+      if (!(flags & abi::kSyncSync) || !mapping.object || !mapping.shared()) return {};
+      return parts.push_back(Part{mapping.object, mapping.source});
+    });
+  };
+  const auto outcome = collect();
+  for (Part& part : parts) TRY(part.object->write_back());
+  return outcome;
 }
 
 Result<> AddressSpace::residency(UserAddr start, usize pages, std::span<u8> out) {

@@ -126,8 +126,7 @@ void State::map_around(Mapping& mapping, u64 page) {
   if (from < mapping.start) from = mapping.start;
   if (to > mapping.end) to = mapping.end;
   const u64 object_pages = div_round_up(mapping.object->size(), kPageSize);
-  const Protection protection =
-      mapping.shared() ? mapping.protection : without_write(mapping.protection);
+  const Protection protection = unwritten_protection(mapping);
   PhysAddr run;
   usize length = 0;
   u64 run_at = 0;
@@ -169,9 +168,12 @@ Result<> State::fault_object(Mapping& mapping, u64 page, Protection access) {
   const u64 index = mapping.object_index(page);
   const auto beyond = [&] { return index >= div_round_up(object.size(), kPageSize); };
   if (beyond()) return Errno::kIo;
-  const bool copies = !mapping.shared() && access == Protection::kWrite;
+  const bool writes = access == Protection::kWrite;
+  const bool copies = !mapping.shared() && writes;
+  // A hole becomes a page, so that all who map it see the same one.
+  const bool makes = !copies && (writes || !object.notes_writes());
   FrameRef frame =
-      TRY(object.page(index, copies ? MemoryObject::Access::kRead : MemoryObject::Access::kWrite));
+      TRY(object.page(index, makes ? MemoryObject::Access::kWrite : MemoryObject::Access::kRead));
   // It may have shrunk meanwhile; then what we hold is not its page any more.
   if (beyond()) return Errno::kIo;
   if (copies) {
@@ -181,7 +183,7 @@ Result<> State::fault_object(Mapping& mapping, u64 page, Protection access) {
     return map_frame(mapping, page, std::move(own), mapping.protection);
   }
   TRY(map_frame(mapping, page, std::move(frame),
-                mapping.shared() ? mapping.protection : without_write(mapping.protection)));
+                writes ? mapping.protection : unwritten_protection(mapping)));
   map_around(mapping, page);
   return {};
 }
@@ -200,10 +202,14 @@ Result<> State::fault(Mapping& mapping, u64 page, Protection access) {
   if (!pmap->lookup(UserAddr(page), present)) return fault_absent(mapping, page, access);
   // Somebody else was faster, or the processor had not noticed yet.
   if (permits(present.protection, access)) return {};
-  if (access == Protection::kWrite) return break_sharing(mapping, page, present.frame);
+  if (access == Protection::kWrite) {
+    if (notes_writes(mapping))
+      TRY(mapping.object->page(mapping.object_index(page), MemoryObject::Access::kWrite));
+    return break_sharing(mapping, page, present.frame);
+  }
   // mprotect(2) hid it, and gave rights back since.
-  const bool sole = mapping.shared() || frame_refs(present.frame) == 1;
-  pmap->protect(UserAddr(page), 1, sole ? mapping.protection : without_write(mapping.protection));
+  const bool sole = !mapping.shared() && frame_refs(present.frame) == 1;
+  pmap->protect(UserAddr(page), 1, sole ? mapping.protection : unwritten_protection(mapping));
   return {};
 }
 

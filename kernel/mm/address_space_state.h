@@ -7,6 +7,17 @@
 
 namespace narwhal {
 
+// Whether the object must hear of writes through this mapping.
+inline bool notes_writes(const Mapping& mapping) {
+  return mapping.shared() && mapping.object && mapping.object->notes_writes();
+}
+// The rights of a page of an object before it is written: a private one is copied first, and some
+// objects want to hear of it.
+inline Protection unwritten_protection(const Mapping& mapping) {
+  const bool writable = mapping.shared() && !notes_writes(mapping);
+  return writable ? mapping.protection : mapping.protection & ~Protection::kWrite;
+}
+
 inline constexpr const char* kHeapName = "[heap]";
 
 struct AddressSpace::State {

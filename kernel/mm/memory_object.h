@@ -42,6 +42,13 @@ class MemoryObject : public RefCounted {
   u64 next_data(u64 from) const;
   u64 next_hole(u64 from) const;
 
+  // Whether page() must hear of each page that is about to be written through a shared mapping.
+  // Pages that it has not heard of are then mapped for reading only.
+  virtual bool notes_writes() const { return false; }
+  // Brings pages that were changed through mappings to where the content is kept: msync(2). May
+  // sleep; takes address spaces' locks. The default has no other place.
+  virtual Result<> write_back() { return {}; }
+
   // Called by AddressSpace as mappings come and go.
   // ENOMEM.
   Result<> attach(Mapping& mapping);
@@ -56,6 +63,8 @@ class MemoryObject : public RefCounted {
   // this object's: for owners who count them (shmat(2)). Only spinlocks may be taken.
   virtual void mapping_added() {}
   virtual void mapping_removed() {}
+  // Takes pages [first, last) out of all mappings, whose next access faults.
+  void unmap_everywhere(u64 first, u64 last);
 
  private:
   struct Node;
@@ -65,7 +74,6 @@ class MemoryObject : public RefCounted {
   // Calls visit(index, slot) for every page in [first, last) until it returns false.
   template <typename Visit>
   static bool visit_pages(Node* node, u32 level, u64 base, u64 first, u64 last, Visit& visit);
-  void unmap_everywhere(u64 first, u64 last);
 
   Atomic<u64> size_{0};
   Atomic<u64> pages_{0};

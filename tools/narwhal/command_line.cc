@@ -59,7 +59,7 @@ void add_list(CLI::App& app, const std::string& name, std::vector<std::string>& 
 void add_root_options(CLI::App& app, Options& options, RawValues& raw) {
   const std::string group = "Program and files";
   add_list(app, "-v,--volume", raw.volumes, "HOST:GUEST[:ro]",
-           "Copy a file or folder of this machine to a place in the guest", group);
+           "Show a folder of this machine at a place in the guest, or copy a file there", group);
   add_list(app, "--include", raw.includes, "PATH[:GUEST]",
            "Pack this too, with what its links lead to", group);
   add_list(app, "-e,--env", raw.environment, "NAME[=VALUE]",

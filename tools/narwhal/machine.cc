@@ -24,6 +24,7 @@ class Command {
     if (!settings_.command_line.empty()) add({"-append", settings_.command_line});
     add_streams();
     add_network();
+    add_shares();
     add_device("virtio-rng");
     add({"-device", "isa-debug-exit,iobase=0x501,iosize=2"});
     if (settings_.waits_for_debugger) add({"-gdb", "tcp:127.0.0.1:1234", "-S"});
@@ -110,6 +111,19 @@ class Command {
       }
     }
     add_device("virtio-net", ",netdev=net");
+  }
+
+  // QEMU acts on the host as who runs it: it cannot always give a file to the guest's user, and
+  // that is no error ("none"). Folders that span file systems get inode numbers of their own
+  // ("remap").
+  void add_shares() {
+    for (const SharedFolder& share : settings_.shares) {
+      std::string path;
+      for (const char c : share.path) path += c == ',' ? ",," : std::string(1, c);
+      add({"-fsdev", fmt::format("local,id={},path={},security_model=none,multidevs=remap{}",
+                                 share.tag, path, share.read_only ? ",readonly=on" : "")});
+      add_device("virtio-9p", fmt::format(",fsdev={},mount_tag={}", share.tag, share.tag));
+    }
   }
 
   const MachineSettings& settings_;

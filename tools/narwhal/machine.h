@@ -9,6 +9,13 @@
 
 namespace narwhal::tools {
 
+// A folder of this machine that the guest sees as it is (virtio-9p).
+struct SharedFolder {
+  std::string path;
+  std::string tag;  // what the guest calls it
+  bool read_only = false;
+};
+
 struct MachineSettings {
   std::string qemu = "qemu-system-x86_64";
   bool is_q35 = false;  // a PC with PCI; otherwise microvm, which starts faster
@@ -19,6 +26,7 @@ struct MachineSettings {
   unsigned processors = 1;
   Network network;
   std::vector<PortForward> ports;
+  std::vector<SharedFolder> shares;
   std::string kernel;
   std::string archive;
   std::string command_line;

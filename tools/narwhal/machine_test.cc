@@ -36,6 +36,16 @@ TEST(Machine, MicrovmHasMmioDevicesAndQ35HasPci) {
   EXPECT_LACKS(text, "virtio-mmio");
 }
 
+TEST(Machine, SharesFolders) {
+  MachineSettings settings;
+  settings.shares = {{"/srv/a,b", "volume0", false}, {"/data", "volume1", true}};
+  const std::string text = command(settings);
+  EXPECT_HAS(text,
+             " local,id=volume0,path=/srv/a,,b,security_model=none,multidevs=remap "
+             "-device virtio-9p-device,fsdev=volume0,mount_tag=volume0 ");
+  EXPECT_HAS(text, " local,id=volume1,path=/data,security_model=none,multidevs=remap,readonly=on ");
+}
+
 TEST(Machine, HasNothingUnasked) {
   const std::string text = command({});
   for (const char* const part : {" -nodefaults ", " -no-user-config ", " -no-reboot ",

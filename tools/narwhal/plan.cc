@@ -55,6 +55,7 @@ PackPlan plan_for(const HostView& host, const Options& options) {
   request.gid = user.gid;
   request.includes = options.includes;
   for (const Volume& volume : options.volumes) request.volumes.push_back(volume.mapping);
+  request.shares_folders = options.linux_folder.empty();
   request.base.hostname = kHostname;
   if (options.network.kind == Network::Kind::kUser) {
     request.base.name_servers = {kUserNameServer};

@@ -142,12 +142,15 @@ void add_linux_files(const std::string& folder, RootTree& root) {
   }
 }
 
-void say_about_volumes(const Options& options) {
-  for (const Volume& volume : options.volumes) {
-    if (volume.read_only) continue;
+void say_about_copies(const Options& options, const PackPlan& plan) {
+  for (size_t i = 0; i < options.volumes.size(); ++i) {
+    const Volume& volume = options.volumes[i];
+    const auto is_shared = [i](const PackPlan::Share& share) { return share.volume == i; };
+    if (volume.read_only || std::ranges::any_of(plan.shares, is_shared)) continue;
     say(
-        fmt::format("-v {}:{}: the guest works on a copy, and what it changes is lost at its end "
-                    "(write :ro to say that this is meant)",
+        fmt::format("-v {}:{}: the guest works on a copy of this file, and what it changes is lost "
+                    "at its end (give its folder to keep changes, or write :ro to say that this is "
+                    "meant)",
                     volume.mapping.host, volume.mapping.guest));
   }
 }
@@ -175,7 +178,7 @@ class Run {
     prepare();
     progress_.clear();
     if (!options_.dry_run) {
-      say_about_volumes(options_);
+      say_about_copies(options_, plan_);
       say_about_processors(options_);
     }
     if (options_.verbose) {
@@ -220,12 +223,13 @@ class Run {
     require_complete(plan_);
     if (is_linux()) add_linux_files(options_.linux_folder, plan_.root);
     add_run_settings(options_, plan_.settings);
+    add_shares();
     write_root();
     check_memory(options_.memory, archive_size_, kernel);
 
     if (!options_.qemu.empty()) machine_.qemu = options_.qemu;
     // Linux hangs now and then on microvm, which has nothing to calibrate the processor's clock by.
-    machine_.is_q35 = options_.is_q35 || is_linux();
+    machine_.is_q35 |= options_.is_q35 || is_linux();
     machine_.use_kvm = accelerator_.is_kvm;
     machine_.counts_instructions = options_.counts_instructions;
     machine_.waits_for_debugger = options_.waits_for_debugger;
@@ -251,6 +255,20 @@ class Run {
     relay_.emplace(options_.ports);
     machine_.ports = relay_->ports_for_qemu();
     if (options_.verbose) say("ports: relayed, because QEMU's queues can't be made longer here");
+  }
+
+  void add_shares() {
+    // microvm has so many places for devices, and its console, network card and random numbers take
+    // three.
+    constexpr size_t kMicrovmShares = 5;
+    machine_.is_q35 |= plan_.shares.size() > kMicrovmShares;
+    for (const PackPlan::Share& share : plan_.shares) {
+      const bool read_only = options_.volumes[share.volume].read_only;
+      machine_.shares.push_back(
+          {share.mapping.host, fmt::format("volume{}", share.volume), read_only});
+      plan_.settings.add("volume", fmt::format("{}:{}:{}", machine_.shares.back().tag,
+                                               read_only ? "ro" : "rw", share.mapping.guest));
+    }
   }
 
   void write_root() {

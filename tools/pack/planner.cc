@@ -38,6 +38,7 @@ class Planner {
     for (const Mapping& include : request_.includes) add_include(include);
     for (const Mapping& volume : request_.volumes) add_mapping(volume, kVolume);
     add_libraries();
+    empty_shares();
     add_working_folder();
     add_library_cache();
     complete_folders();
@@ -91,6 +92,23 @@ class Planner {
     if (option == kVolume) plan_.root.remove(guest);
     importer_.copy_to(real, guest, option);
     mapped_.emplace_back(real, guest);
+    struct stat status = {};
+    if (option == kVolume && request_.shares_folders && stat(real, &status) == 0 &&
+        S_ISDIR(status.st_mode)) {
+      plan_.shares.push_back(
+          {{real, guest}, static_cast<size_t>(&mapping - request_.volumes.data())});
+    }
+  }
+
+  // What a shared folder holds was only looked at, for the libraries that programs in it need.
+  void empty_shares() {
+    for (const PackPlan::Share& share : plan_.shares) {
+      const std::string& guest = share.mapping.guest;
+      const RootEntry* const there = plan_.root.find(guest);
+      RootEntry place = there != nullptr ? *there : RootEntry::directory(0755, kVolume);
+      plan_.root.remove(guest);
+      plan_.root.add(guest, std::move(place));
+    }
   }
 
   // The program's libraries, those of every module and program that came along, and what the

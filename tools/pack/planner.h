@@ -29,6 +29,7 @@ struct PackRequest {
   unsigned gid = 0;
   std::vector<Mapping> includes;
   std::vector<Mapping> volumes;
+  bool shares_folders = true;  // the guest can see a volume's folder itself; otherwise it is copied
   BaseSettings base;
   std::string search_path;     // folders to look the program's name up in
   std::string current_folder;  // of this process
@@ -40,6 +41,13 @@ struct PackPlan {
   std::vector<LoadedLibrary> libraries;
   std::vector<MissingLibrary> missing;         // of the program: it cannot start
   std::vector<MissingLibrary> missing_extras;  // of modules that it may load
+  // Volumes that are folders, in the request's order: `host` absolute. The guest sees them when it
+  // runs; the root has but the place.
+  struct Share {
+    Mapping mapping;
+    size_t volume;  // which of the request's
+  };
+  std::vector<Share> shares;
   std::vector<std::string> packages;
   std::vector<std::string> notes;  // one line each, for the user
   RootTree root;

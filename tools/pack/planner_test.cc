@@ -186,13 +186,31 @@ TEST_F(PlannerTest, TakesIncludesAndVolumes) {
   root.file("/opt/more/file", "x");
   request.includes = {{"/opt/more", ""}};
   request.volumes = {{outside.path("/site"), "/srv/pages/main"}, {outside.path("/single"), "/x/y"}};
+  request.shares_folders = false;
   const PackPlan result = plan();
+  EXPECT_TRUE(result.shares.empty());
   EXPECT_NE(result.root.find("/opt/more/file"), nullptr);
   ASSERT_NE(result.root.find("/srv/pages/main/index.html"), nullptr);
   EXPECT_EQ(result.root.find("/srv/pages/main/index.html")->source,
             outside.path("/site/index.html"));
   ASSERT_NE(result.root.find("/x/y"), nullptr);
   EXPECT_TRUE(result.root.find("/x")->is_directory());
+}
+
+TEST_F(PlannerTest, SharesFoldersAndCopiesFiles) {
+  TestRoot outside;
+  outside.file("/site/index.html", "page");
+  outside.file("/single", "one file");
+  request.volumes = {{outside.path("/single"), "/x/y"}, {outside.path("/site"), "/srv/pages"}};
+  const PackPlan result = plan();
+  ASSERT_EQ(result.shares.size(), 1u);
+  EXPECT_EQ(result.shares[0].mapping.host, outside.path("/site"));
+  EXPECT_EQ(result.shares[0].mapping.guest, "/srv/pages");
+  EXPECT_EQ(result.shares[0].volume, 1u);
+  ASSERT_NE(result.root.find("/srv/pages"), nullptr);
+  EXPECT_TRUE(result.root.find("/srv/pages")->is_directory());
+  EXPECT_EQ(result.root.find("/srv/pages/index.html"), nullptr);
+  EXPECT_NE(result.root.find("/x/y"), nullptr);
 }
 
 TEST_F(PlannerTest, SaysWhatAnOptionNamesInVain) {

@@ -1,0 +1,173 @@
+#include "fs/p9/pages.h"
+
+namespace narwhal::p9 {
+namespace {
+
+constexpr u64 kBits = 64;
+
+}  // namespace
+
+void Pages::set_reader(File9Ref file) {
+  SpinGuard guard(lock_);
+  std::swap(reader_, file);
+}
+void Pages::set_writer(File9Ref file) {
+  SpinGuard guard(lock_);
+  std::swap(writer_, file);
+}
+File9Ref Pages::reader() const {
+  SpinGuard guard(lock_);
+  return reader_ ? reader_ : writer_;
+}
+File9Ref Pages::writer() const {
+  SpinGuard guard(lock_);
+  return writer_;
+}
+
+Result<FrameRef> Pages::page(u64 index, Access access) {
+  FrameRef frame = TRY(MemoryObject::page(index, Access::kRead));
+  if (!frame) frame = TRY(bring(index));
+  if (access == Access::kWrite) TRY(mark_changed(index));
+  return frame;
+}
+
+// Reads a page and some behind it, as far as the file goes and until one that is here already.
+Result<FrameRef> Pages::bring(u64 index) {
+  class Keeper final : public ByteTaker {
+   public:
+    explicit Keeper(Pages& pages) : pages_(pages) {}
+    Result<usize> take(u64 offset, std::span<std::byte> bytes) override {
+      for (usize done = 0; done < bytes.size(); done += kPageSize) {
+        FrameRef frame = TRY(FrameRef::allocate(FrameContent::kZeroed));
+        const usize left = bytes.size() - done;
+        std::memcpy(frame.data(), bytes.data() + done, left < kPageSize ? left : kPageSize);
+        auto inserted = pages_.insert((offset + done) >> kPageShift, std::move(frame));
+        // Another fault may have been faster.
+        if (!inserted.ok() && !inserted.failed(Errno::kExist)) return inserted.error();
+      }
+      return bytes.size();
+    }
+
+   private:
+    Pages& pages_;
+  };
+  File9Ref file = reader();
+  if (!file) return Errno::kIo;
+  const u64 end = div_round_up(size(), kPageSize);
+  u64 count = end > index ? end - index : 1;
+  if (count > kReadAhead) count = kReadAhead;
+  if (const u64 next = next_data(index); next - index < count) count = next - index;
+  Keeper keeper(*this);
+  const usize got = TRY(read(*file, index * kPageSize, count * kPageSize, keeper));
+  // The server may cut an answer short within a page: what it has of the last one is not whole.
+  const u64 cut = index * kPageSize + got;
+  if (got % kPageSize != 0 && cut < size()) {
+    remove_pages(cut >> kPageShift, (cut >> kPageShift) + 1);
+    if (got < kPageSize) return Errno::kIo;
+  }
+  FrameRef frame = TRY(MemoryObject::page(index, Access::kRead));
+  if (frame) return frame;
+  // Nothing there: the file became shorter.
+  TRY(insert(index, TRY(FrameRef::allocate(FrameContent::kZeroed))));
+  return MemoryObject::page(index, Access::kRead);
+}
+
+Result<> Pages::mark_changed(u64 index) {
+  SpinGuard guard(lock_);
+  const usize words = index / kBits + 1;
+  if (changed_.size() < words) TRY(changed_.resize(words));
+  changed_[index / kBits] |= u64{1} << index % kBits;
+  return {};
+}
+
+bool Pages::is_changed(u64 index) const {
+  return index / kBits < changed_.size() && (changed_[index / kBits] >> index % kBits & 1) != 0;
+}
+
+bool Pages::has_changes() const {
+  SpinGuard guard(lock_);
+  for (u64 word : changed_)
+    if (word != 0) return true;
+  return false;
+}
+
+u64 Pages::take_changed(u64& first) {
+  SpinGuard guard(lock_);
+  for (usize word = 0; word < changed_.size(); ++word) {
+    if (changed_[word] == 0) continue;
+    first = word * kBits + u64(__builtin_ctzll(changed_[word]));
+    u64 count = 0;
+    while (is_changed(first + count)) {
+      changed_[(first + count) / kBits] &= ~(u64{1} << (first + count) % kBits);
+      ++count;
+    }
+    return count;
+  }
+  return 0;
+}
+
+// The marks go before the pages leave the mappings, and those before the content is read: whoever
+// writes meanwhile marks the page anew.
+Result<> Pages::write_back(bool mapped) {
+  File9Ref file = writer();
+  if (!file) return {};
+  u64 first = 0;
+  while (const u64 count = take_changed(first)) {
+    if (mapped) unmap_everywhere(first, first + count);
+    for (u64 index = first; index < first + count; ++index) {
+      const u64 start = index * kPageSize, end = size();
+      if (start >= end) break;
+      FrameRef frame = TRY(MemoryObject::page(index, Access::kRead));
+      if (!frame) continue;
+      const usize length = end - start < kPageSize ? end - start : kPageSize;
+      IoBuffer buffer(std::span<const std::byte>(frame.data(), length));
+      while (buffer.remaining() != 0) {
+        auto moved = write(*file, start + length - buffer.remaining(), buffer, nullptr);
+        if (moved.ok() && moved.value() != 0) continue;
+        for (; index < first + count; ++index) mark_changed(index).ignore();
+        return moved.ok() ? Errno::kIo : moved.error();
+      }
+    }
+  }
+  return {};
+}
+
+void Pages::forget_clean() {
+  if (page_count() != 0 && !has_changes()) remove_pages(0, ~u64{0} >> kPageShift);
+}
+
+void Pages::patch(u64 offset, std::span<std::byte> bytes) {
+  if (page_count() == 0) return;
+  while (!bytes.empty()) {
+    const usize inside = offset % kPageSize;
+    const usize room = kPageSize - inside;
+    const usize chunk = bytes.size() < room ? bytes.size() : room;
+    bool changed;
+    {
+      SpinGuard guard(lock_);
+      changed = is_changed(offset / kPageSize);
+    }
+    if (changed)
+      if (auto frame = MemoryObject::page(offset / kPageSize, Access::kRead);
+          frame.ok() && frame.value())
+        std::memcpy(bytes.data(), frame.value().data() + inside, chunk);
+    offset += chunk;
+    bytes = bytes.subspan(chunk);
+  }
+}
+
+void Pages::written(u64 offset, std::span<const std::byte> bytes) {
+  if (page_count() == 0) return;
+  while (!bytes.empty()) {
+    const usize inside = offset % kPageSize;
+    const usize room = kPageSize - inside;
+    const usize chunk = bytes.size() < room ? bytes.size() : room;
+    if (auto frame = MemoryObject::page(offset / kPageSize, Access::kRead);
+        frame.ok() && frame.value())
+      std::memcpy(frame.value().data() + inside, bytes.data(), chunk);
+    offset += chunk;
+    bytes = bytes.subspan(chunk);
+  }
+}
+
+}  // namespace narwhal::p9
