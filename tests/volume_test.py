@@ -17,9 +17,9 @@ file = open('/data/mapped', 'w+b')
 file.truncate(10000)
 pages = mmap.mmap(file.fileno(), 10000)
 pages[5000:5005] = b'hello'
-print(os.pread(file.fileno(), 5, 5000).decode())
+print(os.pread(file.fileno(), 5, 5000).decode(), flush=True)
 os.pwrite(file.fileno(), b'XY', 5001)
-print(pages[5000:5005].decode())
+print(pages[5000:5005].decode(), flush=True)
 pages[0:5] = b'early'
 pages.flush()
 pages[9995:10000] = b'final'
