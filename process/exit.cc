@@ -1,10 +1,19 @@
 #include "process/exit.h"
 
+#include "fs/tty/terminal.h"
 #include "process/family.h"
 #include "process/futex.h"
 #include "process/signals.h"
 
 namespace narwhal {
+namespace {
+
+// The session loses its terminal with its leader.
+void release_terminal(const Process& process) {
+  if (process.session_id() == process.pid()) Terminal::session_leader_ended(process.pid());
+}
+
+}  // namespace
 
 void begin_group_exit(Process& process, i32 status) {
   SpinGuard guard(thread_list_lock);
@@ -28,7 +37,13 @@ void exit_task(i32 status) {
   }
   task.release_resources();
   discard_all_pending(task);
-  if (Family::leave(task, status)) task.process().timers.stop_all();
+  // Before the parent hears of the end. Of two tasks that end at once, perhaps neither is alone
+  // here; then the last one sees to it.
+  if (task.process().task_count() == 1) release_terminal(task.process());
+  if (Family::leave(task, status)) {
+    release_terminal(task.process());
+    task.process().timers.stop_all();
+  }
   exit_thread();
 }
 

@@ -92,6 +92,8 @@ class Process final : public RefCounted {
   // --- settings that programs may change freely: prctl(2), personality(2), membarrier(2)
   Atomic<u32> dumpable{1};
   Atomic<bool> child_subreaper{false};
+  // TIOCNOTTY without leading the session; setsid(2) forgets it.
+  Atomic<bool> left_terminal{false};
   Atomic<u32> personality{0};
   Atomic<u32> core_filter{0x33};  // /proc/PID/coredump_filter, Linux's default
   // /proc/PID/oom_score_adj, and the lowest value that it may have without privileges.

@@ -194,6 +194,7 @@ Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, 
     process.pid_ = child.tid_;
     process.group_id_ = parent.process().group_id_;
     process.session_id_ = parent.process().session_id_;
+    process.left_terminal.store(parent.process().left_terminal.load());
     if (auto added = pid_table::add(process); !added.ok()) {
       pid_table::remove(child);
       return added.error();

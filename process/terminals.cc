@@ -26,6 +26,25 @@ u32 current_session() {
   return process ? process->session_id() : 0;
 }
 
+bool current_left_terminal() {
+  const Process* process = calling_process();
+  return process && process->left_terminal.load(Order::kRelaxed);
+}
+void current_leaves_terminal() {
+  if (Process* process = calling_process()) process->left_terminal.store(true);
+}
+
+u32 current_user() {
+  return calling_process() ? current_task().credentials().fsuid : 0;
+}
+bool current_can(Capability capability) {
+  return !calling_process() || current_task().credentials().capable(capability);
+}
+
+void signal_one(u32 pid, Signal signal) {
+  if (auto process = find_process(pid)) send_signal(*process, kernel_signal(signal)).ignore();
+}
+
 void signal_whole_group(u32 group, Signal signal) {
   signal_group(group, signal);
 }
@@ -54,8 +73,20 @@ u32 session_of_group(u32 group) {
 }  // namespace
 
 void process_terminals_init() {
-  set_job_control({current_process_number, current_group, current_session, signal_whole_group,
-                   current_ignores, group_is_orphaned, session_of_group});
+  JobControl functions;
+  functions.current_process = current_process_number;
+  functions.current_group = current_group;
+  functions.current_session = current_session;
+  functions.current_left_terminal = current_left_terminal;
+  functions.current_leaves_terminal = current_leaves_terminal;
+  functions.current_user = current_user;
+  functions.current_can = current_can;
+  functions.signal_process = signal_one;
+  functions.signal_group = signal_whole_group;
+  functions.current_ignores = current_ignores;
+  functions.group_is_orphaned = group_is_orphaned;
+  functions.session_of_group = session_of_group;
+  set_job_control(functions);
 }
 
 }  // namespace narwhal

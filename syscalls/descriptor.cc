@@ -2,6 +2,7 @@
 #include "fs/core/inode.h"
 #include "kernel/abi/ioctl.h"
 #include "kernel/abi/resource.h"
+#include "kernel/abi/termios.h"
 #include "process/task.h"
 #include "syscalls/handlers.h"
 
@@ -52,6 +53,12 @@ SysResult store_block_size(File& file, UserAddr argument) {
 // Sharing blocks between files, and where they are on a disk: not for files in memory.
 Errno refuse_extents(const File& file) {
   return file.kind() == File::Kind::kRegular ? Errno::kOpNotSupp : Errno::kNotTty;
+}
+
+SysResult open_peer(Task& task, File& file, OpenFlags flags) {
+  auto fd = TRY(task.files().reserve(descriptor_limit(task)));
+  FileRef peer = TRY(file.open_peer(flags & ~OpenFlags::kCloseOnExec));
+  return i64(std::move(fd).commit(std::move(peer), has(flags, OpenFlags::kCloseOnExec)));
 }
 
 }  // namespace
@@ -106,6 +113,8 @@ SysResult sys::ioctl(Task& task, Fd fd, HexInt command, UserAddr argument) {
       return i64{0};
     case abi::kFioAsync:
       return set_asynchronous(*file, argument);
+    case abi::kTiocGetPeer:
+      return open_peer(task, *file, OpenFlags(argument.value));
     case abi::kFioQSize:
       return store_size(*file, argument);
     case abi::kFiGetBsz:

@@ -69,6 +69,7 @@ SysResult sys::setsid(Task& task) {
   if (leads_session(process) || Family::group_exists(process.pid())) return Errno::kPerm;
   Family::set_session(process, process.pid());
   Family::set_group(process, process.pid());
+  process.left_terminal.store(false);
   return i64(process.session_id());
 }
 

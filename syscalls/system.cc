@@ -2,6 +2,7 @@
 // what only the owner of a real machine may do, which is refused.
 #include <cstring>
 
+#include "fs/tty/terminal.h"
 #include "kernel/mm/frame.h"
 #include "kernel/random/random.h"
 #include "kernel/sched/scheduler.h"
@@ -129,8 +130,10 @@ SysResult sys::reboot(Task&, HexInt, HexInt, HexInt, UserAddr) {
   return Errno::kPerm;
 }
 
-SysResult sys::vhangup(Task&) {
-  return Errno::kPerm;
+SysResult sys::vhangup(Task& task) {
+  if (!task.credentials().capable(Capability::kSysTtyConfig)) return Errno::kPerm;
+  if (auto terminal = Terminal::of_session(task.process().session_id())) terminal->hang_up();
+  return i64{0};
 }
 
 SysResult sys::iopl(Task&, u32 level) {

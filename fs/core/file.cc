@@ -20,6 +20,9 @@ Result<usize> File::write_at(IoBuffer&, u64) {
 Result<i64> File::seek(i64, int) {
   return Errno::kSPipe;
 }
+Result<FileRef> File::open_peer(OpenFlags) {
+  return Errno::kNotTty;
+}
 Result<i64> File::ioctl(u32, UserAddr) {
   return Errno::kNotTty;
 }

@@ -22,6 +22,7 @@ constexpr Device kDevices[] = {
     {"full", 0666, 0, kMemoryMajor, u32(MemoryDevice::kFull)},
     {"random", 0666, 0, kMemoryMajor, u32(MemoryDevice::kRandom)},
     {"urandom", 0666, 0, kMemoryMajor, u32(MemoryDevice::kUrandom)},
+    {"ptmx", 0666, kTerminalGroup, kTerminalMajor, 2},
     {"tty", 0666, kTerminalGroup, kTerminalMajor, 0},
     {"console", 0600, 0, kTerminalMajor, 1},
 };

@@ -3,6 +3,7 @@
 // background and no signal is sent.
 #pragma once
 
+#include "fs/core/credentials.h"
 #include "kernel/abi/signal.h"
 #include "kernel/base/types.h"
 
@@ -13,6 +14,13 @@ struct JobControl {
   u32 (*current_process)() = nullptr;
   u32 (*current_group)() = nullptr;
   u32 (*current_session)() = nullptr;
+  // The calling process has given its session's terminal up for itself (TIOCNOTTY).
+  bool (*current_left_terminal)() = nullptr;
+  void (*current_leaves_terminal)() = nullptr;
+  // Of the calling thread.
+  u32 (*current_user)() = nullptr;
+  bool (*current_can)(Capability capability) = nullptr;
+  void (*signal_process)(u32 process, Signal signal) = nullptr;
   // To every process of a group.
   void (*signal_group)(u32 group, Signal signal) = nullptr;
   // Whether the caller blocks a signal, or its process ignores it.

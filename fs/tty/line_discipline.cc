@@ -53,7 +53,7 @@ void LineDiscipline::set_settings(const Termios& settings) {
   settings_ = settings;
   // A terminal of the kernel's making sends and takes whole bytes.
   settings_.control = (settings_.control & ~(kCSizeMask | kCParity)) | kCSize8 | kCRead;
-  if (!input(kIXOn)) stopped_ = false;
+  if (!input(kIXOn)) start();
   if (was_canonical == canonical()) return;
   for (u64& word : ends_) word = 0;
   literal_next_ = erasing_ = false;
@@ -90,6 +90,8 @@ Signal LineDiscipline::signal_of(u8 byte) const {
 Signal LineDiscipline::receive(u8 byte) {
   if (input(kIStrip)) byte &= 0x7f;
   if (input(kIUpperLower) && local(kLExtended) && byte >= 'A' && byte <= 'Z') byte += 'a' - 'A';
+  // The other side has edited, echoed and looked for signals.
+  if (local(kLExternal)) return store(byte), Signal::kNone;
   if (literal_next_) {
     literal_next_ = false;
     store_and_echo(byte);

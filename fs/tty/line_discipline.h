@@ -34,7 +34,7 @@ class LineDiscipline {
 
   // --- to the program
 
-  bool canonical() const { return local(abi::kLCanonical); }
+  bool canonical() const { return local(abi::kLCanonical) && !local(abi::kLExternal); }
   // Bytes that a read would give now; canonical: a finished line, or an end of file (which may be
   // no bytes at all).
   bool line_ready() const { return committed_ != tail_; }
@@ -63,7 +63,12 @@ class LineDiscipline {
   // XOFF was typed, or tcflow(3) said so.
   bool stopped() const { return stopped_; }
   void stop() { stopped_ = true; }
-  void start() { stopped_ = false; }
+  void start() { stopped_ = held_; }
+  // tcflow(3): what the program stopped, keys don't start, and the other way round.
+  void hold() { held_ = stopped_ = true; }
+  void release() {
+    if (held_) held_ = stopped_ = false;
+  }
 
  private:
   bool input(u32 flag) const { return settings_.input & flag; }
@@ -103,6 +108,7 @@ class LineDiscipline {
   bool literal_next_ = false;
   bool erasing_ = false;  // "\" of ECHOPRT is open
   bool stopped_ = false;
+  bool held_ = false;  // by the program
   u32 column_ = 0;
   u32 line_column_ = 0;  // where the line that is being edited began
   ByteRing<kOutputSize> output_;

@@ -68,7 +68,8 @@ bool Terminal::service_locked() {
   const bool came = take_input();
   const bool went = flush_output();
   if (came) wake_readers();
-  if (went && discipline_.output_room() != 0) queue_.wake(kPollWritable, ~usize{0});
+  if ((came || went) && may_write() && discipline_.output_room() != 0)
+    queue_.wake(kPollWritable, ~usize{0});
   return came || went;
 }
 
@@ -89,9 +90,14 @@ bool Terminal::take_input() {
     }
     last_input_ns_ = platform::monotonic_ns();
     for (std::byte byte : std::span(chunk, taken.value())) {
+      const bool stopped = discipline_.stopped();
       const Signal signal = discipline_.receive(u8(byte));
-      if (signal != Signal::kNone && foreground_ != 0 && the_job_control.signal_group)
-        the_job_control.signal_group(foreground_, signal);
+      if (signal != Signal::kNone) {
+        signal_foreground(signal);
+        if (!(discipline_.settings().local & abi::kLNoFlush))
+          note(abi::kPacketFlushRead | abi::kPacketFlushWrite);
+      }
+      if (discipline_.stopped() != stopped) note(stopped ? abi::kPacketStart : abi::kPacketStop);
     }
   }
   return moved;
@@ -114,7 +120,8 @@ void Terminal::drain(u64 deadline_ns) {
   for (;;) {
     {
       Guard guard(mutex_);
-      discipline_.start();  // nobody is left to type XON
+      discipline_.release();  // nobody is left to type XON
+      discipline_.start();
       flush_output();
       if (discipline_.output().empty()) break;
     }
@@ -205,6 +212,7 @@ Result<usize> Terminal::copy_out(IoBuffer& to) {
 Result<usize> Terminal::write(IoBuffer& from) {
   if (stops_background_output()) TRY(check_background(Signal::kTtou));
   Guard guard(mutex_);
+  if (!may_write() && from.remaining() != 0) return Errno::kAgain;
   usize total = 0;
   while (from.remaining() != 0) {
     u8 chunk[256];
@@ -230,6 +238,15 @@ Result<usize> Terminal::write(IoBuffer& from) {
   return total;
 }
 
+bool Terminal::may_write() {
+  return !(stops_writers() && discipline_.stopped());
+}
+
+void Terminal::close_input() {
+  Guard guard(mutex_);
+  input_closed_ = true;
+}
+
 bool Terminal::stops_background_output() {
   Guard guard(mutex_);
   return discipline_.settings().local & abi::kLStopBackground;
@@ -250,7 +267,7 @@ PollEvents Terminal::poll() {
   PollEvents events = PollEvents::kNone;
   if (readable || input_closed_) events |= kPollReadable;
   if (input_ && input_closed_) events |= PollEvents::kHup;
-  if (discipline_.output_room() != 0) events |= kPollWritable;
+  if (may_write() && discipline_.output_room() != 0) events |= kPollWritable;
   return events;
 }
 

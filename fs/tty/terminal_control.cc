@@ -6,117 +6,6 @@
 
 namespace narwhal {
 
-namespace {
-
-u32 ask(u32 (*question)()) {
-  return question ? question() : 0;
-}
-
-}  // namespace
-
-// --- sessions and jobs
-
-u32 Terminal::session() {
-  Guard guard(mutex_);
-  return session_;
-}
-
-u32 Terminal::foreground_group() {
-  Guard guard(mutex_);
-  return foreground_;
-}
-
-Result<> Terminal::set_session(u32 session, u32 foreground_group) {
-  Guard guard(mutex_);
-  if (session_ != 0 && session_ != session) return Errno::kPerm;
-  session_ = session;
-  foreground_ = foreground_group;
-  return {};
-}
-
-bool Terminal::controls_current() {
-  const u32 session = ask(job_control().current_session);
-  Guard guard(mutex_);
-  return session != 0 && session_ == session;
-}
-
-void Terminal::opened_by_current() {
-  const JobControl& jobs = job_control();
-  const u32 session = ask(jobs.current_session);
-  if (session == 0 || session != ask(jobs.current_process)) return;
-  Guard guard(mutex_);
-  if (session_ != 0) return;
-  session_ = session;
-  foreground_ = ask(jobs.current_group);
-}
-
-void Terminal::signal_foreground(Signal signal) {
-  const u32 group = foreground_group();
-  if (group != 0 && job_control().signal_group) job_control().signal_group(group, signal);
-}
-
-Result<> Terminal::check_background(Signal signal) {
-  if (!controls_current()) return {};
-  const JobControl& jobs = job_control();
-  const u32 group = ask(jobs.current_group);
-  const u32 foreground = foreground_group();
-  if (foreground == 0 || group == foreground) return {};
-  if (jobs.current_ignores && jobs.current_ignores(signal)) {
-    if (signal == Signal::kTtin) return Errno::kIo;
-    return {};
-  }
-  if (jobs.group_is_orphaned && jobs.group_is_orphaned(group)) return Errno::kIo;
-  if (jobs.signal_group) jobs.signal_group(group, signal);
-  return Errno::kRestartSys;
-}
-
-Result<i64> Terminal::set_foreground(UserAddr argument) {
-  auto change = check_change();
-  // Who may not change it for being in no job of this terminal is told so below.
-  if (change.failed(Errno::kIo)) return Errno::kNotTty;
-  if (!change.ok()) return change.error();
-  if (!controls_current()) return Errno::kNotTty;
-  const i32 group = TRY(load_user<i32>(argument));
-  if (group < 0) return Errno::kInval;
-  const JobControl& jobs = job_control();
-  const u32 session = jobs.session_of_group ? jobs.session_of_group(u32(group)) : 0;
-  if (session == 0) return Errno::kSrch;
-  if (session != ask(jobs.current_session)) return Errno::kPerm;
-  Guard guard(mutex_);
-  foreground_ = u32(group);
-  return i64{0};
-}
-
-Result<i64> Terminal::take_as_controlling() {
-  const JobControl& jobs = job_control();
-  const u32 session = ask(jobs.current_session);
-  if (session == 0 || session != ask(jobs.current_process)) return Errno::kPerm;
-  Guard guard(mutex_);
-  if (session_ == session) return i64{0};
-  if (session_ != 0) return Errno::kPerm;
-  session_ = session;
-  foreground_ = ask(jobs.current_group);
-  return i64{0};
-}
-
-Result<i64> Terminal::give_up() {
-  if (!controls_current()) return Errno::kNotTty;
-  const JobControl& jobs = job_control();
-  // Only when the leader leaves it does the session lose its terminal (ioctl_tty(2)).
-  if (ask(jobs.current_session) != ask(jobs.current_process)) return i64{0};
-  u32 group;
-  {
-    Guard guard(mutex_);
-    group = foreground_;
-    session_ = foreground_ = 0;
-  }
-  if (group != 0 && jobs.signal_group) {
-    jobs.signal_group(group, Signal::kHup);
-    jobs.signal_group(group, Signal::kCont);
-  }
-  return i64{0};
-}
-
 // --- the window
 
 void Terminal::set_window_size(const abi::WindowSize& size) {
@@ -157,12 +46,32 @@ Result<i64> Terminal::change_settings(u32 command, UserAddr argument) {
   // What was typed before the call is taken under the old settings. Output needs no waiting for: it
   // is in the queue as the old settings wanted it.
   service_locked();
-  if (command == abi::kTcSetsf || command == abi::kTcSetsf2) discipline_.discard_input();
+  if (command == abi::kTcSetsf || command == abi::kTcSetsf2) {
+    discipline_.discard_input();
+    note(abi::kPacketFlushRead);
+  }
+  const abi::Termios before = discipline_.settings();
+  const bool stopped = discipline_.stopped();
   discipline_.set_settings(settings);
+  note_change(before);
+  if (stopped && !discipline_.stopped()) note(abi::kPacketStart);
   // A line may have come to be, and output may go on.
   service_locked();
   queue_.wake(kPollReadable | kPollWritable, ~usize{0});
   return i64{0};
+}
+
+// A master in packet mode does the flow control itself while it has the usual keys.
+void Terminal::note_change(const abi::Termios& before) {
+  const auto flow_keys = [](const abi::Termios& settings) {
+    constexpr u8 kCtrlS = 'S' & 0x1f, kCtrlQ = 'Q' & 0x1f;
+    return (settings.input & abi::kIXOn) && settings.characters[abi::kVStop] == kCtrlS &&
+           settings.characters[abi::kVStart] == kCtrlQ;
+  };
+  const abi::Termios& now = discipline_.settings();
+  if (flow_keys(now) != flow_keys(before))
+    note(flow_keys(now) ? abi::kPacketDoStop : abi::kPacketNoStop);
+  if ((now.local | before.local) & abi::kLExternal) note(abi::kPacketIoctl);
 }
 
 Result<i64> Terminal::flow(u64 action) {
@@ -171,11 +80,16 @@ Result<i64> Terminal::flow(u64 action) {
   Guard guard(mutex_);
   switch (action) {
     case kOutputOff:
-      discipline_.stop();
+      if (!discipline_.stopped()) note(abi::kPacketStop);
+      discipline_.hold();
       return i64{0};
     case kOutputOn:
-      discipline_.start();
+      if (discipline_.stopped()) {
+        discipline_.release();
+        if (!discipline_.stopped()) note(abi::kPacketStart);
+      }
       service_locked();
+      queue_.wake(kPollWritable, ~usize{0});
       return i64{0};
     case kInputOff:
     case kInputOn: {
@@ -197,13 +111,40 @@ Result<i64> Terminal::flush_queues(u64 which) {
   if (which > kBoth) return Errno::kInval;
   Guard guard(mutex_);
   service_locked();
-  if (which != kOutput) discipline_.discard_input();
-  if (which != kInput) discipline_.output().clear();
+  if (which != kOutput) {
+    discipline_.discard_input();
+    note(abi::kPacketFlushRead);
+  }
+  if (which != kInput) {
+    discipline_.output().clear();
+    note(abi::kPacketFlushWrite);
+  }
   if (which != kInput) queue_.wake(kPollWritable, ~usize{0});
   return i64{0};
 }
 
-Result<i64> Terminal::ioctl(u32 command, UserAddr argument) {
+Result<i64> Terminal::ioctl_from_master(u32 command, UserAddr argument) {
+  switch (command) {
+    case abi::kTiocGpgrp:
+      TRY(store_user(argument, i32(foreground_group())));
+      return i64{0};
+    case abi::kTiocGetSession: {
+      const u32 of = session();
+      if (of == 0) return Errno::kNotTty;
+      TRY(store_user(argument, i32(of)));
+      return i64{0};
+    }
+    case abi::kTiocNoTty:
+      return Errno::kNotTty;
+    default:
+      return ioctl(command, argument);
+  }
+}
+
+Result<i64> Terminal::ioctl(u32 command, UserAddr argument, bool readable) {
+  const auto can = [](Capability capability) {
+    return !job_control().current_can || job_control().current_can(capability);
+  };
   switch (command) {
     case abi::kTcGets:
     case abi::kTcGets2:
@@ -238,7 +179,7 @@ Result<i64> Terminal::ioctl(u32 command, UserAddr argument) {
       TRY(store_user(argument, i32(session())));
       return i64{0};
     case abi::kTiocSctty:
-      return take_as_controlling();
+      return take_as_controlling(argument.value == 1, readable);
     case abi::kTiocNoTty:
       return give_up();
     case abi::kFionRead:
@@ -267,6 +208,24 @@ Result<i64> Terminal::ioctl(u32 command, UserAddr argument) {
       return i64{0};
     case abi::kTiocSetDiscipline:
       if (TRY(load_user<i32>(argument)) != 0) return Errno::kInval;
+      return i64{0};
+    case abi::kTiocGetPeer:
+      return Errno::kIo;  // this is no master
+    case abi::kTiocExclusive:
+      exclusive_.store(true);
+      return i64{0};
+    case abi::kTiocNotExclusive:
+      exclusive_.store(false);
+      return i64{0};
+    case abi::kTiocGetExclusive:
+      TRY(store_user(argument, i32(exclusive_.load())));
+      return i64{0};
+    case abi::kTiocGetDevice:
+      TRY(store_user(argument, u32(device())));
+      return i64{0};
+    case abi::kTiocHangUp:
+      if (!can(Capability::kSysAdmin)) return Errno::kPerm;
+      hang_up();
       return i64{0};
     case abi::kTiocSti:
       return Errno::kIo;  // as Linux answers since 6.2, and where the old behaviour is switched off

@@ -8,21 +8,26 @@ namespace narwhal {
 
 class TerminalFile final : public DeviceFile {
  public:
-  TerminalFile(Ref<Terminal> terminal, const Path& path, OpenFlags flags)
-      : DeviceFile(path, flags), terminal_(std::move(terminal)) {}
+  // EIO when the terminal can't be opened; EBUSY while it is somebody's alone (TIOCEXCL).
+  static Result<FileRef> open(Ref<Terminal> terminal, const Path& path, OpenFlags flags);
+  TerminalFile(Ref<Terminal> terminal, const Path& path, OpenFlags flags);
 
-  Result<usize> read(IoBuffer& to) override { return terminal_->read(to, !nonblocking()); }
-  Result<usize> write(IoBuffer& from) override { return terminal_->write(from); }
-  PollEvents poll() override { return terminal_->poll(); }
+  Result<usize> read(IoBuffer& to) override;
+  Result<usize> write(IoBuffer& from) override;
+  PollEvents poll() override;
   WaitQueue* poll_queue() override { return &terminal_->queue(); }
-  Result<i64> ioctl(u32 command, UserAddr argument) override {
-    return terminal_->ioctl(command, argument);
-  }
+  Result<i64> ioctl(u32 command, UserAddr argument) override;
+  Result<FileRef> open_peer(OpenFlags) override { return Errno::kIo; }
   Kind kind() const override { return Kind::kTerminal; }
   Terminal& terminal() const { return *terminal_; }
 
  private:
+  ~TerminalFile() override { terminal_->file_closed(); }
+  bool hung_up() const { return hangups_ != terminal_->hangups(); }
+
   const Ref<Terminal> terminal_;
+  const u32 hangups_;                       // when it was opened
+  Atomic<const Thread*> waiting_{nullptr};  // the last that had to wait for input
 };
 
 // Serves the device numbers of /dev/tty and /dev/console. Called once.

@@ -50,6 +50,7 @@ class FakePort final : public ConsolePort {
 struct Jobs {
   u32 process = 1, group = 1, session = 1;
   bool ignores = false;
+  bool left = false;                                  // gave the terminal up for itself
   std::map<u32, u32> groups{{1, 1}, {2, 1}, {9, 9}};  // group -> session
   std::vector<std::pair<u32, Signal>> sent;
   std::string sent_text() const {
@@ -74,6 +75,11 @@ class TerminalTest : public ::testing::Test {
     control.current_process = [] { return jobs.process; };
     control.current_group = [] { return jobs.group; };
     control.current_session = [] { return jobs.session; };
+    control.signal_process = [](u32 process, Signal signal) {
+      jobs.sent.emplace_back(process, signal);
+    };
+    control.current_left_terminal = [] { return jobs.left; };
+    control.current_leaves_terminal = [] { jobs.left = true; };
     control.signal_group = [](u32 group, Signal signal) { jobs.sent.emplace_back(group, signal); };
     control.current_ignores = [](Signal) { return jobs.ignores; };
     control.group_is_orphaned = [](u32) { return false; };
@@ -86,7 +92,11 @@ class TerminalTest : public ::testing::Test {
     tty_ = make_ref<Terminal>(port_, port_).take();
     ASSERT_TRUE(tty_->set_session(1, 1).ok());
   }
-  void TearDown() override { set_job_control({}); }
+  void TearDown() override {
+    jobs = Jobs();
+    for (u32 session : {1u, 5u, 9u}) Terminal::session_leader_ended(session);
+    set_job_control({});
+  }
 
   std::string read(usize size = 1000, bool waits = true) {
     std::string text(size, '\0');
@@ -227,6 +237,59 @@ TEST_F(TerminalTest, SessionsTakeAndGiveUp) {
   jobs.process = jobs.session = jobs.group = 9;
   tty_->opened_by_current();
   EXPECT_EQ(tty_->session(), 9u);
+}
+
+TEST_F(TerminalTest, SessionsEnd) {
+  EXPECT_EQ(Terminal::of_session(1), tty_);
+  EXPECT_EQ(Terminal::of_session(2), nullptr);
+  Terminal::session_leader_ended(1);
+  EXPECT_EQ(jobs.sent_text(), "1:1 ") << "SIGHUP to the foreground";
+  EXPECT_EQ(Terminal::of_session(1), nullptr);
+  EXPECT_EQ(tty_->ioctl(abi::kTiocSctty, UserAddr()).value(), 0);
+  EXPECT_EQ(tty_->session(), 1u);
+}
+
+TEST_F(TerminalTest, MembersGiveTheTerminalUpForThemselves) {
+  jobs.process = 3;
+  EXPECT_EQ(tty_->ioctl(abi::kTiocNoTty, UserAddr()).value(), 0);
+  EXPECT_TRUE(jobs.left);
+  EXPECT_EQ(tty_->ioctl(abi::kTiocNoTty, UserAddr()).error(), Errno::kNotTty);
+  EXPECT_EQ(tty_->session(), 1u);
+}
+
+TEST_F(TerminalTest, HangingUp) {
+  port_->typed = "left over";
+  tty_->service();
+  const u32 before = tty_->hangups();
+  jobs.groups[2] = 1;
+  i32 group = 2;
+  EXPECT_TRUE(control(abi::kTiocSpgrp, group).ok());
+  tty_->hang_up();
+  EXPECT_NE(tty_->hangups(), before);
+  EXPECT_EQ(jobs.sent_text(), "1:1 1:18 ") << "SIGHUP and SIGCONT to the leader alone";
+  EXPECT_EQ(tty_->session(), 0u);
+  EXPECT_EQ(Terminal::of_session(1), nullptr);
+  jobs.sent.clear();
+  // The leader dies of it: then what was the foreground hears, too.
+  Terminal::session_leader_ended(1);
+  EXPECT_EQ(jobs.sent_text(), "2:1 2:18 ");
+}
+
+TEST_F(TerminalTest, AnotherSessionTakesWhatHungUp) {
+  tty_->hang_up();
+  jobs.process = jobs.session = jobs.group = 9;
+  EXPECT_EQ(tty_->ioctl(abi::kTiocSctty, UserAddr()).value(), 0);
+  EXPECT_EQ(tty_->session(), 9u);
+  jobs.sent.clear();
+  Terminal::session_leader_ended(1);
+  EXPECT_EQ(jobs.sent_text(), "") << "it is no business of theirs any more";
+}
+
+TEST_F(TerminalTest, StealingNeedsTheRight) {
+  jobs.process = jobs.session = jobs.group = 9;
+  EXPECT_EQ(tty_->ioctl(abi::kTiocSctty, UserAddr(0)).error(), Errno::kPerm);
+  EXPECT_EQ(tty_->ioctl(abi::kTiocSctty, UserAddr(1)).value(), 0);
+  EXPECT_EQ(Terminal::of_session(1), nullptr);
 }
 
 TEST_F(TerminalTest, Window) {

@@ -89,6 +89,7 @@ inline constexpr u32 kLEchoControl = 0x200;
 inline constexpr u32 kLEchoPrint = 0x400;
 inline constexpr u32 kLEchoKillErase = 0x800;
 inline constexpr u32 kLExtended = 0x8000;
+inline constexpr u32 kLExternal = 0x10000;  // EXTPROC: the master edits lines
 
 // Besides those of kernel/abi/ioctl.h.
 inline constexpr u32 kTcSendBreak = 0x5409;
@@ -100,9 +101,30 @@ inline constexpr u32 kTiocSetDiscipline = 0x5423;
 inline constexpr u32 kTiocGetDiscipline = 0x5424;
 inline constexpr u32 kTcSendBreakPosix = 0x5425;
 inline constexpr u32 kTiocGetSession = 0x5429;
+inline constexpr u32 kTiocExclusive = 0x540c;
+inline constexpr u32 kTiocNotExclusive = 0x540d;
+inline constexpr u32 kTiocGetExclusive = 0x80045440;
+inline constexpr u32 kTiocGetDevice = 0x80045432;
+inline constexpr u32 kTiocHangUp = 0x5437;
 inline constexpr u32 kTcGets2 = 0x802c542a;
 inline constexpr u32 kTcSets2 = 0x402c542b;
 inline constexpr u32 kTcSetsw2 = 0x402c542c;
 inline constexpr u32 kTcSetsf2 = 0x402c542d;
+
+// Of masters of pseudo-terminals.
+inline constexpr u32 kTiocPacket = 0x5420;
+inline constexpr u32 kTiocGetPacket = 0x80045438;
+inline constexpr u32 kTiocGetNumber = 0x80045430;  // TIOCGPTN
+inline constexpr u32 kTiocSetLock = 0x40045431;    // TIOCSPTLCK
+inline constexpr u32 kTiocGetLock = 0x80045439;
+inline constexpr u32 kTiocSignal = 0x40045436;
+inline constexpr u32 kTiocGetPeer = 0x5441;
+inline constexpr u8 kPacketFlushRead = 1;
+inline constexpr u8 kPacketFlushWrite = 2;
+inline constexpr u8 kPacketStop = 4;
+inline constexpr u8 kPacketStart = 8;
+inline constexpr u8 kPacketNoStop = 16;
+inline constexpr u8 kPacketDoStop = 32;
+inline constexpr u8 kPacketIoctl = 64;
 
 }  // namespace narwhal::abi

@@ -3,6 +3,7 @@
 #include "fs/dev/dev.h"
 #include "fs/pipe/pipe.h"
 #include "fs/proc/proc.h"
+#include "fs/pty/pty.h"
 #include "fs/sys/sys.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "fs/tty/terminal_file.h"
@@ -63,6 +64,7 @@ Result<> make_parts_known() {
   TRY(proc_process_init());
   TRY(proc_ipc_init());
   TRY(sys_init());
+  TRY(pty_init());
   register_unix_sockets();
   return {};
 }

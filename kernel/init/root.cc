@@ -56,6 +56,7 @@ constexpr MountPoint kMounts[] = {
     {"/proc", "proc", "", kNoSetUid | kNoDevices | kNoExecute, 0555},
     {"/sys", "sysfs", "", kNoSetUid | kNoDevices | kNoExecute, 0555},
     {"/dev", "devtmpfs", "", kNoSetUid, 0755},
+    {"/dev/pts", "devpts", "gid=5,mode=620", kNoSetUid | kNoExecute, 0755},
     {"/dev/shm", "tmpfs", "mode=1777", kNoSetUid | kNoDevices, 01777},
 };
 

@@ -1,4 +1,5 @@
 // status, stat, statm, sched, schedstat: what a process or task is doing.
+#include "fs/tty/terminal.h"
 #include "kernel/abi/resource.h"
 #include "kernel/platform/machine.h"
 #include "process/family.h"
@@ -215,9 +216,13 @@ Result<> show_stat(const ProcSubject& subject, TextSink& out) {
       layout.code_start = layout.code_end = UserAddr(1);
   }
   const State state = state_of(subject);
+  Ref<Terminal> terminal;
+  if (!process.left_terminal.load(Order::kRelaxed))
+    terminal = Terminal::of_session(process.session_id());
   out << id_of(subject) << " (" << name_of(subject) << ") " << state.letter << ' '
       << process.parent_pid() << ' ' << process.group_id() << ' ' << process.session_id()
-      << " 0 -1 " << (kRandomize | (Family::executed(process) ? 0 : kForkNoExecute)) << ' '
+      << ' ' << (terminal ? u32(terminal->device()) : 0) << ' '
+      << (terminal ? i32(terminal->foreground_group()) : -1) << ' ' << (kRandomize | (Family::executed(process) ? 0 : kForkNoExecute)) << ' '
       << usage.minor_faults << ' ' << children.minor_faults << " 0 0 " << usage.user_ns / kTickNs
       << ' ' << usage.system_ns / kTickNs << ' ' << children.user_ns / kTickNs << ' '
       << children.system_ns / kTickNs << ' ' << (task ? priority_of(*task) : 20) << ' '

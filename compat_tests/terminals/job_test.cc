@@ -1,0 +1,526 @@
+// Sessions, controlling terminals and jobs: credentials(7), ioctl_tty(2), tcsetpgrp(3).
+#include "compat_tests/terminals/terminal.h"
+
+namespace compat {
+namespace {
+
+std::string open_tty() {
+  Fd fd(open("/dev/tty", O_RDWR));
+  return outcome(fd);
+}
+
+// A member of the session in a group of its own.
+pid_t start_job(const std::function<int()>& work) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    alarm(60);
+    setpgid(0, 0);
+    _exit(work());
+  }
+  setpgid(pid, pid);
+  return pid;
+}
+
+class Session : public testing::Test {
+ protected:
+  // Opens the slave as a leader does, and runs the work.
+  std::string in_session(const std::function<std::string()>& work) {
+    SessionChild child(pty, [&] {
+      Fd tty = pty.open_slave(O_RDWR);
+      return tty < 0 ? error_name(errno) : work();
+    });
+    return child.report();
+  }
+  Pty pty;
+};
+
+// --- getting and losing a controlling terminal
+
+TEST_F(Session, BeginsWithoutATerminal) {
+  SessionChild child(pty, [&] {
+    return open_tty() + ", " + outcome(tcgetpgrp(pty.slave())) + ", " +
+           outcome(tcgetsid(pty.slave()));
+  });
+  EXPECT_EQ("ENXIO, ENOTTY, ENOTTY", child.report());
+}
+
+TEST_F(Session, LeaderGetsWhatItOpens) {
+  EXPECT_EQ("ok, mine, mine", in_session([&] {
+              return open_tty() + (tcgetsid(pty.slave()) == getpid() ? ", mine" : ", not mine") +
+                     (tcgetpgrp(pty.slave()) == getpgrp() ? ", mine" : ", not mine");
+            }));
+}
+
+TEST_F(Session, OpeningMayLeaveItAlone) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR | O_NOCTTY);
+    return open_tty();
+  });
+  EXPECT_EQ("ENXIO", child.report());
+}
+
+TEST_F(Session, OpeningToWriteOnlyLeavesItAlone) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_WRONLY);
+    return open_tty();
+  });
+  EXPECT_EQ("ENXIO", child.report());
+}
+
+TEST_F(Session, LeaderTakesOne) {
+  SessionChild child(pty, [&] {
+    std::string text = outcome(ioctl(pty.slave(), TIOCSCTTY, 0));
+    text += ", " + open_tty();
+    return text + ", again " + outcome(ioctl(pty.slave(), TIOCSCTTY, 0));
+  });
+  EXPECT_EQ("ok, ok, again ok", child.report());
+}
+
+TEST_F(Session, OnlyTheLeaderTakesOne) {
+  SessionChild child(pty, [&] {
+    const pid_t job = fork();
+    if (job == 0) {
+      const bool refused = ioctl(pty.slave(), TIOCSCTTY, 0) < 0 && errno == EPERM;
+      _exit(refused ? 1 : 0);
+    }
+    return wait_for(job);
+  });
+  EXPECT_EQ("exit 1", child.report());
+}
+
+TEST_F(Session, HasOneTerminalOnly) {
+  Pty other;
+  EXPECT_EQ("EPERM", in_session([&] { return outcome(ioctl(other.slave(), TIOCSCTTY, 0)); }));
+}
+
+TEST_F(Session, TerminalHasOneSessionOnly) {
+  EXPECT_EQ("EPERM, stolen ok", in_session([&] {
+              SessionChild thief(pty, [&] {
+                std::string text = outcome(ioctl(pty.slave(), TIOCSCTTY, 0));
+                if (geteuid() != 0) return text + ", stolen ok";
+                return text + ", stolen " + outcome(ioctl(pty.slave(), TIOCSCTTY, 1));
+              });
+              return thief.report();
+            }));
+}
+
+TEST_F(Session, ChildrenShareIt) {
+  EXPECT_EQ("exit 0", in_session([&] {
+              const pid_t job = fork();
+              if (job == 0) _exit(open_tty() == "ok" ? 0 : 1);
+              return wait_for(job);
+            }));
+}
+
+TEST_F(Session, NewSessionsLeaveIt) {
+  EXPECT_EQ("exit 0", in_session([&] {
+              const pid_t job = fork();
+              if (job == 0) {
+                setsid();
+                _exit(open_tty() == "ENXIO" ? 0 : 1);
+              }
+              return wait_for(job);
+            }));
+}
+
+TEST_F(Session, MembersGiveItUpForThemselves) {
+  EXPECT_EQ("exit 0, still ok", in_session([&] {
+              const pid_t job = fork();
+              if (job == 0) {
+                if (ioctl(pty.slave(), TIOCNOTTY) != 0) _exit(1);
+                _exit(open_tty() == "ENXIO" ? 0 : 2);
+              }
+              return wait_for(job) + ", still " + open_tty();
+            }));
+}
+
+TEST_F(Session, LeaderGivesItUpForAll) {
+  EXPECT_EQ("ok CONT HUP ENXIO", in_session([&] {
+              const sigset_t set = block({SIGHUP, SIGCONT});
+              std::string text = outcome(ioctl(pty.slave(), TIOCNOTTY));
+              sigset_t pending;
+              sigpending(&pending);
+              if (sigismember(&pending, SIGCONT) == 1) text += " CONT";
+              text += " " + await_signals(set, SIGHUP);
+              return text + " " + open_tty();
+            }));
+}
+
+TEST_F(Session, GivingUpNeedsOne) {
+  SessionChild child(pty, [&] { return outcome(ioctl(pty.slave(), TIOCNOTTY)); });
+  EXPECT_EQ("ENOTTY", child.report());
+}
+
+TEST_F(Session, MasterSeesWhoseItIs) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    pty.print("ready");
+    pause();
+    return std::string();
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  EXPECT_EQ(child.pid(), tcgetpgrp(pty.master()));
+  EXPECT_EQ(child.pid(), tcgetsid(pty.master()));
+  EXPECT_ERRNO(ENOTTY, tcgetpgrp(pty.slave())) << "the slave answers only its session";
+}
+
+TEST_F(Session, LooksLikeThisInProc) {
+  EXPECT_EQ("same device, same group", in_session([&] {
+              const std::string stat = read_file("/proc/self/stat");
+              int tty = 0, group = 0;
+              sscanf(stat.c_str() + stat.rfind(')') + 1, " %*c %*d %*d %*d %d %d", &tty, &group);
+              unsigned device = 0;
+              ioctl(pty.slave(), 0x80045432 /* TIOCGDEV */, &device);
+              return std::string(static_cast<unsigned>(tty) == device ? "same" : "other") +
+                     " device, " + (group == getpgrp() ? "same" : "other") + " group";
+            }));
+}
+
+// --- the foreground
+
+TEST_F(Session, ForegroundIsChosen) {
+  EXPECT_EQ("ok, the job's", in_session([&] {
+              const pid_t job = start_job([] { return pause(); });
+              std::string text = outcome(tcsetpgrp(pty.slave(), job));
+              text += tcgetpgrp(pty.slave()) == job ? ", the job's" : ", another's";
+              kill(job, SIGKILL);
+              wait_for(job);
+              return text;
+            }));
+}
+
+TEST_F(Session, ForegroundIsAGroupOfTheSession) {
+  EXPECT_EQ("EPERM, ESRCH, EINVAL", in_session([&] {
+              const pid_t stranger = getppid();  // leads or belongs to another session's group
+              std::string text = outcome(tcsetpgrp(pty.slave(), getpgid(stranger)));
+              text += ", " + outcome(tcsetpgrp(pty.slave(), 0x3ffffff0));
+              return text + ", " + outcome(tcsetpgrp(pty.slave(), -1));
+            }));
+}
+
+TEST_F(Session, KeysAreSignalsToTheForeground) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    const sigset_t set = block({SIGINT, SIGQUIT, SIGTSTP});
+    pty.print("ready");
+    std::string text = await_signals(set, SIGINT);
+    pty.print("ready");
+    text += " " + await_signals(set, SIGQUIT);
+    pty.print("ready");
+    return text + " " + await_signals(set, SIGTSTP);
+  });
+  for (const char* key : {"\x03", "\x1c", "\x1a"}) {
+    EXPECT_EQ("ready", pty.shown(5));
+    pty.type(key);
+    EXPECT_EQ(2u, pty.shown(2).size()) << "the echo";
+  }
+  EXPECT_EQ("INT QUIT TSTP", child.report());
+}
+
+TEST_F(Session, OnlyTheForegroundGetsThem) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    const pid_t job = start_job([] { return pause(); });
+    tcsetpgrp(tty, job);
+    const char ready[] = "ready";
+    if (write(tty, ready, 5) != 5) return error_name(errno);
+    return wait_for(job);
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  pty.type("\x03");
+  EXPECT_EQ("killed INT", child.report()) << "and the leader lives to tell";
+}
+
+TEST_F(Session, SignalKeysForgetTheLine) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    const sigset_t set = block({SIGINT});
+    pty.print("ready");
+    await_signals(set, SIGINT);
+    return take_once(tty);
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  pty.type("forgotten\x03kept\n");
+  EXPECT_EQ("kept\n", child.report());
+}
+
+TEST_F(Session, SignalKeysMayKeepTheLine) {
+  pty.local(NOFLSH, 0);
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    const sigset_t set = block({SIGINT});
+    pty.print("ready");
+    await_signals(set, SIGINT);
+    return take_once(tty);
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  pty.type("both\x03kept\n");
+  EXPECT_EQ("bothkept\n", child.report());
+}
+
+TEST_F(Session, SignalKeysMayBeOrdinary) {
+  pty.local(0, ISIG);
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    return take_once(tty);
+  });
+  pty.type("a\x03\x1a\n");
+  EXPECT_EQ("a\x03\x1a\n", child.report());
+}
+
+TEST_F(Session, MasterSendsSignals) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    const sigset_t set = block({SIGQUIT});
+    pty.print("ready");
+    return await_signals(set, SIGQUIT);
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  EXPECT_ERRNO(EINVAL, ioctl(pty.master(), TIOCSIG, SIGKILL));
+  EXPECT_OK(ioctl(pty.master(), TIOCSIG, SIGQUIT));
+  EXPECT_EQ("QUIT", child.report());
+}
+
+TEST_F(Session, NewSizesAreTold) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    const sigset_t set = block({SIGWINCH, SIGINT});
+    pty.print("ready");
+    std::string text = await_signals(set, SIGWINCH);
+    winsize size = {};
+    ioctl(tty, TIOCGWINSZ, &size);
+    text += " " + std::to_string(size.ws_row) + "x" + std::to_string(size.ws_col);
+    pty.print("again");
+    return text + " " + await_signals(set, SIGINT);
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  const winsize size = {33, 99, 0, 0};
+  ASSERT_OK(ioctl(pty.master(), TIOCSWINSZ, &size));
+  EXPECT_EQ("again", pty.shown(5));
+  ASSERT_OK(ioctl(pty.master(), TIOCSWINSZ, &size));
+  pty.type("\x03");
+  EXPECT_EQ("WINCH 33x99 INT", child.report()) << "the same size again is no news";
+}
+
+// --- the background
+
+TEST_F(Session, BackgroundStopsWhenItReads) {
+  EXPECT_EQ("stopped TTIN", in_session([&] {
+              const pid_t job = start_job([&] {
+                char byte;
+                return read(pty.slave(), &byte, 1) == 1 ? 0 : 1;
+              });
+              const std::string text = wait_for(job);
+              kill(job, SIGKILL);
+              wait_for(job);
+              return text;
+            }));
+}
+
+TEST_F(Session, BackgroundGoesOnInTheForeground) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    signal(SIGTTOU, SIG_IGN);
+    const pid_t job = start_job([&] {
+      char byte;
+      return read(pty.slave(), &byte, 1) == 1 ? byte : 1;
+    });
+    std::string text = wait_for(job);
+    tcsetpgrp(tty, job);
+    kill(-job, SIGCONT);
+    pty.print("ready");
+    return text + ", " + wait_for(job);
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  pty.type("A\n");
+  EXPECT_EQ("stopped TTIN, exit 65", child.report());
+}
+
+TEST_F(Session, BackgroundThatIgnoresMayNotRead) {
+  EXPECT_EQ("exit 1, exit 1", in_session([&] {
+              const auto refused = [&] {
+                char byte;
+                return read(pty.slave(), &byte, 1) < 0 && errno == EIO ? 1 : 0;
+              };
+              const pid_t ignoring = start_job([&] {
+                signal(SIGTTIN, SIG_IGN);
+                return refused();
+              });
+              std::string text = wait_for(ignoring);
+              const pid_t blocking = start_job([&] {
+                block({SIGTTIN});
+                return refused();
+              });
+              return text + ", " + wait_for(blocking);
+            }));
+}
+
+TEST_F(Session, BackgroundMayWrite) {
+  EXPECT_EQ("exit 0", in_session([&] {
+              return wait_for(start_job([&] { return write(pty.slave(), "x", 1) == 1 ? 0 : 1; }));
+            }));
+}
+
+TEST_F(Session, BackgroundMayBeStoppedWhenItWrites) {
+  pty.local(TOSTOP, 0);
+  EXPECT_EQ("stopped TTOU", in_session([&] {
+              const pid_t job = start_job([&] { return write(pty.slave(), "x", 1) == 1 ? 0 : 1; });
+              const std::string text = wait_for(job);
+              kill(job, SIGKILL);
+              wait_for(job);
+              return text;
+            }));
+}
+
+TEST_F(Session, BackgroundThatIgnoresMayWrite) {
+  pty.local(TOSTOP, 0);
+  EXPECT_EQ("exit 0", in_session([&] {
+              return wait_for(start_job([&] {
+                signal(SIGTTOU, SIG_IGN);
+                return write(pty.slave(), "x", 1) == 1 ? 0 : 1;
+              }));
+            }));
+}
+
+TEST_F(Session, BackgroundStopsWhenItChangesSettings) {
+  EXPECT_EQ("stopped TTOU", in_session([&] {
+              const pid_t job = start_job([&] {
+                const termios settings = pty.settings();
+                return tcsetattr(pty.slave(), TCSANOW, &settings);
+              });
+              const std::string text = wait_for(job);
+              kill(job, SIGKILL);
+              wait_for(job);
+              return text;
+            }));
+}
+
+TEST_F(Session, BackgroundStopsWhenItTakesTheForeground) {
+  EXPECT_EQ("stopped TTOU", in_session([&] {
+              const pid_t job = start_job([&] { return tcsetpgrp(pty.slave(), getpgrp()); });
+              const std::string text = wait_for(job);
+              kill(job, SIGKILL);
+              wait_for(job);
+              return text;
+            }));
+}
+
+TEST_F(Session, OrphansMayNotRead) {
+  // The middle process ends, so that nobody could continue the group of the last.
+  EXPECT_EQ("EIO", in_session([&] {
+              int ends[2];
+              if (pipe(ends) != 0) return error_name(errno);
+              const pid_t middle = start_job([&] {
+                const pid_t middle_pid = getpid();
+                if (fork() == 0) {
+                  while (getppid() == middle_pid) usleep(1000);
+                  char byte;
+                  const std::string text = outcome(read(pty.slave(), &byte, 1));
+                  _exit(write(ends[1], text.data(), text.size()) > 0 ? 0 : 1);
+                }
+                return 0;
+              });
+              wait_for(middle);
+              close(ends[1]);
+              return take_once(ends[0]);
+            }));
+}
+
+// --- the end
+
+TEST_F(Session, LeaderIsToldOfTheHangUp) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    const sigset_t set = block({SIGHUP, SIGCONT});
+    pty.print("ready");
+    std::string text = await_signals(set, SIGHUP);
+    char byte;
+    text += read(tty, &byte, 1) == 0 ? ", end" : ", no end";
+    return text + ", " + open_tty();
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  pty.close_master();
+  EXPECT_EQ("HUP, end, ENXIO", child.report().substr(0, 15));
+}
+
+TEST_F(Session, HangUpKillsTheLeader) {
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    pty.print("ready");
+    pause();
+    return std::string();
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  pty.close_master();
+  const pid_t pid = child.pid();
+  siginfo_t info = {};
+  ASSERT_OK(waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT));
+  EXPECT_EQ(CLD_KILLED, info.si_code);
+  EXPECT_EQ(SIGHUP, info.si_status);
+}
+
+TEST_F(Session, ForegroundIsToldOfTheLeadersEnd) {
+  int ends[2];
+  ASSERT_OK(pipe(ends));
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    signal(SIGTTOU, SIG_IGN);
+    int ready[2];
+    if (pipe(ready) != 0) return error_name(errno);
+    const pid_t job = start_job([&] {
+      const sigset_t set = block({SIGHUP});
+      if (write(ready[1], "x", 1) != 1) return 1;
+      const std::string text = await_signals(set, SIGHUP) + " " + open_tty();
+      return write(ends[1], text.data(), text.size()) > 0 ? 0 : 1;
+    });
+    tcsetpgrp(tty, job);
+    return take(ready[0], 1);
+  });
+  EXPECT_EQ("x", child.report());
+  EXPECT_EQ("HUP ENXIO", take_once(ends[0]));
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST_F(Session, ForegroundIsToldWhenTheLeaderDiesOfTheHangUp) {
+  int ends[2];
+  ASSERT_OK(pipe(ends));
+  SessionChild child(pty, [&] {
+    Fd tty = pty.open_slave(O_RDWR);
+    const pid_t job = start_job([&] {
+      const sigset_t set = block({SIGHUP});
+      while (tcgetpgrp(pty.slave()) != getpgrp()) usleep(1000);
+      pty.print("ready");
+      const std::string text = await_signals(set, SIGHUP);
+      return write(ends[1], text.data(), text.size()) > 0 ? 0 : 1;
+    });
+    tcsetpgrp(tty, job);
+    pause();
+    return std::string();
+  });
+  EXPECT_EQ("ready", pty.shown(5));
+  pty.close_master();
+  EXPECT_EQ("HUP", take_once(ends[0]));
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST_F(Session, TerminalIsFreeAfterTheLeadersEnd) {
+  EXPECT_EQ("ok", in_session([] { return open_tty(); }));
+  EXPECT_EQ("ok", in_session([] { return open_tty(); })) << "for the next session";
+}
+
+TEST_F(Session, ProgramHangsUpItsTerminal) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs CAP_SYS_TTY_CONFIG";
+  EXPECT_EQ("ok, HUP, end, EIO", in_session([&] {
+              const sigset_t set = block({SIGHUP});
+              std::string text = outcome(vhangup());
+              text += ", " + await_signals(set, SIGHUP);
+              char byte;
+              text += read(pty.slave(), &byte, 1) == 0 ? ", end" : ", no end";
+              return text + ", " + outcome(write(pty.slave(), "x", 1));
+            }));
+}
+
+}  // namespace
+}  // namespace compat
