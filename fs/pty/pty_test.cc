@@ -163,7 +163,7 @@ TEST_F(PtyTest, MasterLeaves) {
 
 TEST_F(PtyTest, WhoWaitedIsToldOfAnError) {
   open_slave();
-  ASSERT_TRUE(slave_->set_flags(OpenFlags::kNone).ok());
+  ASSERT_TRUE(slave_->set_flags(OpenFlags::kReadWrite).ok());
   EXPECT_EQ(read(*slave_), "EAGAIN") << "the caller waits now";
   master_ = nullptr;
   EXPECT_EQ(read(*slave_), "EIO");
