@@ -52,7 +52,8 @@ class Terminal:
             data = os.read(self.master, 65536)
         except OSError:  # EIO: the last program has closed the terminal
             return False
-        self.shown += data.decode('utf-8', 'replace')
+        # Without readline's switching of bracketed paste, which may have been read in part the last time.
+        self.shown = re.sub('\x1b\\[\\?2004[hl]\r?', '', self.shown + data.decode('utf-8', 'replace'))
         return bool(data)
 
     def wait_for(self, text, limit=LIMIT):
@@ -121,19 +122,21 @@ class BusyboxShell(TerminalTest):
         shell.type('half a line' + INTERRUPT)
         shell.wait_for('READY> ')
         shell.type(END)
-        self.assertEqual(shell.finish(), 130 if 'status' not in shell.shown else 130)
+        self.assertEqual(shell.finish(), 130)
 
     def test_jobs_stop_and_go_on(self):
         shell = self.start_shell()
-        shell.type('cat\r')
+        shell.type('echo running; cat\r')
+        shell.wait_for('\r\nrunning\r\n')
         shell.type('once\r')
         shell.wait_for('once\r\nonce\r\n')
         shell.type(SUSPEND)
-        shell.wait_for('Stopped.*READY> '.replace('.*', '[^>]*'))
+        shell.wait_for('Stopped[^>]*READY> ')
         shell.type('jobs\r')
         shell.wait_for('Stopped[^>]*cat[^>]*READY> ')
         shell.type('fg\r')
         shell.wait_for('cat\r\n')
+        time.sleep(0.5)  # until it has the terminal
         shell.type('again\r')
         shell.wait_for('again\r\nagain\r\n')
         shell.type(END)
@@ -213,6 +216,8 @@ class Bash(TerminalTest):
         shell.type('jobs\r')
         shell.wait_for(r'Stopped[^>]*cat[^>]*READY> ')
         shell.type('fg\r')
+        shell.wait_for('cat\r\n')
+        time.sleep(0.5)
         shell.type('read by cat\r')
         shell.wait_for('read by cat\r\nread by cat\r\n')
         shell.type(INTERRUPT)

@@ -33,6 +33,7 @@ constexpr char kExamples[] =
     "  narwhal run -p 8080:80 nginx -g 'daemon off; master_process off;'\n"
     "  narwhal run -p 6379:6379 redis-server --protected-mode no\n"
     "  narwhal run -v ./app.py:/app.py python3 /app.py\n"
+    "  narwhal run -it busybox sh\n"
     "Options of narwhal stand before the program's name; everything after it belongs to the "
     "program.\n";
 
@@ -114,6 +115,14 @@ void add_machine_options(CLI::App& app, Options& options, RawValues& raw) {
   app.add_option("--linux", options.linux_folder, "Boot the Linux kernel of this folder instead")
       ->type_name("FOLDER")
       ->group("");
+
+  const std::string streams = "Standard streams";
+  app.add_flag("-i,--interactive")
+      ->description("Keep standard input open (it always is)")
+      ->group(streams);
+  app.add_flag("-t,--tty", options.wants_terminal,
+               "Insist on a terminal (the program has one where standard input is one)")
+      ->group(streams);
 
   const std::string watching = "Watching";
   app.add_flag("--strace", options.traces_calls, "Print every system call, as strace does")

@@ -33,6 +33,7 @@ struct Options {
   bool is_q35 = false;
   bool counts_instructions = false;
   bool traces_calls = false;
+  bool wants_terminal = false;  // -t
   bool waits_for_debugger = false;
   std::string kernel;
   std::string kernel_log;  // level; empty: not shown

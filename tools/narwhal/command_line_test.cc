@@ -59,6 +59,9 @@ TEST(CommandLine, TheProgramsWordsAreItsOwn) {
   EXPECT_EQ(parse({"run", "--kernel-log=debug", "ls"}).kernel_log, "debug");
   EXPECT_EQ(parse({"run", "-e", "A=1", "ls"}).program, "ls");
   EXPECT_EQ(parse({"run", "sh", ""}).arguments, Words{""});
+  EXPECT_TRUE(parse({"run", "-it", "sh", "-i"}).wants_terminal);
+  EXPECT_EQ(parse({"run", "-i", "sh", "-t"}).arguments, Words{"-t"});
+  EXPECT_FALSE(parse({"run", "-i", "sh", "-t"}).wants_terminal);
 }
 
 TEST(CommandLine, TheLastOfTwoCounts) {

@@ -212,6 +212,8 @@ class Run {
   bool is_linux() const { return !options_.linux_folder.empty(); }
 
   void prepare() {
+    if (options_.wants_terminal && isatty(STDIN_FILENO) == 0)
+      fail("-t: standard input is no terminal; without -t the program gets a pipe");
     machine_.kernel = is_linux() ? options_.linux_folder + "/vmlinuz"
                                  : find_kernel(options_.kernel, command_name_);
     const uint64_t kernel = is_linux() ? 0 : kernel_size(machine_.kernel);
