@@ -28,6 +28,11 @@ Result<FileRef> open_tty(const Path& path, OpenFlags flags) {
   return TerminalFile::open(std::move(terminal), path, flags);
 }
 
+// Never 0, whoever asks.
+u64 current_token() {
+  return u64(reinterpret_cast<uptr>(current_thread())) | 1;
+}
+
 [[clang::no_destroy]] constinit CharacterDevice tty_devices{
     {}, kMajor, kTtyMinor, kConsoleMinor, "/dev/tty", open_tty};
 
@@ -50,11 +55,11 @@ TerminalFile::TerminalFile(Ref<Terminal> terminal, const Path& path, OpenFlags f
 // end of the file.
 Result<usize> TerminalFile::read(IoBuffer& to) {
   if (hung_up()) {
-    if (waiting_.exchange(nullptr) == current_thread()) return Errno::kIo;
+    if (waiting_.exchange(0) == current_token()) return Errno::kIo;
     return usize{0};
   }
   auto result = terminal_->read(to, !nonblocking());
-  waiting_.store(result.failed(Errno::kAgain) && !nonblocking() ? current_thread() : nullptr);
+  waiting_.store(result.failed(Errno::kAgain) && !nonblocking() ? current_token() : 0);
   return result;
 }
 

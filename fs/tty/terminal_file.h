@@ -26,8 +26,8 @@ class TerminalFile final : public DeviceFile {
   bool hung_up() const { return hangups_ != terminal_->hangups(); }
 
   const Ref<Terminal> terminal_;
-  const u32 hangups_;                       // when it was opened
-  Atomic<const Thread*> waiting_{nullptr};  // the last that had to wait for input
+  const u32 hangups_;       // when it was opened
+  Atomic<u64> waiting_{0};  // the last that had to wait for input; 0: nobody
 };
 
 // Serves the device numbers of /dev/tty and /dev/console. Called once.
