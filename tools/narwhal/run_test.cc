@@ -183,11 +183,23 @@ TEST_F(RunTest, ReportsADeathBySignal) {
   EXPECT_EQ(result.errors, "");  // a shell says it, on a terminal
 }
 
+TEST_F(RunTest, TwoSignalsAtOnceAreOne) {
+  // timeout(1) sends its signal to the child and to the group that the child is in.
+  Child child = start({"slow"});
+  child.wait_for("ready\n");
+  child.send(SIGTERM);
+  usleep(20000);
+  child.send(SIGTERM);
+  const Result result = child.finish();
+  EXPECT_EQ(result.status, 143);
+  EXPECT_EQ(result.errors, "");
+}
+
 TEST_F(RunTest, TwoInterruptsSwitchADeafGuestOff) {
   Child child = start({"deaf"});
   child.wait_for("ready\n");
   child.send(SIGINT);
-  usleep(100000);
+  usleep(500000);
   child.send(SIGINT);
   const Result result = child.finish();
   EXPECT_EQ(result.status, 130);

@@ -20,6 +20,8 @@ namespace {
 constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
 constexpr long long kSecond = 1000000;
 constexpr long long kInterruptTwice = 2 * kSecond;  // a second Ctrl-C within this means it
+// Two that come at once are one: timeout(1) signals its child, and then the group that it is in.
+constexpr long long kSameInterrupt = 300000;
 // A program with a terminal may take Ctrl-C without a word (an editor's key), so there it takes
 // more.
 constexpr size_t kTypedInterrupts = 5;
@@ -159,7 +161,9 @@ void Session::handle_signal(int signal) {
 // no sign of life from the guest in between, is for us.
 void Session::handle_interrupt(int signal) {
   const Time time = now();
-  const bool again = last_interrupt_ >= 0 && time - last_interrupt_ <= kInterruptTwice;
+  const long long since = last_interrupt_ >= 0 ? time - last_interrupt_ : kInterruptTwice + 1;
+  if (outcome_.started && since < kSameInterrupt) return;
+  const bool again = since <= kInterruptTwice;
   if (!outcome_.started || (again && !guest_reacted_)) switch_off(signal);
   last_interrupt_ = time;
   guest_reacted_ = false;

@@ -78,9 +78,10 @@ int play(const std::vector<std::string>& arguments) {
   } else if (part == "flood") {
     write_all(ports.at("stdout"), std::string(strtoul(value.c_str(), nullptr, 10), 'x'));
     say("exit 0");
-  } else if (part == "signal") {
+  } else if (part == "signal" || part == "slow") {
     write_all(ports.at("stdout"), "ready\n");
     const std::string line = next_line();
+    if (part == "slow") usleep(200000);
     say("killed " + line.substr(line.find(' ') + 1));
   } else if (part == "keys" || part == "quiet") {
     const char ignored = part == "keys" ? 'x' : 'C' - '@';
