@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "compat_tests/common/files.h"
-#include "compat_tests/common/threads.h"
 #include "compat_tests/common/signals.h"
+#include "compat_tests/common/threads.h"
 
 namespace compat {
 namespace {
