@@ -74,7 +74,7 @@ SysResult traced_call(Task& task, const UserRegs& regs, u32 number, SyscallFunct
 }
 
 void make_call(Task& task, UserRegs& regs) {
-  const auto functions = syscall_functions();
+  const std::span<const SyscallFunction> functions = syscall_functions;
   const u64 number = regs.orig_rax;
   if (number >= functions.size()) [[unlikely]] {
     regs.rax = u64(-i64(Errno::kNoSys));

@@ -85,8 +85,6 @@ std::span<const SyscallInfo> syscall_table() {
   return kTable;
 }
 
-std::span<const SyscallFunction> syscall_functions() {
-  return kFunctions;
-}
+constinit const std::span<const SyscallFunction> syscall_functions = kFunctions;
 
 }  // namespace narwhal

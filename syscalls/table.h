@@ -37,6 +37,6 @@ struct SyscallInfo {
 
 std::span<const SyscallInfo> syscall_table();
 // The handlers alone, by number: what the fast path reads.
-std::span<const SyscallFunction> syscall_functions();
+extern const std::span<const SyscallFunction> syscall_functions;
 
 }  // namespace narwhal

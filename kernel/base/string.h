@@ -18,7 +18,9 @@ class String : NonCopyable {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~String() { ::operator delete(data_); }
+  ~String() {
+    if (data_) ::operator delete(data_);  // most often there is nothing, and no call needed
+  }
 
   // The bytes of all parts in order. ENOMEM.
   template <typename... Parts>

@@ -27,7 +27,7 @@ class Vector : NonCopyable {
   }
   ~Vector() {
     clear();
-    ::operator delete(data_);
+    if (data_) ::operator delete(data_);
   }
 
   usize size() const { return size_; }

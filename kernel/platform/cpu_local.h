@@ -51,9 +51,27 @@ namespace platform {
 
 // Interrupts on this CPU. Disabling nests by saving the old state:  bool on =
 // interrupts_save_disable(); ... interrupts_restore(on);
+#ifdef NARWHAL_FAKE_PLATFORM
 bool interrupts_save_disable();
 void interrupts_restore(bool were_enabled);
 bool interrupts_enabled();
+#else
+// Inline: every spinlock needs them, and a call costs more than what they do.
+inline bool interrupts_enabled() {
+  constexpr u64 kInterruptFlag = 1 << 9;
+  u64 flags;
+  asm volatile("pushfq\n\tpopq %0" : "=r"(flags)::"memory");
+  return flags & kInterruptFlag;
+}
+inline bool interrupts_save_disable() {
+  const bool were_enabled = interrupts_enabled();
+  asm volatile("cli" ::: "memory");
+  return were_enabled;
+}
+inline void interrupts_restore(bool were_enabled) {
+  if (were_enabled) asm volatile("sti" ::: "memory");
+}
+#endif
 
 }  // namespace platform
 

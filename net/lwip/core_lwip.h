@@ -74,7 +74,8 @@ u64 timers_next_deadline();
 void tcp_index_init();
 // Connections that entered TIME-WAIT become records of the index, so that their pcbs can go.
 void tcp_collect_time_wait();
-// The deadline of the oldest record; those that are due go.
+u64 tcp_oldest_time_wait();  // its deadline, or platform::kNoDeadline
+// The same, when those that are due have gone.
 u64 tcp_expire_time_wait(u64 now_ns);
 
 }  // namespace narwhal::net

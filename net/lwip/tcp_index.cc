@@ -200,12 +200,17 @@ void tcp_collect_time_wait() {
   while (tcp_tw_pcbs) enter_time_wait(tcp_tw_pcbs);
 }
 
+u64 tcp_oldest_time_wait() {
+  const Connection* oldest = time_waits.front();
+  return oldest ? oldest->deadline_ns : platform::kNoDeadline;
+}
+
 u64 tcp_expire_time_wait(u64 now) {
   while (Connection* oldest = time_waits.front()) {
-    if (oldest->deadline_ns > now) return oldest->deadline_ns;
+    if (oldest->deadline_ns > now) break;
     forget(*oldest);
   }
-  return platform::kNoDeadline;
+  return tcp_oldest_time_wait();
 }
 
 void tcp_icmp_error(const IcmpError& report) {

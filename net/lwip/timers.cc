@@ -235,14 +235,12 @@ void timers_finish() {
   if (noted.tcp) {
     noted.tcp = false;
     tcp_collect_time_wait();
-    if (!tcp_clock.running() || time_wait_at == kNever) {
+    if (time_wait_at == kNever) time_wait_at = tcp_oldest_time_wait();
+    if (!tcp_clock.running() && tcp_active_pcbs) {
       const u64 now = platform::monotonic_ns();
-      if (time_wait_at == kNever) time_wait_at = tcp_expire_time_wait(now);
-      if (!tcp_clock.running() && tcp_active_pcbs) {
-        keepalive_at = kNever;
-        tcp_clock.start(now, kTcpTick);
-        tcp_time_ns = now;
-      }
+      keepalive_at = kNever;
+      tcp_clock.start(now, kTcpTick);
+      tcp_time_ns = now;
     }
   }
   if (noted.traffic && !second_clock.running()) {

@@ -187,20 +187,6 @@ void cpu_init() {
 
 }  // namespace vm
 
-bool platform::interrupts_enabled() {
-  return x86::read_flags() & x86::kFlagInterrupt;
-}
-
-bool platform::interrupts_save_disable() {
-  const bool enabled = interrupts_enabled();
-  x86::disable_interrupts();
-  return enabled;
-}
-
-void platform::interrupts_restore(bool were_enabled) {
-  if (were_enabled) x86::enable_interrupts();
-}
-
 void platform::wait_for_interrupt() {
   asm volatile("sti\nhlt\ncli" ::: "memory");
 }

@@ -89,21 +89,48 @@ narwhal_user_zero:
 narwhal_user_string:
     OPEN
     xorl %ecx, %ecx
-1:  cmpq %rdx, %rcx
-    jae 3f
-2:  movzbl (%rsi, %rcx), %eax
+    movabsq $0x0101010101010101, %r8
+    movabsq $0x8080808080808080, %r9
+    # Eight bytes at a time where both sides have them: the page after the NUL may not be the program's.
+1:  leaq 8(%rcx), %r10
+    cmpq %rdx, %r10
+    ja 4f
+    leal (%rsi, %rcx), %eax
+    andl $4095, %eax
+    cmpl $4088, %eax
+    ja 4f
+2:  movq (%rsi, %rcx), %rax
+    movq %rax, (%rdi, %rcx)
+    # The lowest byte that was zero is the lowest whose high bit stays.
+    movq %rax, %r11
+    subq %r8, %rax
+    notq %r11
+    andq %r9, %r11
+    andq %r11, %rax
+    jnz 3f
+    movq %r10, %rcx
+    jmp 1b
+3:  bsfq %rax, %rax
+    shrl $3, %eax
+    addq %rcx, %rax
+    jmp 9f
+4:  cmpq %rdx, %rcx
+    jae 7f
+5:  movzbl (%rsi, %rcx), %eax
     movb %al, (%rdi, %rcx)
-    incq %rcx
     testb %al, %al
-    jnz 1b
-    leaq -1(%rcx), %rax
-    jmp 5f
-3:  movq $-2, %rax
-    jmp 5f
-4:  movq $-1, %rax
-5:  CLOSE
+    jz 6f
+    incq %rcx
+    jmp 1b
+6:  movq %rcx, %rax
+    jmp 9f
+7:  movq $-2, %rax
+    jmp 9f
+8:  movq $-1, %rax
+9:  CLOSE
     ret
-    RECOVER 2b, 4b
+    RECOVER 2b, 8b
+    RECOVER 5b, 8b
 
 # bool narwhal_user_load32(u32* value, const u32* from)
     .globl narwhal_user_load32

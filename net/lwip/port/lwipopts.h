@@ -19,7 +19,9 @@
 #define LWIP_HOOK_IP4_ROUTE_SRC(source, destination) narwhal_route4(source, destination)
 #define LWIP_HOOK_IP6_ROUTE(source, destination) narwhal_route6(source, destination)
 #define LWIP_HOOK_ND6_GET_GW(interface, destination) narwhal_gateway6(interface, destination)
+#ifdef NARWHAL_DEBUG
 #define LWIP_ASSERT_CORE_LOCKED() narwhal_lwip_assert_locked()
+#endif
 
 // Memory comes from the kernel's heap, so that no pool has a limit of its own.
 #define MEM_LIBC_MALLOC 1

@@ -154,6 +154,22 @@ void test_user_copies() {
     CHECK(std::memcmp(back, "narwhal", 8) == 0);
     CHECK(
         platform::copy_string_from_user(back, base + kPageSize - 3, 7).failed(Errno::kNameTooLong));
+    // Of every length and alignment, with just enough room and one byte less, up to the last page's
+    // end.
+    char* const strings = reinterpret_cast<char*>(at(frames));
+    for (usize length = 0; length < 20; ++length) {
+      for (usize start : {usize{64}, usize{65}, usize{67}, usize{71}, kPageSize - 9,
+                          kPageSize - length, 2 * kPageSize - length - 1}) {
+        std::memset(strings + start, 'a' + int(length), length);
+        strings[start + length] = '\0';
+        std::memset(back, 'z', 32);
+        CHECK(platform::copy_string_from_user(back, base + start, length + 1).value() == length);
+        CHECK(std::memcmp(back, strings + start, length + 1) == 0);
+        CHECK(back[length + 1] == 'z');
+        CHECK(platform::copy_string_from_user(back, base + start, length)
+                  .failed(Errno::kNameTooLong));
+      }
+    }
     std::memset(at(frames) + 2 * kPageSize - 4, 'x', 4);
     CHECK(platform::copy_string_from_user(back, base + 2 * kPageSize - 4, sizeof back)
               .failed(Errno::kFault));
