@@ -20,7 +20,9 @@ enum AtFlags : u32 {
 class UserText : NonCopyable {
  public:
   UserText() = default;
-  ~UserText() { ::operator delete(large_); }
+  ~UserText() {
+    if (large_) ::operator delete(large_);
+  }
   // At most `capacity` bytes with the NUL. EFAULT, ENAMETOOLONG, ENOMEM.
   Result<> load(UserString from, usize capacity = kMaxPath);
   std::string_view view() const { return view_; }

@@ -149,7 +149,7 @@ bool VirtQueue::has_completions() const {
 
 void VirtQueue::free_chain(u16 head) {
   Chain& chain = chains_[head];
-  ::operator delete(chain.indirect);
+  if (chain.indirect) ::operator delete(chain.indirect);
   u16 last = head;
   for (u16 i = 1; i < chain.descriptors; ++i) last = descriptors_[last].next;
   descriptors_[last].next = free_head_;
