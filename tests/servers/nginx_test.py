@@ -16,7 +16,7 @@ ROOT = '/var/www/html'
 # What narwhal finds by itself where nginx is the program.
 FILES = ('/usr/sbin/nginx', '/etc/nginx', '/usr/lib/nginx', '/usr/share/nginx', '/var/lib/nginx', '/var/log/nginx',
          ROOT)
-STALL = 15  # seconds without a byte, under software emulation on a busy machine
+STALL = 30  # seconds without a byte, under software emulation on a busy machine
 MEMORY_PORT = 1
 # What 1,500 connections may leave behind: less than half a KiB each. A line in nginx's log and a minute in TIME-WAIT
 # take some 300 bytes; nothing else may stay.

@@ -21,8 +21,8 @@ constexpr int kBacklog = 4096;
 constexpr size_t kBufferSize = 64 << 10;
 constexpr int kRounds = 16;  // buffers of one connection in a row, while others wait
 // QEMU may be busy and not take a connection off its queue for a while.
-constexpr int kFirstWait = 5;
-constexpr int kLongestWait = 100;
+constexpr int kFirstWait = 2;
+constexpr int kLongestWait = 20;
 constexpr int kTimeToDrain = 2000;
 
 long long now() {
