@@ -63,6 +63,8 @@ void add_root_options(CLI::App& app, Options& options, RawValues& raw) {
            "Show a folder of this machine at a place in the guest, or copy a file there", group);
   add_list(app, "--include", raw.includes, "PATH[:GUEST]",
            "Pack this too, with what its links lead to", group);
+  add_list(app, "--package", options.packages, "NAME",
+           "Pack this Debian package too, with all that it depends on", group);
   add_list(app, "-e,--env", raw.environment, "NAME[=VALUE]",
            "Set an environment variable (NAME alone: to its value here)", group);
   app.add_option("-w,--workdir", options.working_folder, "Start the program in this folder")

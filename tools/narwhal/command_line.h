@@ -19,6 +19,7 @@ struct Options {
   // What the guest's root holds, and how the program starts: run, pack, inspect.
   std::vector<Volume> volumes;
   std::vector<Mapping> includes;
+  std::vector<std::string> packages;
   Environment environment;  // what -e said
   std::string working_folder = "/";
   std::string user;

@@ -54,6 +54,7 @@ PackPlan plan_for(const HostView& host, const Options& options) {
   request.uid = user.uid;
   request.gid = user.gid;
   request.includes = options.includes;
+  request.wanted_packages = options.packages;
   for (const Volume& volume : options.volumes) request.volumes.push_back(volume.mapping);
   request.shares_folders = options.linux_folder.empty();
   request.base.hostname = kHostname;

@@ -29,6 +29,15 @@ bool is_for_developers(std::string_view path) {
   return path.ends_with(".a") || path.ends_with(".o") || path.ends_with(".la");
 }
 
+// Where programs look for what other programs than themselves need: other programs, and what a
+// compiler reads.
+bool is_for_programs(std::string_view path) {
+  constexpr std::string_view kPlaces[] = {
+      "/bin",       "/sbin",        "/usr/bin", "/usr/sbin",
+      "/usr/games", "/usr/include", "/usr/src", "/usr/lib/pkgconfig"};
+  return std::ranges::any_of(kPlaces, [&](std::string_view each) { return is_inside(path, each); });
+}
+
 bool brings_programs(const std::vector<std::string>& files) {
   return std::any_of(files.begin(), files.end(), [](const std::string& path) {
     const std::string_view folder = parent_path(path);
@@ -82,6 +91,54 @@ void Companions::take_family(const Package& package) {
 void Companions::take(const Package& package) {
   if (!taken_.insert(package.name).second) return;
   for (const std::string& path : packages_.files(package)) take_file(package, path);
+}
+
+bool Companions::add_package(const std::string& name) {
+  const Package* const package = packages_.find(name);
+  if (package == nullptr) return false;
+  take_whole(*package);
+  add_alternatives();
+  return true;
+}
+
+// Dependencies are followed in a loop: chains of them are long, and go round.
+void Companions::take_whole(const Package& package) {
+  std::vector<const Package*> left = {&package};
+  while (!left.empty()) {
+    const Package& next = *left.back();
+    left.pop_back();
+    if (!taken_whole_.insert(next.name).second) continue;
+    take(next);
+    for (const std::string& path : packages_.files(next)) {
+      // take() has had the others.
+      const bool left_out = policy_for(path) == PlacePolicy::kSkip;
+      if (left_out ? !is_for_programs(path) : !is_system_library(path) && !is_for_developers(path))
+        continue;
+      const HostView::Walk place = host_.walk_to_link(path);
+      if (place.error == 0 && !S_ISDIR(place.status.st_mode)) {
+        importer_.add(path, "package " + next.name);
+      }
+    }
+    for (const std::string& name : next.depends) {
+      if (const Package* const other = packages_.find(name)) left.push_back(other);
+    }
+  }
+}
+
+// No package lists /usr/bin/cc: it is a link that update-alternatives(1) made, and its second line
+// of notes tells where.
+void Companions::add_alternatives() {
+  constexpr char kNotes[] = "/var/lib/dpkg/alternatives";
+  for (const std::string& name : host_.list(kNotes)) {
+    const auto text = host_.read(std::string(kNotes) + "/" + name);
+    if (!text) continue;
+    const size_t start = text->find('\n') + 1;
+    const std::string link = text->substr(start, text->find('\n', start) - start);
+    const HostView::Walk place = host_.walk(link);
+    if (place.error == 0 && is_for_programs(link) && tree_.find(place.path) != nullptr) {
+      importer_.add(link, "alternative name");
+    }
+  }
 }
 
 void Companions::take_file(const Package& package, const std::string& path) {

@@ -23,6 +23,11 @@ class Companions {
   // Adds what the packages that brought this file hold, and the packages that belong to those.
   void add_for_program(const std::string& path);
 
+  // Adds a package that the user named: all of it but what is for people to read, with all that it
+  // depends on, and the names by which alternatives(7) call its programs. False when it is not
+  // installed.
+  bool add_package(const std::string& name);
+
   // Adds what library_rules() says about a library that the program loads. Names of libraries to
   // load by name are appended to `wanted`.
   void add_for_library(const std::string& name, const std::string& path,
@@ -33,6 +38,8 @@ class Companions {
 
  private:
   void take(const Package& package);
+  void take_whole(const Package& package);
+  void add_alternatives();
   void take_family(const Package& package);
   void take_file(const Package& package, const std::string& path);
   void take_compiled_python(const std::string& path, const std::string& why);
@@ -51,6 +58,7 @@ class Companions {
   RootTree& tree_;
   std::vector<std::string>& notes_;
   std::set<std::string> taken_;
+  std::set<std::string> taken_whole_;
   std::set<std::string> read_configurations_;
 };
 

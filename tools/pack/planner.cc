@@ -35,6 +35,7 @@ class Planner {
     find_program();
     add_base_root(host_, request_.base, importer_, plan_.root);
     add_program();
+    for (const std::string& name : request_.wanted_packages) add_package(name);
     for (const Mapping& include : request_.includes) add_include(include);
     for (const Mapping& volume : request_.volumes) add_mapping(volume, kVolume);
     add_libraries();
@@ -74,6 +75,14 @@ class Planner {
     }
     for (const std::string& path : plan_.program.binaries) companions_.add_for_program(path);
     if (!plan_.program.scripts.empty()) companions_.add_for_program(plan_.program.scripts.front());
+  }
+
+  void add_package(const std::string& name) {
+    if (companions_.add_package(name)) return;
+    fail(
+        "--package {}: this machine has no such package installed; apt-get install {}, or check "
+        "the name with dpkg -l",
+        name, name);
   }
 
   void add_include(const Mapping& include) {

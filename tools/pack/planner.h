@@ -28,6 +28,7 @@ struct PackRequest {
   unsigned uid = 0;
   unsigned gid = 0;
   std::vector<Mapping> includes;
+  std::vector<std::string> wanted_packages;  // by name; whole, with what they depend on
   std::vector<Mapping> volumes;
   bool shares_folders = true;  // the guest can see a volume's folder itself; otherwise it is copied
   BaseSettings base;

@@ -197,6 +197,33 @@ TEST_F(PlannerTest, TakesIncludesAndVolumes) {
   EXPECT_TRUE(result.root.find("/x")->is_directory());
 }
 
+TEST_F(PlannerTest, BringsWholePackagesWithAllThatTheyDependOn) {
+  root.file("/usr/include/other.h", "x");
+  root.file("/usr/lib/x86_64-linux-gnu/libother.a", "x");
+  root.file("/usr/share/doc/tool/copyright", "text");
+  program("/usr/bin/tool-1", dynamic());
+  root.link("/etc/alternatives/tool", "/usr/bin/tool-1");
+  root.link("/usr/bin/tool", "/etc/alternatives/tool");
+  root.file("/var/lib/dpkg/alternatives/tool", "auto\n/usr/bin/tool\n\n/usr/bin/tool-1\n");
+  root.file("/var/lib/dpkg/status",
+            package("server", "") +
+                package("tool", "Depends: tool-dev (>= 1), absent | tool-dev\n") +
+                package("tool-dev", "Depends: tool\n"));
+  list("tool", {"/usr/bin/tool-1", "/usr/share/doc/tool/copyright"});
+  list("tool-dev", {"/usr/include/other.h", "/usr/lib/x86_64-linux-gnu/libother.a"});
+  request.wanted_packages = {"tool"};
+  const PackPlan result = plan();
+  for (const char* const path : {"/usr/bin/tool-1", "/usr/bin/tool", "/usr/include/other.h",
+                                 "/usr/lib/x86_64-linux-gnu/libother.a"}) {
+    EXPECT_NE(result.root.find(path), nullptr) << path;
+  }
+  EXPECT_EQ(result.root.find("/usr/share/doc/tool/copyright"), nullptr);
+  request.wanted_packages = {"toool"};
+  EXPECT_EQ(failure(),
+            "125 --package toool: this machine has no such package installed; apt-get install "
+            "toool, or check the name with dpkg -l");
+}
+
 TEST_F(PlannerTest, SharesFoldersAndCopiesFiles) {
   TestRoot outside;
   outside.file("/site/index.html", "page");

@@ -29,7 +29,7 @@ constexpr PlaceRule kPlaces[] = {
     {"/lib64", PlacePolicy::kListed},
     {"/opt", PlacePolicy::kListed},
 
-    // Other programs: ask for them with --include.
+    // Other programs: ask for them with --include or --package.
     {"/bin", PlacePolicy::kSkip},
     {"/sbin", PlacePolicy::kSkip},
     {"/usr/bin", PlacePolicy::kSkip},
