@@ -93,6 +93,7 @@ class Guest:
         self.limit = limit
         self.started_at = time.monotonic()
         self.status = None  # as narwhal returned it; a negative number: the signal that ended narwhal itself
+        self._answering = set()  # ports on which a server was seen
         self._changed = threading.Condition()
         # A session of its own: the test runner's Ctrl-C is not the program's.
         self._process = subprocess.Popen(self.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -165,11 +166,12 @@ class Guest:
                 if not self._changed.wait(max(self._time_left(), 0)):
                     raise GuestError(f'did not print {pattern!r} on its {stream} within {self.limit} s')
 
-    def connect(self, port, timeout=30):
+    def connect(self, port, question=None, timeout=30):
         """A TCP connection to a published port, as soon as a server answers there.
 
-        QEMU takes connections before the program listens, and closes them again; so a connection counts only when it
-        has stayed open for a moment.
+        QEMU takes connections before the program listens, and resets them later, when the guest has refused them; how
+        much later, depends on how busy the machine is. So until one connection has proved good, a `question` is asked
+        on it, whose answer is thrown away; without a question it must stay open for a while.
         """
         while True:
             if self.has_ended():
@@ -181,18 +183,25 @@ class Guest:
             except OSError:
                 time.sleep(0.05)
                 continue
-            connection.settimeout(0.3)
-            try:
-                if connection.recv(1, socket.MSG_PEEK):
-                    connection.settimeout(timeout)
-                    return connection
-            except TimeoutError:
+            if port in self._answering or self._is_good(connection, question):
+                self._answering.add(port)
                 connection.settimeout(timeout)
                 return connection
-            except OSError:
-                pass
             connection.close()
             time.sleep(0.05)
+
+    @staticmethod
+    def _is_good(connection, question):
+        try:
+            if question is not None:
+                connection.sendall(question)
+                return bool(connection.recv(65536))
+            connection.settimeout(1)
+            return bool(connection.recv(1, socket.MSG_PEEK))
+        except TimeoutError:
+            return question is None
+        except OSError:
+            return False
 
     def has_ended(self):
         return self._process.poll() is not None
@@ -313,6 +322,12 @@ class _Result(unittest.TextTestResult):
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self._keep(test, 'skipped', reason)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._show(test)
+            self._keep(subtest, 'failure', str(err[1]))
 
     def write_xml(self, path):
         failures = sum(kind == 'failure' for _, _, kind, _ in self.cases)

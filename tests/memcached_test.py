@@ -61,7 +61,7 @@ class Memcached(guest.TestCase):
                                        options=['-p', f'{self.port}:{PORT}'])
 
     def client(self):
-        client = Client(self.server.connect(self.port))
+        client = Client(self.server.connect(self.port, question=b'version\r\n'))
         self.addCleanup(client.close)
         return client
 
