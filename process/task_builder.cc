@@ -5,6 +5,7 @@
 #include "ipc/shared_memory.h"
 #include "kernel/abi/resource.h"
 #include "process/family.h"
+#include "process/file_signal.h"
 #include "process/pidfd.h"
 #include "process/signals.h"
 
@@ -95,6 +96,7 @@ Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
   process->executed_ = true;
   set_first_limits(*process);
   sysv::set_current_pid_source([] { return current_process().pid(); });
+  file_signals_init();
   process->set_executable(std::move(program.executable), std::move(program.write_denial));
   program.memory->set_limits(process->memory_limits());
   task->process_ = process;

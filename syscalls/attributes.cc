@@ -212,7 +212,7 @@ SysResult sys::truncate(Task& task, UserString path, i64 size) {
   TRY(argument.load(task, path));
   const Path place = TRY(argument.find(task.actor()));
   TRY(check_size_limit(task, place.dentry->inode(), u64(size)));
-  TRY(vfs::truncate(task.actor(), place, u64(size)));
+  TRY(attempt_with_leases(true, [&] { return vfs::truncate(task.actor(), place, u64(size)); }));
   return i64{0};
 }
 

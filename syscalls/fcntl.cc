@@ -1,4 +1,5 @@
 // fcntl(2).
+#include "fs/core/lease.h"
 #include "fs/core/regular_file.h"
 #include "fs/pipe/pipe.h"
 #include "kernel/abi/file_control.h"
@@ -34,8 +35,10 @@ SysResult set_flags(Task& task, File& file, OpenFlags wanted) {
     if (inode && inode->uid() != who.fsuid && !who.capable(Capability::kFowner))
       return Errno::kPerm;
   }
-  // Packet mode of pipes is not there (pipe2(2)); on files in memory, O_DIRECT has no effect.
-  if (has(wanted, OpenFlags::kDirect) && file.kind() != File::Kind::kRegular) return Errno::kInval;
+  // Packet mode of pipes (pipe2(2)); on files in memory, O_DIRECT has no effect.
+  if (has(wanted, OpenFlags::kDirect) && file.kind() != File::Kind::kRegular &&
+      file.kind() != File::Kind::kPipe)
+    return Errno::kInval;
   if (!can_be_asynchronous(file)) wanted &= ~OpenFlags::kAsync;
   TRY(file.set_flags(wanted));
   return i64{0};
@@ -134,10 +137,32 @@ SysResult get_seals(File& file) {
   return i64(TRY(file.inode()->seals()));
 }
 
-// There are no leases: nobody ever holds one.
-SysResult set_lease(const File& file, u64 type) {
-  if (file.kind() != File::Kind::kRegular) return Errno::kInval;
-  return type == u64(abi::kUnlock) ? Errno::kAgain : Errno::kInval;
+SysResult set_lease(Task& task, File& file, i32 fd, u64 wanted) {
+  if (wanted > u64(abi::kUnlock)) return Errno::kInval;
+  const LeaseType type = wanted == u64(abi::kReadLock)    ? LeaseType::kRead
+                         : wanted == u64(abi::kWriteLock) ? LeaseType::kWrite
+                                                          : LeaseType::kNone;
+  TRY(Leases::set(task.credentials(), file, fd, type));
+  // Who gets the signal, if the program did not say (fcntl(2)).
+  Owner owner = file.async_owner();
+  if (type != LeaseType::kNone && owner.id == 0) {
+    owner.type = Owner::Type::kProcess;
+    owner.id = i32(task.process().pid());
+    file.set_async_owner(owner);
+  }
+  return i64{0};
+}
+
+i64 lease_number(const File& file) {
+  switch (Leases::get(file)) {
+    case LeaseType::kRead:
+      return abi::kReadLock;
+    case LeaseType::kWrite:
+      return abi::kWriteLock;
+    case LeaseType::kNone:
+      return abi::kUnlock;
+  }
+  return abi::kUnlock;
 }
 
 bool allowed_on_path_descriptors(u32 command) {
@@ -185,9 +210,9 @@ SysResult sys::fcntl(Task& task, Fd fd, u32 command, u64 argument) {
     case abi::kGetSignal:
       return i64(file->async_owner().signal);
     case abi::kSetLease:
-      return set_lease(*file, argument);
+      return set_lease(task, *file, fd.value, argument);
     case abi::kGetLease:
-      return i64(abi::kUnlock);
+      return lease_number(*file);
     case abi::kGetPipeSize:
     case abi::kSetPipeSize:
       return pipe_size(task, *file, command, argument);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fs/core/inode.h"
+#include "fs/core/lease.h"
 #include "kernel/abi/resource.h"
 #include "process/signals.h"
 #include "syscalls/wait_ready.h"
@@ -16,6 +17,19 @@ auto attempt_on(File& file, PollEvents events, bool may_wait, Attempt attempt)
   WaitLimits limits;
   limits.may_wait = may_wait;
   return wait_ready(file, events, limits, attempt);
+}
+
+// Opens or truncates what others may have leases on: waits, if it may, until they let go.
+template <typename Attempt>
+auto attempt_with_leases(bool may_wait, Attempt attempt) -> decltype(attempt()) {
+  for (;;) {
+    auto done = attempt();
+    if (!done.failed(Errno::kAgain) || !may_wait || !Leases::any_breaking()) return done;
+    // Leases are also taken away when their time is over: so look again from time to time.
+    const u64 deadline = platform::monotonic_ns() + kNanosPerSecond / 4;
+    auto later = block_until_ready(Leases::queue(), PollEvents::kAll, deadline, attempt);
+    if (!later.failed(Errno::kTimedOut)) return later;
+  }
 }
 
 // SIGPIPE for writing where nobody reads (write(2)).

@@ -49,8 +49,9 @@ SysResult open_file(Task& task, DirFd dir, UserString path, OpenFlags flags, u32
   PathArgument argument;
   TRY(argument.load(task, dir, path));
   auto fd = TRY(task.files().reserve(task.process().soft_limit(abi::kLimitOpenFiles)));
-  FileRef file =
-      TRY(vfs::open(task.actor(), argument.start(), argument.view(), flags, mode, resolve));
+  FileRef file = TRY(attempt_with_leases(!has(flags, OpenFlags::kNonBlock), [&] {
+    return vfs::open(task.actor(), argument.start(), argument.view(), flags, mode, resolve);
+  }));
   // A FIFO waits for its other end.
   TRY(attempt_on(*file, PollEvents::kAll, true, [&] { return file->finish_open(); }));
   return i64(std::move(fd).commit(std::move(file), has(flags, OpenFlags::kCloseOnExec)));

@@ -29,11 +29,7 @@ SysResult sys::pipe(Task& task, UserOut<abi::FdPair> fds) {
 SysResult sys::pipe2(Task& task, UserOut<abi::FdPair> fds, OpenFlags flags) {
   if (!has_only(flags, OpenFlags::kNonBlock | OpenFlags::kCloseOnExec | OpenFlags::kDirect))
     return Errno::kInval;
-  // Packet mode would need message boundaries in the ring: refused, as Linux without it would
-  // (pipe2(2)).
-  if (has(flags, OpenFlags::kDirect)) return Errno::kInval;
-
-  const OpenFlags status = flags & OpenFlags::kNonBlock;
+  const OpenFlags status = flags & (OpenFlags::kNonBlock | OpenFlags::kDirect);
   auto pipe = TRY(Pipe::create());
   auto reader = TRY(make_ref<PipeFile>(pipe, OpenFlags::kReadOnly | status));
   auto writer = TRY(make_ref<PipeFile>(pipe, OpenFlags::kWriteOnly | status));

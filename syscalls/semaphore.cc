@@ -14,8 +14,7 @@ SysResult operate(Task& task, i32 id, UserAddr operations, u32 count, u64 deadli
   const auto loaded = TRY(UserIn<abi::SemOperation>{operations}.load_array(count));
   bool undoes = false;
   for (const abi::SemOperation& operation : loaded) undoes |= bool(operation.flags & abi::kSemUndo);
-  if (undoes && !task.semaphore_undo())
-    task.set_semaphore_undo(TRY(make_ref<sysv::UndoList>()));
+  if (undoes && !task.semaphore_undo()) task.set_semaphore_undo(TRY(make_ref<sysv::UndoList>()));
   // Kept for as long as a sleeper's operations are in a set.
   const Ref<sysv::UndoList> undo = task.semaphore_undo();
   return as_zero(Semaphores::operate(ipc_caller(task), id, loaded, undo.get(), deadline_ns));

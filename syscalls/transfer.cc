@@ -117,7 +117,9 @@ SysResult fill_pipe(File& in, UserAddr in_offset, PipeFile& out, usize count, bo
     Pipe::Page piece = page.take();
     if (piece.length == 0) break;
     const usize length = piece.length;
-    auto pushed = attempt_on(out, kPollWritable, may_wait && !out.nonblocking(), [&]() -> Result<> {
+    // Once something is in the pipe, its being full ends the call.
+    const bool may_wait_for_room = may_wait && total == 0 && !out.nonblocking();
+    auto pushed = attempt_on(out, kPollWritable, may_wait_for_room, [&]() -> Result<> {
       if (!(has(out.pipe().poll(false, true), PollEvents::kOut | PollEvents::kErr)))
         return Errno::kAgain;
       return out.pipe().push(std::move(piece));
@@ -148,7 +150,9 @@ SysResult drain_pipe(PipeFile& in, File& out, UserAddr out_offset, usize count, 
     Pipe::Page piece = page.take();
     if (piece.length == 0) break;
     while (piece.length != 0 && error == Errno{}) {
-      auto written = attempt_on(out, kPollWritable, may_wait && !out.nonblocking(),
+      const bool may_wait_for_room =
+          may_wait && !out.nonblocking() && (total == 0 || out.kind() != File::Kind::kPipe);
+      auto written = attempt_on(out, kPollWritable, may_wait_for_room,
                                 [&] { return write_page(out, to.offset(), piece); });
       if (written.ok())
         total += written.value();
@@ -185,7 +189,8 @@ SysResult send_file(Task& task, Fd out_fd, Fd in_fd, UserAddr offset, usize coun
     Pipe::Page piece = page.take();
     if (piece.length == 0) break;
     while (piece.length != 0) {
-      auto written = attempt_on(*out, kPollWritable, !out->nonblocking(),
+      const bool may_wait = !out->nonblocking() && (total == 0 || out->kind() != File::Kind::kPipe);
+      auto written = attempt_on(*out, kPollWritable, may_wait,
                                 [&] { return write_page(*out, nullptr, piece); });
       if (!written.ok()) {
         error = written.error();

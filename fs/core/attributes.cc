@@ -1,4 +1,5 @@
 // chmod(2), chown(2), utimensat(2), truncate(2), readlink(2), xattr(7).
+#include "fs/core/lease.h"
 #include "fs/core/notify.h"
 #include "fs/core/permission.h"
 
@@ -76,6 +77,7 @@ Result<> truncate(const Actor& actor, const Path& path, u64 size) {
   if (!inode.is_regular()) return Errno::kInval;
   if (path.mount->read_only()) return Errno::kRoFs;
   TRY(check_permission(actor.who, inode, kMayWrite));
+  TRY(Leases::break_for(inode, true));
   TRY(inode.begin_writing());
   auto done = inode.truncate(size);
   inode.end_writing();

@@ -113,6 +113,11 @@ class Inode : public RefCounted {
   void end_writing() { writers_.fetch_sub(1); }
   Result<> deny_writing();
   void allow_writing() { writers_.fetch_add(1); }
+  bool written_to() const { return writers_.load() > 0; }
+  // Open file descriptions of a regular file, as it counts them itself: for leases.
+  void opened() { openings_.fetch_add(1, Order::kRelaxed); }
+  void closed() { openings_.fetch_sub(1, Order::kRelaxed); }
+  u32 openings() const { return openings_.load(Order::kRelaxed); }
 
   // A file of O_TMPFILE has no name yet and may be given its first one; what lost its last name may
   // not (linkat(2), ENOENT).
@@ -154,6 +159,7 @@ class Inode : public RefCounted {
   Atomic<u32> uid_, gid_;
   Atomic<u32> links_{1};
   Atomic<i32> writers_{0};  // > 0: open for writing so many times; < 0: executed so many times
+  Atomic<u32> openings_{0};
   Atomic<InodeExtras*> extras_{nullptr};
   // A reader on another CPU may see half of a change; Linux's readers may, too.
   abi::TimeSpec accessed_{}, modified_{}, changed_{};

@@ -1,5 +1,6 @@
 // open(2).
 #include "fs/core/create.h"
+#include "fs/core/lease.h"
 #include "fs/core/notify.h"
 #include "fs/core/path_file.h"
 #include "fs/core/path_walk.h"
@@ -64,8 +65,12 @@ Result<FileRef> open_checked(const Credentials& who, const Path& place, OpenFlag
   const OpenFlags told = inode.type() == FileType::kCharacterDevice
                              ? kOpeningFlags & ~OpenFlags::kNoControllingTty
                              : kOpeningFlags;
+  const bool changes = writable(flags) || has(flags, OpenFlags::kTruncate);
+  if (inode.is_regular()) TRY(Leases::break_for(inode, changes));
   FileRef file = TRY(inode.open(place, (flags & ~told) | OpenFlags::kLargeFile));
   notify::about_dentry(*place.dentry, notify::kOpen);
+  // Now nobody can get a lease that conflicts; but somebody may have got one just before.
+  if (inode.is_regular()) TRY(Leases::break_for(inode, changes));
   if (has(flags, OpenFlags::kTruncate) && inode.is_regular()) {
     TRY(inode.begin_writing());
     auto truncated = inode.truncate(0);

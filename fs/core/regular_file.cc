@@ -1,6 +1,7 @@
 #include "fs/core/regular_file.h"
 
 #include "fs/core/file_mapping.h"
+#include "fs/core/lease.h"
 #include "fs/core/notify.h"
 #include "fs/core/vfs.h"
 #include "kernel/abi/ioctl.h"
@@ -21,6 +22,8 @@ Result<FileRef> RegularFile::open(DataInode& inode, const Path& path, OpenFlags 
 }
 
 RegularFile::~RegularFile() {
+  Leases::release(*this);
+  inode_.closed();
   if (is_writer_) inode_.end_writing();
   notify::about_dentry(*path_.dentry, writable() ? notify::kCloseWrite : notify::kCloseNoWrite);
 }

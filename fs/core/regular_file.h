@@ -105,7 +105,9 @@ class RegularFile final : public File {
 
  private:
   RegularFile(DataInode& inode, const Path& path, OpenFlags flags, bool is_writer)
-      : File(flags), path_(path), inode_(inode), is_writer_(is_writer) {}
+      : File(flags), path_(path), inode_(inode), is_writer_(is_writer) {
+    inode.opened();
+  }
   void accessed();
   void modified();
 

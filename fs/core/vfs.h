@@ -108,7 +108,8 @@ inline void content_written(const Credentials& who, File& file) {
   if (inode && (inode->mode() & (kSetUid | kSetGid))) [[unlikely]]
     drop_set_id(who, *inode);
 }
-// truncate(2): rights to write are checked.
+// truncate(2): rights to write are checked. EAGAIN, as from open(), while a lease is being broken
+// (fs/core/lease.h).
 Result<> truncate(const Actor& actor, const Path& path, u64 size);
 Result<String> read_link(const Actor& actor, const Path& path);
 

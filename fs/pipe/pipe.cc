@@ -38,17 +38,19 @@ Result<usize> Pipe::read(IoBuffer& to) {
     total += moved.value();
     front.offset += u32(moved.value());
     front.length -= u32(moved.value());
-    if (front.length != 0) break;
+    const bool ends = front.packet;
+    if (front.length != 0 && !ends) break;
     drop_front();
+    if (ends) break;
   }
   queue_.wake(kPollWritable);
   return total;
 }
 
-Result<usize> Pipe::append(IoBuffer& from) {
+Result<usize> Pipe::append(IoBuffer& from, bool packets) {
   usize total = 0;
   // Into the room behind the last bytes, if the page is this pipe's own.
-  if (used_ != 0) {
+  if (used_ != 0 && !packets) {
     Page& last = slot(used_ - 1);
     usize end = last.offset + last.length;
     if (last.owned && end < kPageSize) {
@@ -75,24 +77,24 @@ Result<usize> Pipe::append(IoBuffer& from) {
       return moved.error();
     }
     ++used_;
-    slot(used_ - 1) = Page{std::move(frame), 0, u32(moved.value()), true};
+    slot(used_ - 1) = Page{std::move(frame), 0, u32(moved.value()), !packets, packets};
     total += moved.value();
   }
   return total;
 }
 
-Result<usize> Pipe::write(IoBuffer& from) {
+Result<usize> Pipe::write(IoBuffer& from, bool packets) {
   Guard guard(mutex_);
   if (!has_readers()) return Errno::kPipe;
   if (from.remaining() == 0) return usize{0};
   usize room = (slots_.size() - used_) * kPageSize;
-  if (used_ != 0) {
+  if (used_ != 0 && !packets) {
     const Page& last = slot(used_ - 1);
     if (last.owned) room += kPageSize - last.offset - last.length;
   }
   if (room == 0 || (from.remaining() <= kPipeAtomicSize && from.remaining() > room))
     return Errno::kAgain;
-  usize total = TRY(append(from));
+  usize total = TRY(append(from, packets));
   queue_.wake(kPollReadable);
   return total;
 }
@@ -123,7 +125,7 @@ Result<Pipe::Page> Pipe::pop(usize limit) {
     queue_.wake(kPollWritable);
     return whole;
   }
-  Page part{FrameRef::share(front.frame.address()), front.offset, u32(limit), false};
+  Page part{FrameRef::share(front.frame.address()), front.offset, u32(limit), false, front.packet};
   front.offset += u32(limit);
   front.length -= u32(limit);
   front.owned = false;  // shared now: nothing may be appended
@@ -159,7 +161,8 @@ Result<Pipe::Page> Pipe::peek(usize skip, usize limit) {
     }
     usize length = page.length - skip < limit ? page.length - skip : limit;
     page.owned = false;
-    return Page{FrameRef::share(page.frame.address()), u32(page.offset + skip), u32(length), false};
+    return Page{FrameRef::share(page.frame.address()), u32(page.offset + skip), u32(length), false,
+                page.packet};
   }
   if (has_writers()) return Errno::kAgain;
   return Page();

@@ -2,7 +2,8 @@
 //
 // A Pipe is a ring of page-sized slots shared by its two ends; a PipeFile is an open end (or both,
 // for a FIFO opened O_RDWR). Writes of up to PIPE_BUF bytes are all or nothing. Pages can be handed
-// over without copying (splice(2)).
+// over without copying (splice(2)). In packet mode (O_DIRECT, pipe2(2)) each write is a page of its own
+// that one read takes, whole or cut.
 #pragma once
 
 #include "fs/core/anonymous_file.h"
@@ -24,7 +25,7 @@ class Pipe final : public RefCounted {
   Result<usize> read(IoBuffer& to);
   // EAGAIN when full (for an atomic write: when it does not fit whole); EPIPE without readers.
   // Short when it became full.
-  Result<usize> write(IoBuffer& from);
+  Result<usize> write(IoBuffer& from, bool packets = false);
 
   // Moves the frame in or out whole, for splice(2). EAGAIN, EPIPE.
   struct Page {
@@ -33,6 +34,8 @@ class Pipe final : public RefCounted {
     u32 length = 0;
     // The frame belongs to this pipe alone, so that later writes may be appended to it.
     bool owned = false;
+    // A read ends with this page, and what it had no room for is lost.
+    bool packet = false;
   };
   Result<> push(Page page);
   // Takes at most `limit` bytes off the front; a frame that is taken in part is shared. An empty
@@ -65,7 +68,7 @@ class Pipe final : public RefCounted {
   Page& slot(usize index) TA_REQUIRES(mutex_) {
     return slots_[(first_ + index) & (slots_.size() - 1)];
   }
-  Result<usize> append(IoBuffer& from) TA_REQUIRES(mutex_);
+  Result<usize> append(IoBuffer& from, bool packets) TA_REQUIRES(mutex_);
   void drop_front() TA_REQUIRES(mutex_);
 
   Mutex<LockRank::kPipe> mutex_;
@@ -90,7 +93,9 @@ class PipeFile final : public AnonymousFile {
   ~PipeFile() override;
 
   Result<usize> read(IoBuffer& to) override { return pipe_->read(to); }
-  Result<usize> write(IoBuffer& from) override { return pipe_->write(from); }
+  Result<usize> write(IoBuffer& from) override {
+    return pipe_->write(from, has(flags(), OpenFlags::kDirect));
+  }
   PollEvents poll() override { return pipe_->poll(readable(), writable()); }
   WaitQueue* poll_queue() override { return &pipe_->queue(); }
   Result<> finish_open() override;

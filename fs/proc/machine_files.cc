@@ -1,5 +1,6 @@
 #include "fs/proc/machine_files.h"
 
+#include "fs/core/lease.h"
 #include "fs/core/special_file.h"
 #include "fs/proc/proc.h"
 #include "kernel/mm/frame.h"
@@ -162,6 +163,26 @@ Result<> show_devices(TextSink& out) {
   return {};
 }
 
+// --- leases, fcntl(2)
+
+template <auto& Setting>
+Result<> show_number(TextSink& out) {
+  out << Setting.load() << '\n';
+  return {};
+}
+template <auto& Setting>
+Result<> store_number(std::string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  if (text.empty() || text.size() > 9) return Errno::kInval;
+  u32 value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return Errno::kInval;
+    value = value * 10 + u32(c - '0');
+  }
+  Setting.store(value);
+  return {};
+}
+
 struct ConstantSetting {
   std::string_view directory, name, text;
 };
@@ -225,6 +246,10 @@ Result<> proc_add_machine_files() {
   TRY(proc_add_text("sys/kernel", "version", show_name<kKernelVersion>));
   TRY(proc_add_text("sys/kernel", "hostname", show_host_name, store_host_name));
   TRY(proc_add_text("sys/kernel", "domainname", show_domain_name, store_domain_name));
+  TRY(proc_add_text("sys/fs", "lease-break-time", show_number<Leases::break_time_s>,
+                    store_number<Leases::break_time_s>));
+  TRY(proc_add_text("sys/fs", "leases-enable", show_number<Leases::enabled>,
+                    store_number<Leases::enabled>));
   // What the machine was started with is Narwhal's own and may hold secrets of the environment.
   TRY(proc_add_constant("", "cmdline", "\n"));
   TRY(proc_add_constant("", "swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"));

@@ -1,5 +1,6 @@
 #include "ipc/proc/ipc_files.h"
 
+#include "fs/mqueue/mqueue.h"
 #include "fs/proc/proc.h"
 #include "ipc/messages.h"
 #include "ipc/semaphores.h"
@@ -63,12 +64,41 @@ Result<> store_sem(std::string_view text) {
   return {};
 }
 
+// mq_overview(7).
+template <auto Member>
+Result<> show_mqueue(TextSink& out) {
+  out << (mqueue::settings.*Member).load() << '\n';
+  return {};
+}
+template <auto Member, u64 Least, u64 Most>
+Result<> store_mqueue(std::string_view text) {
+  const u64 value = TRY(take_number(text, Most));
+  if (value < Least) return Errno::kInval;
+  (mqueue::settings.*Member).store(u32(value));
+  return {};
+}
+template <auto Member, u64 Least, u64 Most>
+Result<> add_mqueue(std::string_view name) {
+  return proc_add_text("sys/fs/mqueue", name, show_mqueue<Member>,
+                       store_mqueue<Member, Least, Most>);
+}
+Result<> proc_add_mqueue() {
+  using mqueue::Settings;
+  constexpr u64 kMostMessages = 65536, kLargest = 16 * kMiB;
+  TRY((add_mqueue<&Settings::max_queues, 0, INT32_MAX>("queues_max")));
+  TRY((add_mqueue<&Settings::max_messages, 1, kMostMessages>("msg_max")));
+  TRY((add_mqueue<&Settings::max_size, 128, kLargest>("msgsize_max")));
+  TRY((add_mqueue<&Settings::default_messages, 1, kMostMessages>("msg_default")));
+  return add_mqueue<&Settings::default_size, 128, kLargest>("msgsize_default");
+}
+
 }  // namespace
 
 Result<> proc_ipc_init() {
   TRY(proc_add_text("sysvipc", "shm", SharedMemory::show));
   TRY(proc_add_text("sysvipc", "sem", Semaphores::show));
   TRY(proc_add_text("sysvipc", "msg", Messages::show));
+  TRY(proc_add_mqueue());
   constexpr u64 kMaxIds = sysv::IdAllocator::kMaxIds;
   TRY(proc_add_text("sys/kernel", "shmmax", show_number<SharedMemory::max_bytes>,
                     store_number<SharedMemory::max_bytes, ~u64{0}>));

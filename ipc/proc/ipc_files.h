@@ -1,4 +1,4 @@
-// /proc/sysvipc, and what /proc/sys/kernel says of System V IPC: proc(5).
+// /proc/sysvipc, and what /proc/sys says of System V IPC and POSIX message queues: proc(5).
 #pragma once
 
 #include "kernel/base/result.h"

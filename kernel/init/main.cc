@@ -1,6 +1,7 @@
 // From a machine that works to a program that runs. This is the only place that knows every part of
 // the kernel; docs/architecture.md draws it.
 #include "fs/dev/dev.h"
+#include "fs/mqueue/mqueue.h"
 #include "fs/pipe/pipe.h"
 #include "fs/proc/proc.h"
 #include "fs/pty/pty.h"
@@ -57,6 +58,7 @@ void apply(const BootSettings& settings) {
 Result<> make_parts_known() {
   register_tmpfs();
   register_fifos();
+  TRY(mqueue::init());
   dev_init();
   tty_init();
   process_terminals_init();

@@ -58,6 +58,7 @@ constexpr MountPoint kMounts[] = {
     {"/dev", "devtmpfs", "", kNoSetUid, 0755},
     {"/dev/pts", "devpts", "gid=5,mode=620", kNoSetUid | kNoExecute, 0755},
     {"/dev/shm", "tmpfs", "mode=1777", kNoSetUid | kNoDevices, 01777},
+    {"/dev/mqueue", "mqueue", "", kNoSetUid | kNoDevices | kNoExecute, 01777},
 };
 
 Result<> mount_all(TextSink& problem) {

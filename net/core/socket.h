@@ -67,6 +67,12 @@ class Socket : public File {
   int type() const { return type_; }
   int protocol() const { return protocol_; }
 
+  // What the kernel itself tells a program through its socket (mq_notify(3), netlink(7)): a
+  // datagram that nobody sent.
+  virtual Result<> deliver(std::span<const std::byte> bytes) {
+    return static_cast<void>(bytes), Errno::kOpNotSupp;
+  }
+
   virtual Result<> bind(const SocketAddress& address) = 0;
   virtual Result<> connect(const SocketAddress& address) = 0;  // EINPROGRESS, EALREADY, EISCONN
   // After connect() said EINPROGRESS and the queue was woken: how did it end? EAGAIN: not yet.

@@ -165,6 +165,17 @@ Result<usize> NetlinkSocket::send(Message& message) {
   return size;
 }
 
+Result<> NetlinkSocket::deliver(std::span<const std::byte> bytes) {
+  auto datagram = TRY(make_own<Datagram>());
+  TRY(datagram->bytes.append(bytes));
+  {
+    Guard guard(mutex_);
+    answers_.push_back(*datagram.release());
+  }
+  wait_queue_.wake(kPollReadable);
+  return {};
+}
+
 Result<usize> NetlinkSocket::receive(Message& message) {
   if (message.flags & abi::kMsgOutOfBand) return Errno::kOpNotSupp;
   Guard guard(mutex_);

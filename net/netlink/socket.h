@@ -19,6 +19,7 @@ class NetlinkSocket final : public Socket {
   Result<> peer_address(SocketAddress& out) override;
   Result<usize> send(Message& message) override;
   Result<usize> receive(Message& message) override;
+  Result<> deliver(std::span<const std::byte> bytes) override;
   Result<> set_option(int level, int name, std::span<const std::byte> value) override;
   Result<usize> get_option(int level, int name, std::span<std::byte> value) override;
   PollEvents poll() override;
