@@ -108,6 +108,11 @@ TEST_F(MqueueTest, AProcessTakesItsNotificationAlong) {
   EXPECT_EQ(ask_for_signal(queue), 0);
 }
 
+TEST_F(MqueueTest, AQueueCannotBeLeased) {
+  const i64 queue = make();
+  EXPECT_CALL_IS(-EINVAL, SYS_fcntl, queue, F_SETLEASE, F_RDLCK);
+}
+
 TEST_F(MqueueTest, BytesAreCountedByUser) {
   const i64 queue = make(O_RDWR, 10, 1000);
   ASSERT_GE(queue, 0);

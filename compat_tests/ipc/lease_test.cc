@@ -71,6 +71,16 @@ TEST_F(Lease, OnlyRegularFiles) {
   EXPECT_ERRNO(EINVAL, fcntl(directory, F_SETLEASE, F_RDLCK));
 }
 
+TEST_F(Lease, OpenedAgainAndAgain) {
+  // What was given back with its description is not found by the next.
+  for (int i = 0; i < 3; ++i) {
+    const Fd file = open_file(O_RDONLY);
+    EXPECT_EQ(F_UNLCK, fcntl(file, F_GETLEASE));
+    EXPECT_OK(fcntl(file, F_SETLEASE, F_WRLCK));
+  }
+  EXPECT_OK(open_file(O_RDWR | O_NONBLOCK));
+}
+
 TEST_F(Lease, OwnersOnly) {
   NEEDS_ROOT();
   ASSERT_OK(chmod(dir.path().c_str(), 0755));

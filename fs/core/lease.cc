@@ -62,7 +62,10 @@ Result<> Leases::set(const Credentials& who, File& file, i32 fd, LeaseType type)
   Inode* inode = file.inode();
   if (!inode) return Errno::kInval;
   if (who.fsuid != inode->uid() && !who.capable(Capability::kLease)) return Errno::kAcces;
-  if (!inode->is_regular() || enabled.load() == 0) return Errno::kInval;
+  // Files that do not count who has them open (those of /proc, message queues) do not give leases
+  // back either when they are closed.
+  const bool counts = inode->openings() != 0;
+  if (!inode->is_regular() || !counts || enabled.load() == 0) return Errno::kInval;
   LeaseList& list = TRY(inode->extras())->leases;
   Guard guard(mutex);
   Lease* own = nullptr;
