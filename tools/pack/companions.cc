@@ -101,27 +101,34 @@ bool Companions::add_package(const std::string& name) {
   return true;
 }
 
-// Dependencies are followed in a loop: chains of them are long, and go round.
+// Dependencies are followed in a loop: chains of them are long, and go round. Of them only what
+// they list is taken: what their configuration leads to is other programs' business.
 void Companions::take_whole(const Package& package) {
+  take(package);
   std::vector<const Package*> left = {&package};
   while (!left.empty()) {
     const Package& next = *left.back();
     left.pop_back();
     if (!taken_whole_.insert(next.name).second) continue;
-    take(next);
-    for (const std::string& path : packages_.files(next)) {
-      // take() has had the others.
-      const bool left_out = policy_for(path) == PlacePolicy::kSkip;
-      if (left_out ? !is_for_programs(path) : !is_system_library(path) && !is_for_developers(path))
-        continue;
-      const HostView::Walk place = host_.walk_to_link(path);
-      if (place.error == 0 && !S_ISDIR(place.status.st_mode)) {
-        importer_.add(path, "package " + next.name);
-      }
-    }
+    take_listed(next);
     for (const std::string& name : next.depends) {
       if (const Package* const other = packages_.find(name)) left.push_back(other);
     }
+  }
+}
+
+void Companions::take_listed(const Package& package) {
+  const std::string why = "package " + package.name;
+  taken_.insert(package.name);
+  for (const std::string& path : packages_.files(package)) {
+    const PlacePolicy policy = policy_for(path);
+    if (policy == PlacePolicy::kSkip && !is_for_programs(path)) continue;
+    const HostView::Walk place = host_.walk_to_link(path);
+    if (place.error != 0) continue;
+    const bool is_folder = S_ISDIR(place.status.st_mode);
+    if (is_folder ? is_system_folder(path) : policy == PlacePolicy::kFolders) continue;
+    importer_.add(path, why);
+    if (path.ends_with(".py")) take_compiled_python(path, why);
   }
 }
 

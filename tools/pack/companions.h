@@ -39,6 +39,7 @@ class Companions {
  private:
   void take(const Package& package);
   void take_whole(const Package& package);
+  void take_listed(const Package& package);
   void add_alternatives();
   void take_family(const Package& package);
   void take_file(const Package& package, const std::string& path);
