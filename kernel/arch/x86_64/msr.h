@@ -15,6 +15,7 @@ inline constexpr u32 kMsrSfmask = 0xc0000084;
 inline constexpr u32 kMsrFsBase = 0xc0000100;
 inline constexpr u32 kMsrGsBase = 0xc0000101;
 inline constexpr u32 kMsrKernelGsBase = 0xc0000102;
+inline constexpr u32 kMsrKvmWallClock = 0x4b564d00;
 inline constexpr u32 kMsrKvmSystemTime = 0x4b564d01;
 
 inline constexpr u64 kEferSyscall = 1 << 0;

@@ -1,11 +1,14 @@
 #include "kernel/platform/vm/time.h"
 
+#include <cstring>
+
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/arch/x86_64/msr.h"
 #include "kernel/base/log.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/vm/apic.h"
 #include "kernel/platform/vm/cpu.h"
+#include "kernel/platform/vm/pvclock.h"
 
 namespace narwhal {
 namespace vm {
@@ -68,8 +71,42 @@ void measure(u64& tsc_hz, u64& apic_hz) {
   apic_hz = u64{first.apic - last.apic} * kPitHz / elapsed;
 }
 
+// KVM's clock, as it stood at boot. The host fills it in between two instructions of ours.
+struct PvClock {
+  PvClockTime time{};
+  PvClockWall wall{};
+};
+alignas(64) constinit PvClock pvclock{};
+
+// Whether a hypervisor offers KVM's clock. Where KVM also speaks as another hypervisor, its own
+// leaves come later, in steps of 0x100.
+bool has_pvclock() {
+  constexpr u32 kFirst = 0x40000000, kEnd = 0x40010000, kStep = 0x100;
+  constexpr u32 kClockSource2 = 1 << 3;
+  if (!cpu_features.hypervisor) return false;
+  for (u32 leaf = kFirst; leaf < kEnd; leaf += kStep) {
+    const auto base = x86::cpuid(leaf);
+    const u32 words[3] = {base.ebx, base.ecx, base.edx};
+    if (std::memcmp(words, "KVMKVMKVM\0\0\0", sizeof words) == 0)
+      return x86::cpuid(leaf + 1).eax & kClockSource2;
+  }
+  return false;
+}
+
+void read_pvclock() {
+  if (!has_pvclock()) return;
+  constexpr u64 kEnable = 1;
+  const u64 time = platform::direct_map_to_phys(&pvclock.time).value;
+  x86::write_msr(x86::kMsrKvmSystemTime, time | kEnable);
+  x86::write_msr(x86::kMsrKvmWallClock, platform::direct_map_to_phys(&pvclock.wall).value);
+  asm volatile("" ::: "memory");
+  // No more changes: what was written is all that is used.
+  x86::write_msr(x86::kMsrKvmSystemTime, 0);
+}
+
 // Frequency as the hypervisor or CPU says it, 0 when neither does.
 u64 told_tsc_hz() {
+  if (const u64 hz = pvclock_tsc_hz(pvclock.time); hz != 0) return hz;
   if (cpu_features.hypervisor) {
     const auto base = x86::cpuid(0x40000000);
     if (base.eax >= 0x40000010) {
@@ -101,6 +138,7 @@ i64 days_since_epoch(i64 year, unsigned month, unsigned day) {
   return era * 146097 + i64(in_era * 365 + in_era / 4 - in_era / 100 + in_year) - 719468;
 }
 
+// Seconds since 1970 of the machine's clock chip.
 i64 read_clock() {
   if (cmos(0x0a) == 0xff && cmos(0x0b) == 0xff) return 0;  // there is none
   u8 now[6], again[6];
@@ -127,6 +165,7 @@ i64 read_clock() {
 }  // namespace
 
 void time_init() {
+  read_pvclock();
   u64 tsc_hz = 0, apic_hz = 0;
   measure(tsc_hz, apic_hz);
   if (const u64 told = told_tsc_hz(); told != 0) tsc_hz = told;
@@ -140,7 +179,12 @@ void time_init() {
   tsc_per_ns_32 = (tsc_hz << 24) / kNanosPerSecond << 8;
   apic_per_ns_32 = (apic_hz << 24) / kNanosPerSecond << 8;
   if (cpu_features.tsc_deadline) apic_use_tsc_deadline();
-  wall_clock_at_boot = read_clock() * i64(kNanosPerSecond);
+  if (pvclock.wall.version != 0)
+    wall_clock_at_boot = i64{pvclock.wall.seconds} * i64(kNanosPerSecond) +
+                         i64{pvclock.wall.nanoseconds} +
+                         i64(pvclock_ns(pvclock.time, tsc.base_tsc));
+  else
+    wall_clock_at_boot = read_clock() * i64(kNanosPerSecond);
 }
 
 }  // namespace vm
