@@ -23,5 +23,9 @@ std::vector<Row> call_rows();
 std::vector<Row> file_rows();
 std::vector<Row> memory_rows();
 std::vector<Row> thread_rows();
+std::vector<Row> process_rows();
+
+// As the only argument: end at once, with status 0.
+inline constexpr char kDoNothing[] = "--nothing";
 
 }  // namespace narwhal::bench
