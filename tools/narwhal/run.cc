@@ -201,6 +201,8 @@ class Run {
       write_root();
       outcome = execute(false);
     }
+    if (machine_.use_kvm && outcome.never_ran())
+      say("KVM does not run the guest on this machine; --accel tcg uses software emulation");
     if (options_.verbose) say_times(outcome);
     const Report report =
         make_report(outcome, options_.program, options_.verbose, isatty(STDERR_FILENO) != 0);

@@ -2,8 +2,11 @@
 #include "kernel/mm/frame.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/upcalls.h"
+#include "kernel/platform/vm/selftest/calls.h"
 #include "kernel/platform/vm/selftest/selftest.h"
 #include "kernel/sched/thread.h"
+
+extern "C" char kernel_text_start[];
 
 namespace narwhal {
 
@@ -26,18 +29,27 @@ void fail(const char* what, int line) {
 
 namespace {
 
+bool asked_for(std::string_view end) {
+  const usize at = platform::command_line().find("selftest=");
+  if (at == std::string_view::npos) return false;
+  const auto rest = platform::command_line().substr(at + 9);
+  return rest.substr(0, rest.find(' ')) == end;
+}
+
+// Runs in a call of a program, whose pages are mapped.
 void finish() {
-  if (platform::command_line().find("selftest=panic") != std::string_view::npos)
-    panic("asked for on the command line");
-  if (platform::command_line().find("selftest=fault") != std::string_view::npos)
-    *reinterpret_cast<volatile u32*>(0x1234) = 0;
-  if (platform::command_line().find("selftest=overflow") != std::string_view::npos) {
+  if (asked_for("panic")) panic("asked for on the command line");
+  if (asked_for("fault")) *reinterpret_cast<volatile u32*>(0x1234) = 0;
+  if (asked_for("smap")) checks += *reinterpret_cast<volatile u8*>(USER_STACK_BOTTOM);
+  if (asked_for("smep")) reinterpret_cast<void (*)()>(USER_CODE)();
+  if (asked_for("nx")) reinterpret_cast<void (*)()>(&checks)();
+  if (asked_for("wp")) *reinterpret_cast<volatile u8*>(kernel_text_start) = 0;
+  if (asked_for("overflow")) {
     // Runs into the guard page below the stack.
     volatile std::byte* here = reinterpret_cast<std::byte*>(__builtin_frame_address(0));
     for (;;) *here-- = std::byte(0);
   }
-  if (platform::command_line().find("selftest=recursion") != std::string_view::npos)
-    checks += u32(recurse(1'000'000));
+  if (asked_for("recursion")) checks += u32(recurse(1'000'000));
   Text<100> text;
   text << "selftest: " << checks << " checks passed\n";
   platform::console_write(text.view());

@@ -49,4 +49,14 @@ expect overflow $? 255 "$output" "page fault .* a kernel stack overflowed"
 output=$(boot microvm,acpi=off max "selftest=recursion")
 expect recursion $? 255 "$output" "double fault .* a kernel stack overflowed"
 expect "recursion's backtrace" 255 255 "$output" "selftest::recurse"
+# What the kernel must not do to the program's pages, where the CPU can tell; and to its own, everywhere. Bits of the
+# error code: 1 present, 2 write, 16 fetch.
+for case in smap:0x1 smep:0x11 nx:0x11 wp:0x3; do
+  output=$(boot microvm,acpi=off max "selftest=${case%:*}")
+  expect "${case%:*}" $? 255 "$output" "page fault in the kernel .* error code ${case#*:},"
+done
+for case in nx:0x11 wp:0x3; do
+  output=$(boot q35 qemu64 "selftest=${case%:*}")
+  expect "q35, qemu64, ${case%:*}" $? 255 "$output" "page fault in the kernel .* error code ${case#*:},"
+done
 exit "$failures"
