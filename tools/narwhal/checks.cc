@@ -22,7 +22,7 @@ namespace {
 // What the kernel needs besides its image and the archive, before the program has run one
 // instruction: page tables, stacks, the first slabs, and the memory below 1 MiB that is not to be
 // used.
-constexpr uint64_t kLeastForKernel = 3 << 20;
+constexpr uint64_t kLeastForKernel = (2 << 20) + (1 << 18);
 
 std::string option(const PortForward& port) {
   const std::string address = port.address == "127.0.0.1" ? "" : port.address + ":";

@@ -91,6 +91,16 @@ Result<> VirtioNet::make_slots(usize count) {
   return {};
 }
 
+// Two for each place in the queue, so that the stack can hold some while the device fills others.
+// On a small machine no more than a share of its memory; it then drops frames earlier under load.
+usize VirtioNet::receive_buffers(usize queue_size) {
+  constexpr u64 kLeast = 64, kShareOfMemory = 64;
+  const u64 affordable =
+      memory_statistics().total_frames * kPageSize / kShareOfMemory / kBufferSize;
+  const u64 most = queue_size * 2, least = most < kLeast ? most : kLeast;
+  return usize(affordable > most ? most : affordable < least ? least : affordable);
+}
+
 Result<> VirtioNet::start() {
   const u64 features = TRY(virtio_negotiate(*transport_, kWanted, 0));
   read_config(features);
@@ -100,7 +110,7 @@ Result<> VirtioNet::start() {
   receive_.disable_interrupts();
   transmit_.disable_interrupts();
   TRY(make_slots(transmit_.size()));
-  TRY(make_buffers(usize(receive_.size()) * 2));
+  TRY(make_buffers(receive_buffers(receive_.size())));
   virtio_driver_ok(*transport_);
   live_.store(true);
   offer_buffers();

@@ -62,6 +62,7 @@ class VirtioNet final : public NetDevice {
 
   static void on_interrupt(void* self);
   void read_config(u64 features);
+  static usize receive_buffers(usize queue_size);
   Result<> make_buffers(usize count);
   Result<> make_slots(usize count);
   void offer_buffers();
