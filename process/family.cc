@@ -266,7 +266,7 @@ void Family::reparent_children(Process& process) {
     heir = heir->parent_;
   if (!heir && process.pid_ != kFirstPid) heir = pid_table::process(kFirstPid);
   while (Process* child = process.children_.pop_front()) {
-    child->parent_ = heir;
+    set_parent(*child, heir);
     if (heir) {
       heir->children_.push_back(*child);
       child->parent_tid_ = heir->pid_;
@@ -310,7 +310,7 @@ void Family::hand_over_children(Process& process, const Task& task) {
 
 void Family::forget(Process& process) {
   if (process.parent_) process.parent_->children_.remove(process);
-  process.parent_ = nullptr;
+  set_parent(process, nullptr);
   pid_table::remove(process);
   process.drop_ref();  // the table's
 }

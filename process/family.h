@@ -66,6 +66,10 @@ class Family {
   static WaitQueue& continued(Process& process) { return process.continued_; }
 
   // --- state, for those who may look
+  static void set_parent(Process& process, Process* parent) TA_REQUIRES(thread_list_lock) {
+    process.parent_ = parent;
+    process.parent_pid_.store(parent ? parent->pid_ : 0, Order::kRelaxed);
+  }
   static Process* parent(Process& process) TA_REQUIRES(thread_list_lock) { return process.parent_; }
   static bool zombie(const Process& process) { return process.zombie_; }
   // Nobody has waited for it yet.

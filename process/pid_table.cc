@@ -6,6 +6,8 @@ namespace narwhal {
 
 constinit SpinLock<LockRank::kThreadList> thread_list_lock;
 
+constinit Atomic<u32> task_limit{kPidLimit};
+
 namespace {
 
 constinit pid_table::Tasks task_table TA_GUARDED_BY(thread_list_lock);

@@ -8,6 +8,9 @@ namespace narwhal {
 // Guards the tables and all of process/family.h. Taken before a process's signal lock.
 extern SpinLock<LockRank::kThreadList> thread_list_lock;
 
+// How many tasks there may be at once, whoever they belong to (/proc/sys/kernel/threads-max).
+extern Atomic<u32> task_limit;
+
 inline constexpr u32 kPidLimit = 4'194'304;  // /proc/sys/kernel/pid_max
 
 // Null when there is none. A process is found until its parent has waited for it, a task until it

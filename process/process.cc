@@ -44,11 +44,6 @@ Process::~Process() {
   discard_all_pending(*this);
 }
 
-u32 Process::parent_pid() const {
-  SpinGuard guard(thread_list_lock);
-  return parent_ ? parent_->pid_ : 0;
-}
-
 void Process::set_limit(usize resource, const ResourceLimit& limit) {
   limits_[resource].soft.store(limit.soft, Order::kRelaxed);
   limits_[resource].hard.store(limit.hard, Order::kRelaxed);

@@ -48,7 +48,7 @@ class Process final : public RefCounted {
  public:
   Process();
   u32 pid() const { return pid_; }
-  u32 parent_pid() const;
+  u32 parent_pid() const { return parent_pid_.load(Order::kRelaxed); }
   u32 group_id() const { return group_id_; }  // process group
   u32 session_id() const { return session_id_; }
 
@@ -137,8 +137,9 @@ class Process final : public RefCounted {
   u32 group_id_ = 0;
   u32 session_id_ = 0;
   Process* parent_ = nullptr;
-  u32 parent_tid_ = 0;    // the thread of the parent that made it, or the one after
-  bool adopted_ = false;  // by the first process
+  Atomic<u32> parent_pid_{0};  // of parent_; read without the lock
+  u32 parent_tid_ = 0;         // the thread of the parent that made it, or the one after
+  bool adopted_ = false;       // by the first process
   List<Process, &Process::sibling_node> children_;
   List<GroupMember, &GroupMember::group_node> tasks_;
   bool executed_ = false;      // execve(2) happened since fork(2): setpgid(2) refuses then

@@ -4,6 +4,7 @@
 
 #include "ipc/shared_memory.h"
 #include "kernel/abi/resource.h"
+#include "kernel/mm/frame.h"
 #include "process/family.h"
 #include "process/file_signal.h"
 #include "process/pidfd.h"
@@ -13,18 +14,25 @@ namespace narwhal {
 
 namespace {
 
-// Linux's own at boot (include/asm-generic/resource.h), with the number of processes and pending
-// signals that a small machine gets.
+// An eighth of the memory for the kernel's stacks of tasks (Linux's kernel/fork.c).
+u32 largest_task_count() {
+  constexpr u64 kLeast = 20, kShare = 8;
+  const u64 count =
+      memory_statistics().total_frames * kPageSize / (kShare * Thread::kKernelStackSize);
+  return u32(count < kLeast ? kLeast : count > kPidLimit ? kPidLimit : count);
+}
+
+// Linux's own at boot (include/asm-generic/resource.h).
 constexpr u64 kUnlimited = ~u64{0};
-constexpr u64 kManyProcesses = 32768;
 
 void set_first_limits(Process& process) {
+  const u64 many_processes = task_limit.load() / 2;
   process.set_limit(abi::kLimitStack, {8 * kMiB, kUnlimited});
   process.set_limit(abi::kLimitCore, {0, kUnlimited});
-  process.set_limit(abi::kLimitProcesses, {kManyProcesses, kManyProcesses});
+  process.set_limit(abi::kLimitProcesses, {many_processes, many_processes});
   process.set_limit(abi::kLimitOpenFiles, {1024, 1024 * 1024});
   process.set_limit(abi::kLimitLockedMemory, {8 * kMiB, 8 * kMiB});
-  process.set_limit(abi::kLimitPendingSignals, {kManyProcesses, kManyProcesses});
+  process.set_limit(abi::kLimitPendingSignals, {many_processes, many_processes});
   process.set_limit(abi::kLimitMessageQueues, {819200, 819200});
   process.set_limit(abi::kLimitNice, {0, 0});
   process.set_limit(abi::kLimitRealTimePriority, {0, 0});
@@ -52,8 +60,10 @@ Result<> check_flags(const Process& parent, const CloneRequest& request) {
   return {};
 }
 
-// RLIMIT_NPROC counts the tasks of a user, and does not bind who has the right to go beyond it.
+// The limit on all tasks binds everybody. RLIMIT_NPROC counts the tasks of a user, and does not
+// bind who has the right to go beyond it.
 Result<> check_process_limit(Task& parent) TA_REQUIRES(thread_list_lock) {
+  if (pid_table::tasks().size() >= task_limit.load(Order::kRelaxed)) return Errno::kAgain;
   const Credentials& who = parent.credentials();
   if (who.uid == 0 || who.capable(Capability::kSysResource) || who.capable(Capability::kSysAdmin))
     return {};
@@ -94,6 +104,7 @@ Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
   process->handlers_ = TRY(make_ref<SignalHandlers>());
   process->start_time_ns_ = task->start_time_ns;
   process->executed_ = true;
+  task_limit.store(largest_task_count());
   set_first_limits(*process);
   sysv::set_current_pid_source([] { return current_process().pid(); });
   file_signals_init();
@@ -206,7 +217,7 @@ Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, 
         has(flags, CloneFlags::kParent) ? parent.process().parent_ : &parent.process();
     if (has(flags, CloneFlags::kParent) && family_parent)
       process.exit_signal_ = parent.process().exit_signal_;
-    process.parent_ = family_parent;
+    Family::set_parent(process, family_parent);
     process.parent_tid_ =
         has(flags, CloneFlags::kParent) ? parent.process().parent_tid_ : parent.tid();
     if (family_parent) family_parent->children_.push_back(process);

@@ -4,7 +4,7 @@
 
 #include "kernel/base/log.h"
 #include "kernel/platform/upcalls.h"
-#include "process/exit.h"
+#include "process/out_of_memory.h"
 #include "process/signals.h"
 
 namespace narwhal {
@@ -69,15 +69,6 @@ u64 error_code_of(const upcall::PageFault& fault) {
          (fault.access == Protection::kExecute ? kFetch : 0);
 }
 
-// Nothing that could be given up is left: this program goes, and whoever reads the console learns
-// why.
-void end_for_want_of_memory(Task& task) {
-  if (task.process().exiting()) return;
-  LOG_ERROR("out of memory: process " << task.process().pid() << " (" << task.name()
-                                      << ") is killed");
-  begin_group_exit(task.process(), killed_status(Signal::kKill, false));
-}
-
 // A program that dies of a fault leaves a line on the kernel's log that says where, as on Linux; a
 // program that makes many such children does not flood it.
 constexpr u32 kMostReports = 32;
@@ -112,12 +103,13 @@ bool upcall::on_page_fault(const PageFault& fault, UserRegs* user_regs) {
     ++task.minor_faults;
     return true;
   }
-  if (handled.failed(Errno::kNoMem)) end_for_want_of_memory(task);
-  if (!user_regs || handled.failed(Errno::kNoMem)) return false;
+  if (handled.failed(Errno::kNoMem)) return make_room_for_fault(task);
+  if (!user_regs) return false;
   task.trap_number = kPageFault;
   task.trap_error = error_code_of(fault);
   task.trap_address = fault.address.value;
-  if (handled.failed(Errno::kIo))
+  // Beyond the end of a file, or in a hole of one on a full file system.
+  if (handled.failed(Errno::kIo) || handled.failed(Errno::kNoSpc))
     send_fault(task, *user_regs, fault_signal(Signal::kBus, abi::kBusAddress, fault.address.value));
   else
     send_fault(

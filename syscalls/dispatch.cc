@@ -54,7 +54,9 @@ bool may_not_return(u32 number) {
   return number == kExit || number == kExitGroup || number == kRtSigreturn;
 }
 
-SysResult traced_call(Task& task, const UserRegs& regs, u32 number, SyscallFunction function) {
+// Apart from make_call(), whose frame it would make large.
+[[gnu::noinline]] SysResult traced_call(Task& task, const UserRegs& regs, u32 number,
+                                        SyscallFunction function) {
   const SyscallInfo& info = syscall_table()[number];
   Text<640> line;
   line << '[' << task.tid() << "] " << info.name << '(';

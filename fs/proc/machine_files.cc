@@ -190,7 +190,6 @@ struct ConstantSetting {
 // defaults.
 constexpr ConstantSetting kSettings[] = {
     {"sys/kernel", "pid_max", "4194304\n"},
-    {"sys/kernel", "threads-max", "65536\n"},
     {"sys/kernel", "overflowuid", "65534\n"},
     {"sys/kernel", "overflowgid", "65534\n"},
     {"sys/kernel", "ngroups_max", "65536\n"},
@@ -201,7 +200,6 @@ constexpr ConstantSetting kSettings[] = {
     {"sys/kernel", "sched_rr_timeslice_ms", "100\n"},
     {"sys/kernel/random", "entropy_avail", "256\n"},
     {"sys/kernel/random", "poolsize", "256\n"},
-    {"sys/vm", "overcommit_memory", "1\n"},
     {"sys/vm", "overcommit_ratio", "50\n"},
     {"sys/vm", "max_map_count", "65530\n"},
     {"sys/vm", "swappiness", "60\n"},

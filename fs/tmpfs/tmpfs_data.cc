@@ -9,13 +9,25 @@ TmpfsData::~TmpfsData() {
   drop_packed();
 }
 
+// A file system that may take all of the memory is full before the memory is: whoever writes to it
+// learns that there is no space, and nobody is killed for it. What has no limit at all
+// (memfd_create(2), shared memory) is a program's memory under another name. ENOSPC.
+Result<> TmpfsData::leave_room_for_programs() const {
+  constexpr u64 kShare = 16;
+  if (account_->max_pages.load(Order::kRelaxed) == TmpfsAccount::kUnlimited) return {};
+  const MemoryStatistics memory = memory_statistics();
+  if (memory.free_frames < memory.total_frames / kShare) return Errno::kNoSpc;
+  return {};
+}
+
 Result<FrameRef> TmpfsData::page(u64 index, Access access) {
   for (;;) {
     FrameRef present = TRY(MemoryObject::page(index, Access::kRead));
     if (present) return present;
     const bool has_copy = has_packed(index);
     if (access == Access::kRead && !has_copy) return FrameRef();
-    FrameRef fresh = TRY(FrameRef::allocate(FrameContent::kZeroed));
+    if (!has_copy) TRY(leave_room_for_programs());
+    FrameRef fresh = TRY(FrameRef::allocate_for_program(FrameContent::kZeroed));
     if (has_copy) {
       SpinGuard guard(packed_lock_);
       if (has_packed(index)) {

@@ -38,6 +38,8 @@ class TmpfsData final : public MemoryObject {
   void pages_removed(u64 count) override { account_->release_pages(count); }
 
  private:
+  Result<> leave_room_for_programs() const;
+
   const Ref<TmpfsAccount> account_;
   // Guards the packed bytes against being dropped while a page fault copies them.
   SpinLock<LockRank::kSpinOther> packed_lock_;

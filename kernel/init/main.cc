@@ -111,6 +111,24 @@ void boot(void*) {
 }  // namespace
 
 void upcall::on_panic(const char*) {
+  Thread* thread = current_thread();
+  if (thread && thread->user_context()) {
+    const Task& task = static_cast<const Task&>(*thread);
+    const UserRegs& regs = task.user_regs();
+    Text<300> line;
+    if (regs.orig_rax < syscall_table().size()) {
+      line << "in system call " << syscall_table()[regs.orig_rax].name << '(' << hex(regs.rdi);
+      for (const u64 argument : {regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9})
+        line << ", " << hex(argument);
+      line << ')';
+    } else {
+      line << "in a trap or interrupt";
+    }
+    line << " of " << task.name() << '[' << task.tid() << "], ip " << hex(regs.rip) << ", sp "
+         << hex(regs.rsp);
+    log_line(LogLevel::kError, line.view());
+  }
+  log_line(LogLevel::kError, "last system calls, newest first:");
   print_recent_calls([](std::string_view line) { log_line(LogLevel::kError, line); });
 }
 

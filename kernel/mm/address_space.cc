@@ -2,8 +2,11 @@
 #include "kernel/mm/address_space.h"
 
 #include "kernel/mm/address_space_state.h"
+#include "kernel/mm/frame.h"
 
 namespace narwhal {
+
+constinit Atomic<bool> overcommits_always{false};
 
 using State = AddressSpace::State;
 
@@ -98,6 +101,23 @@ bool State::is_covered(u64 start, u64 end) const {
     if (start >= end) return true;
   }
   return false;
+}
+
+// --- promising memory
+// -----------------------------------------------------------------------------
+
+Result<> State::promise(u64 size) {
+  constexpr u64 kAlwaysThere = kMiB;  // no machine has less
+  if (size <= kAlwaysThere || overcommits_always.load(Order::kRelaxed)) return {};
+  if (size / kPageSize > memory_statistics().total_frames) return Errno::kNoMem;
+  return {};
+}
+
+Result<> State::promise(const Mapping& mapping, u64 size) {
+  if (mapping.shared() || !has(mapping.protection, Protection::kWrite) ||
+      has(mapping.flags, MapFlags::kNoReserve))
+    return {};
+  return promise(size);
 }
 
 // --- changing ------------------------------------------------------------------------------------
@@ -233,7 +253,9 @@ Result<Mapping*> State::add(const MapRequest& request, u64 start, u64 length) {
   mapping->source = request.source;
   mapping->special_name = request.special_name;
   mapping->space = owner;
+  TRY(promise(*mapping, length));
   if (!mapping->object && mapping->shared()) {
+    if (!has(mapping->flags, MapFlags::kNoReserve)) TRY(promise(length));
     mapping->object = TRY(make_ref<MemoryObject>());
     mapping->object->set_size(length);
   }
@@ -347,6 +369,7 @@ UserAddr AddressSpace::set_break(UserAddr wanted) {
     // A page is kept free above, as a guard.
     if (!s.is_free(old_end, new_end + kPageSize)) return unchanged;
     if (s.total_pages * kPageSize + (new_end - old_end) > s.limits.address_space) return unchanged;
+    if (!State::promise(new_end - old_end).ok()) return unchanged;
     Mapping* below = old_end > s.heap_start ? s.find(old_end - 1) : nullptr;
     if (below && below->special_name == kHeapName && !below->object) {
       s.set_bounds(*below, below->start, new_end);

@@ -53,6 +53,10 @@ struct MapRequest {
   const char* special_name = nullptr;  // "[stack]", "[heap]", "[vdso]", ... a constant string
 };
 
+// /proc/sys/vm/overcommit_memory: 1 (true) promises any amount, 0 refuses what is more than all of
+// the memory at once (Linux's mm/util.c, __vm_enough_memory).
+extern Atomic<bool> overcommits_always;
+
 class AddressSpace : public RefCounted {
  public:
   struct Limits {

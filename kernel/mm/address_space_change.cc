@@ -88,6 +88,9 @@ Result<> AddressSpace::protect(UserAddr start, usize length, Protection protecti
       if ((protection & ~mapping->max_protection) != Protection::kNone) return Errno::kAcces;
       at = mapping->end;
       if (mapping->protection == protection) continue;
+      if (has(protection, Protection::kWrite) && !has(mapping->protection, Protection::kWrite) &&
+          !mapping->shared() && !has(mapping->flags, MapFlags::kNoReserve))
+        TRY(State::promise(mapping->size()));
       mapping->protection = protection;
       apply_protection(s, *mapping);
     }
@@ -188,6 +191,7 @@ Result<UserAddr> AddressSpace::remap(UserAddr old_start, usize old_length, usize
   if (remap.new_size > remap.old_size) {
     const u64 growth = remap.new_size - remap.old_size;
     if (s.total_pages * kPageSize + growth > s.limits.address_space) return Errno::kNoMem;
+    TRY(State::promise(*mapping, growth));
     if (has(mapping->flags, MapFlags::kLocked) &&
         s.locked_pages * kPageSize + growth > s.limits.locked)
       return Errno::kAgain;

@@ -49,6 +49,7 @@ Result<Ref<AddressSpace>> AddressSpace::clone() {
   to.heap_end = from.heap_end;
   for (Mapping* mapping = from.mappings.first(); mapping; mapping = from.mappings.next(*mapping)) {
     if (mapping->keep_from_child) continue;
+    TRY(State::promise(*mapping, mapping->size()));
     Own<Mapping> copy = TRY(from.copy(*mapping, mapping->start, mapping->end, to));
     copy->flags &= ~MapFlags::kLocked;  // locks are not inherited (mlock(2))
     to.insert(*copy.release());

@@ -110,7 +110,8 @@ Result<> State::break_sharing(Mapping& mapping, u64 page, PhysAddr frame) {
     return {};
   }
   const bool zeros = is_zero_frame(frame);
-  FrameRef copy = TRY(FrameRef::allocate(zeros ? FrameContent::kZeroed : FrameContent::kAny));
+  FrameRef copy =
+      TRY(FrameRef::allocate_for_program(zeros ? FrameContent::kZeroed : FrameContent::kAny));
   if (!zeros) copy_page(copy.data(), platform::direct_map(frame));
   set_frame_kind(copy.address(), FrameKind::kAnonymous);
   TRY(map_frame(mapping, page, std::move(copy), mapping.protection));
@@ -177,7 +178,8 @@ Result<> State::fault_object(Mapping& mapping, u64 page, Protection access) {
   // It may have shrunk meanwhile; then what we hold is not its page any more.
   if (beyond()) return Errno::kIo;
   if (copies) {
-    FrameRef own = TRY(FrameRef::allocate(frame ? FrameContent::kAny : FrameContent::kZeroed));
+    FrameRef own =
+        TRY(FrameRef::allocate_for_program(frame ? FrameContent::kAny : FrameContent::kZeroed));
     if (frame) copy_page(own.data(), frame.data());
     set_frame_kind(own.address(), FrameKind::kAnonymous);
     return map_frame(mapping, page, std::move(own), mapping.protection);
@@ -192,7 +194,7 @@ Result<> State::fault_absent(Mapping& mapping, u64 page, Protection access) {
   if (mapping.object) return fault_object(mapping, page, access);
   if (access != Protection::kWrite)
     return map_frame(mapping, page, TRY(share_zero_frame()), without_write(mapping.protection));
-  FrameRef frame = TRY(FrameRef::allocate(FrameContent::kZeroed));
+  FrameRef frame = TRY(FrameRef::allocate_for_program(FrameContent::kZeroed));
   set_frame_kind(frame.address(), FrameKind::kAnonymous);
   return map_frame(mapping, page, std::move(frame), mapping.protection);
 }
@@ -233,6 +235,7 @@ Mapping* State::grow_down(u64 address) {
   if (start < kUserMin.value || mapping->end - start > limits.stack) return nullptr;
   const u64 growth = mapping->start - start;
   if (total_pages * kPageSize + growth > limits.address_space) return nullptr;
+  if (!promise(*mapping, growth).ok()) return nullptr;
   if (has(mapping->flags, MapFlags::kLocked) && locked_pages * kPageSize + growth > limits.locked)
     return nullptr;
   // A gap stays below, so that a frame that jumps over it is noticed (mmap(2), MAP_GROWSDOWN).

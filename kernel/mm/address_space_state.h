@@ -50,6 +50,13 @@ struct AddressSpace::State {
   // Whether every byte of [start, end) is mapped.
   bool is_covered(u64 start, u64 end) const;
 
+  // Whether `size` bytes more may be promised. Linux's heuristic: one request for more than all the
+  // memory is refused, small ones are not counted. ENOMEM.
+  static Result<> promise(u64 size);
+  // The same for a mapping that its pages would be charged to: private and writable, and no word
+  // that it will stay empty.
+  static Result<> promise(const Mapping& mapping, u64 size);
+
   // --- changing the set of mappings
   void insert(Mapping& mapping);
   void remove(Mapping& mapping);  // does not delete it

@@ -55,7 +55,9 @@ void check_poison(u64) {}
 class FrameAllocator {
  public:
   void init();
-  Result<u64> allocate(unsigned order);
+  // Fails when no more than `keep` frames would be left.
+  Result<u64> allocate(unsigned order, u64 keep);
+  u64 kept_for_kernel() const { return kept_for_kernel_; }
   void free_one(u64 number);
   void free_run(u64 first, u64 count);
   void release(u64 first, u64 end);
@@ -103,6 +105,7 @@ class FrameAllocator {
   u64 next_ TA_GUARDED_BY(lock_) = 0;
   u64 ram_low_ = 0, ram_high_ = 0;  // first frame of RAM, and the one after the last
   u64 section_count_ = 0;
+  u64 kept_for_kernel_ = 0;
 
   u64 total_ TA_GUARDED_BY(lock_) = 0;
   u64 free_ TA_GUARDED_BY(lock_) = 0;  // memory that waits for its records included
@@ -144,6 +147,8 @@ void FrameAllocator::init() {
     extend(
         {archive.start.page_number(), div_round_up(archive.start.value + archive.size, kPageSize)});
   if (total_ == 0) panic("no usable memory");
+  constexpr u64 kKeptShare = 64, kMostKept = 512;
+  kept_for_kernel_ = total_ / kKeptShare < kMostKept ? total_ / kKeptShare : kMostKept;
   section_count_ = div_round_up(ram_high_, kSectionFrames);
   for (auto& section : first_sections) section = nullptr;
   sections = first_sections;
@@ -329,9 +334,10 @@ void FrameAllocator::give_back_hot(usize keep) {
   }
 }
 
-Result<u64> FrameAllocator::allocate(unsigned order) {
+Result<u64> FrameAllocator::allocate(unsigned order, u64 keep) {
   ASSERT(order <= kMaxFrameOrder);
   SpinGuard guard(lock_);
+  if (free_ <= keep) return Errno::kNoMem;
   if (order == 0 && hot_count_ != 0) {
     const u64 number = hot_[--hot_count_];
     Frame& frame = record(number);
@@ -427,12 +433,18 @@ void frames_init() {
 
 Result<PhysAddr> allocate_frames(unsigned order, FrameContent content) {
   if (order > kMaxFrameOrder) return Errno::kNoMem;
-  const PhysAddr start = address_of(TRY(allocator.allocate(order)));
+  const PhysAddr start = address_of(TRY(allocator.allocate(order, 0)));
   if (content == FrameContent::kZeroed) {
     std::byte* data = platform::direct_map(start);
     for (u64 i = 0; i < u64{1} << order; ++i) clear_page(data + i * kPageSize);
   }
   return start;
+}
+
+Result<PhysAddr> allocate_program_frame(FrameContent content) {
+  const PhysAddr frame = address_of(TRY(allocator.allocate(0, allocator.kept_for_kernel())));
+  if (content == FrameContent::kZeroed) clear_page(platform::direct_map(frame));
+  return frame;
 }
 
 void free_frames(PhysAddr start, unsigned order) {

@@ -81,7 +81,7 @@ Result<FrameRef> MemoryObject::page(u64 index, Access access) {
   if (u64* slot = find_slot(index); slot && *slot != 0) return FrameRef::share(PhysAddr(*slot));
   if (access == Access::kRead) return FrameRef();
   u64* slot = TRY(make_slot(index));
-  FrameRef frame = TRY(FrameRef::allocate(FrameContent::kZeroed));
+  FrameRef frame = TRY(FrameRef::allocate_for_program(FrameContent::kZeroed));
   set_frame_kind(frame.address(), FrameKind::kObject);
   FrameRef shared = FrameRef::share(frame.address());
   *slot = frame.release().value;

@@ -2,6 +2,7 @@
 #include "kernel/abi/resource.h"
 #include "kernel/mm/frame.h"
 #include "process/core_settings.h"
+#include "process/out_of_memory.h"
 #include "process/proc/file_kinds.h"
 #include "process/proc/numbers.h"
 
@@ -113,17 +114,12 @@ Result<> store_oom_adj(const ProcSubject& subject, std::string_view text) {
 
 Result<> show_oom_score(const ProcSubject& subject, TextSink& out) {
   auto memory = subject.memory();
-  const i64 adjustment = subject.process->oom_score_adjustment.load();
-  if (!memory || adjustment == kLowestAdjustment) {
+  const i64 badness = memory ? out_of_memory_badness(*subject.process, *memory) : 0;
+  if (badness == 0) {
     out << "0\n";
     return {};
   }
-  const auto s = memory->statistics();
-  const i64 total = i64(memory_statistics().total_frames);
-  const i64 used =
-      i64(s.resident_anonymous + s.resident_file + memory->pmap().table_bytes() / kPageSize) +
-      adjustment * total / 1000;
-  out << (1000 + used * 1000 / total) * 2 / 3 << '\n';
+  out << (1000 + badness * 1000 / i64(memory_statistics().total_frames)) * 2 / 3 << '\n';
   return {};
 }
 

@@ -98,7 +98,9 @@ Ref<AddressSpace> make_memory() {
     request.hint = at;
     request.length = size;
     request.protection = Protection::kRead | Protection::kWrite;
-    request.flags = MapFlags::kPrivate | MapFlags::kAnonymous | MapFlags::kFixed;
+    // As large as the machine's memory: nobody promises that it will be used.
+    request.flags =
+        MapFlags::kPrivate | MapFlags::kAnonymous | MapFlags::kFixed | MapFlags::kNoReserve;
     ASSERT(memory->map(request).ok());
   };
   map(kMemory, kMemorySize);

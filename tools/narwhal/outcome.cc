@@ -125,9 +125,18 @@ void Outcome::take_control_line(std::string_view line) {
     exit_status = number(rest, 0, kHighestStatus);
   } else if (word == "killed" && !is_complete()) {
     killed_by = number(rest, 1, kHighestSignal);
-  } else if (word == "panic") {
-    panic = std::string(rest);
   }
+}
+
+void Outcome::take_kernel_line(std::string_view line) {
+  constexpr std::string_view kMark = "] narwhal: error: panic: ";
+  const size_t at = line.find(kMark);
+  if (at != std::string_view::npos && !panic) panic = std::string(line.substr(at + kMark.size()));
+  constexpr std::string_view kKill = "out of memory: killed process ";
+  constexpr size_t kMostKills = 10;
+  const size_t kill = line.find(kKill);
+  if (kill != std::string_view::npos && kills.size() < kMostKills)
+    kills.emplace_back(line.substr(kill));
 }
 
 Report make_report(const Outcome& outcome, std::string_view program, bool verbose,
@@ -142,6 +151,7 @@ Report make_report(const Outcome& outcome, std::string_view program, bool verbos
   for (const std::string& error : outcome.errors) {
     report.text += fmt::format("narwhal: {}: {}\n", program, error);
   }
+  for (const std::string& kill : outcome.kills) report.text += "narwhal: " + kill + "\n";
   if (outcome.killed_by) {
     report.status = kSignalBase + *outcome.killed_by;
     if (for_people) {

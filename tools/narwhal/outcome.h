@@ -28,10 +28,13 @@ struct Outcome {
   int qemu_status = 0;                 // as waitpid(2) has it
   std::string qemu_errors;             // what QEMU itself said
   std::deque<std::string> kernel_log;  // its last lines
+  std::vector<std::string> kills;      // whom the kernel killed for want of memory
 
   // One line from narwhal.control. Unknown lines are kept out of the way: a newer kernel may say
   // more.
   void take_control_line(std::string_view line);
+  // One line of the kernel's log. A kernel that panics has no more than the serial port to say so.
+  void take_kernel_line(std::string_view line);
 
   // The machine ended, or was stuck, before the kernel had anything to say about the program.
   bool never_ran() const {

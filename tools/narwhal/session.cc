@@ -204,6 +204,7 @@ void Session::handle_kernel_line(const std::string& line) {
   if (line.empty()) return;
   if (outcome_.kernel_log.size() == kLogLines) outcome_.kernel_log.pop_front();
   outcome_.kernel_log.push_back(line);
+  outcome_.take_kernel_line(line);
   if (!settings_.show_kernel_log) return;
   first_sign();
   write_all(STDERR_FILENO, line + (terminal_.is_raw() ? "\r\n" : "\n"));

@@ -125,10 +125,20 @@ void begin() {
 }  // namespace
 
 void panic(const char* reason) {
+  UserRegs regs{};
+  // As they are here: what the caller had in the others is gone already.
+  asm volatile(
+      "movq %%rbx, %0\n\tmovq %%rbp, %1\n\tmovq %%r12, %2\n\tmovq %%r13, %3\n\t"
+      "movq %%r14, %4\n\tmovq %%r15, %5\n\tmovq %%rsp, %6"
+      : "=m"(regs.rbx), "=m"(regs.rbp), "=m"(regs.r12), "=m"(regs.r13), "=m"(regs.r14),
+        "=m"(regs.r15), "=m"(regs.rsp));
+  regs.rip = reinterpret_cast<u64>(__builtin_return_address(0));
+  regs.rflags = x86::read_flags();
   begin();
   Text<200> line;
   line << "panic: " << reason;
   print(line.view());
+  print_registers(regs);
   print_backtrace(0, reinterpret_cast<u64>(__builtin_frame_address(0)));
   finish(reason);
 }
