@@ -4,6 +4,7 @@
 #include "process/exit.h"
 #include "process/family.h"
 #include "process/futex.h"
+#include "process/ptrace.h"
 #include "process/signals.h"
 
 namespace narwhal {
@@ -74,6 +75,7 @@ Result<Ref<Credentials>> credentials_after_exec(const Credentials& before, Execu
 }
 
 Result<> enter_program(Task& task, LoadedProgram program) {
+  const u32 old_tid = task.tid();
   TRY(Family::become_only_task(task));
   if (task.no_new_privileges) {
     program.effective_uid = task.credentials().euid;
@@ -91,6 +93,7 @@ Result<> enter_program(Task& task, LoadedProgram program) {
   task.set_name({program.name.data(), program.name.size()});
   Family::set_executed(process);
   reset_registers(task, program);
+  ptrace::executed(task, old_tid);
   return {};
 }
 

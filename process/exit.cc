@@ -3,6 +3,7 @@
 #include "fs/tty/terminal.h"
 #include "process/family.h"
 #include "process/futex.h"
+#include "process/ptrace.h"
 #include "process/signals.h"
 
 namespace narwhal {
@@ -21,12 +22,14 @@ void begin_group_exit(Process& process, i32 status) {
 }
 
 void exit_group(i32 status) {
+  ptrace::event(current_task(), ptrace::Event::kExit, u64(u32(status)));
   begin_group_exit(current_process(), status);
   exit_task(status);
 }
 
 void exit_task(i32 status) {
   Task& task = current_task();
+  if (!task.process().exiting()) ptrace::event(task, ptrace::Event::kExit, u64(u32(status)));
   // From here on nothing ends a sleep early: signals are for the other tasks.
   Family::begin_ending(task);
   release_robust_futexes(task);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "process/ptrace.h"
 #include "process/signals.h"
 
 namespace narwhal {
@@ -123,12 +124,14 @@ bool Family::leave(Task& task, i32 status) {
     // Without exit_group(2) the leader's status is the process's.
     if (!process.exiting_.load(Order::kRelaxed) && task.is_leader()) process.wait_status_ = status;
     if (!last) hand_over_children(process, task);
+    ptrace::task_leaves(task, status, last);
     if (last) {
       process.exiting_.store(true, Order::kRelease);
       process.zombie_ = true;
       process.ended_uid_ = task.credentials().uid;
       std::memcpy(process.ended_name_, task.name(), sizeof process.ended_name_);
       reparent_children(process);
+      ptrace::tracer_ends(process);
       if (process.parent_) tell_if_orphaned(process, process.parent_, &process);
       process.end_event.wake(kPollReadable);
       notify_parent(process);
@@ -320,8 +323,10 @@ void Family::forget(Process& process) {
 void Family::begin_stop(Process& process, Signal signal) {
   if (process.exiting_.load(Order::kRelaxed)) return;
   if (process.stopped_.exchange(true)) return;
+  process.stop_signal_ = i32(signal);
   process.stop_report_ = i32(signal) << 8 | 0x7f;
   for_each_task(process, [](Task& task) {
+    task.trace.runs_in_stop = false;
     task.set_user_work(UserWork::kSignal);
     task.interrupt();
   });
@@ -399,6 +404,7 @@ bool Family::matches(const Process& parent, const Process& child, const WaitRequ
 Result<Family::WaitResult> Family::poll_children(Process& parent, const WaitRequest& request) {
   SpinGuard guard(thread_list_lock);
   bool any = false;
+  if (WaitResult traced; ptrace::poll(parent, request, any, traced)) return traced;
   for (Process* child = parent.children_.front(); child; child = parent.children_.next(*child)) {
     if (!matches(parent, *child, request)) continue;
     any = true;
@@ -417,6 +423,8 @@ Result<Family::WaitResult> Family::poll_children(Process& parent, const WaitRequ
       return result;
     }
     if (child->stop_report_ == 0) continue;
+    // Its tracer hears of each task instead.
+    if (const Task* leader = first_task(*child); leader->trace.tracer == &parent) continue;
     result.is_stop = (child->stop_report_ & 0xff) == 0x7f;
     result.is_continue = !result.is_stop;
     if (!(result.is_stop ? request.stopped : request.continued)) continue;

@@ -63,6 +63,8 @@ class Family {
   // --- stopping (job control)
   static void begin_stop(Process& process, Signal signal) TA_REQUIRES(thread_list_lock);
   static void go_on(Process& process) TA_REQUIRES(thread_list_lock);
+  // Of a stopped process: what stopped it.
+  static i32 stop_signal(const Process& process) { return process.stop_signal_; }
   static WaitQueue& continued(Process& process) { return process.continued_; }
 
   // --- state, for those who may look
@@ -111,6 +113,7 @@ class Family {
     u32 uid = 0;
     i32 wait_status = 0;
     bool is_stop = false, is_continue = false;
+    bool is_trap = false;  // a stop for its tracer
     ResourceUsage usage;
   };
   // ECHILD when no child could ever match. Never sleeps.

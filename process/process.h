@@ -12,6 +12,7 @@
 #include "kernel/sched/thread.h"
 #include "process/posix_timers.h"
 #include "process/signal_state.h"
+#include "process/trace_state.h"
 
 namespace narwhal {
 
@@ -103,6 +104,12 @@ class Process final : public RefCounted {
   // MEMBARRIER_CMD_REGISTER_* seen; execve(2) forgets them.
   Atomic<u32> membarrier_registrations{0};
 
+  // --- tracing others (process/ptrace.h); guarded by thread_list_lock. Tasks that this process
+  // traces; what ended of them; who traces the first task, once that has ended before others.
+  List<TraceState, &TraceState::node> tracees;
+  Vector<TraceEnd> trace_ends;
+  Process* leader_tracer = nullptr;
+
   // Woken when a child ends, stops or goes on: wait4(2).
   WaitQueue child_events;
   // Woken with kPollReadable when the process has ended: pidfd_open(2).
@@ -151,6 +158,7 @@ class Process final : public RefCounted {
   char ended_name_[16] = {};  // of the last task
   u32 ended_uid_ = 0;         // real user of the last task
   i32 wait_status_ = 0;       // as wait4(2) stores it
+  i32 stop_signal_ = 0;       // of the last stop
   i32 stop_report_ = 0;       // wait status of a stop or continuation nobody waited for; 0: none
   ResourceUsage ended_tasks_;
   ResourceUsage ended_children_;

@@ -3,6 +3,7 @@
 #include "process/core_dump.h"
 #include "process/exit.h"
 #include "process/family.h"
+#include "process/ptrace.h"
 #include "process/rseq.h"
 #include "process/signals.h"
 
@@ -19,15 +20,16 @@ enum class Taken : u8 {
   kDone,     // one, which needs nothing more
   kHandler,  // one that the program wants to handle
   kCore,     // one that ends the process, and leaves a core file
+  kTraced,   // one that the tracer is to see first
 };
 
-// The whole choice is made under the lock that continuations and ends need: a SIGCONT comes either
-// before a stop signal was taken, and drops it, or after the stop has begun, and ends it.
-Taken take_next(Task& task, Delivery& out) {
+// Sent on by its tracer, a task runs although its process is stopped.
+bool must_stay(const Task& task) {
+  return task.process().stopped() && !task.trace.runs_in_stop;
+}
+
+Taken act_on(Task& task, Delivery& out) TA_REQUIRES(thread_list_lock) {
   Process& process = task.process();
-  SpinGuard guard(thread_list_lock);
-  if (process.exiting() || process.stopped()) return Taken::kNothing;
-  if (!dequeue_signal(task, ~task.signals.blocked, out.info)) return Taken::kNothing;
   const auto signal = Signal(out.info.number);
   out.action = process.handlers().get(signal);
   if (kUnblockable.has(signal)) out.action.handler = abi::kSignalDefault;
@@ -58,13 +60,37 @@ Taken take_next(Task& task, Delivery& out) {
   return Taken::kDone;
 }
 
+// The whole choice is made under the lock that continuations and ends need: a SIGCONT comes either
+// before a stop signal was taken, and drops it, or after the stop has begun, and ends it.
+Taken take_next(Task& task, Delivery& out) {
+  Process& process = task.process();
+  SpinGuard guard(thread_list_lock);
+  if (process.exiting() || must_stay(task)) return Taken::kNothing;
+  if (!dequeue_signal(task, ~task.signals.blocked, out.info)) return Taken::kNothing;
+  if (ptrace::traced(task) && out.info.number != i32(Signal::kKill)) return Taken::kTraced;
+  return act_on(task, out);
+}
+
+// What the tracer lets through. It may have put another signal in its place, one that is blocked.
+Taken take_traced(Task& task, Delivery& out) {
+  if (!ptrace::signal_stop(task, out.info)) return Taken::kDone;
+  SpinGuard guard(thread_list_lock);
+  if (task.process().exiting()) return Taken::kNothing;
+  if (task.signals.blocked.has(Signal(out.info.number))) {
+    send_signal_locked(task.process(), &task, out.info).ignore();
+    return Taken::kDone;
+  }
+  return act_on(task, out);
+}
+
 void wait_while_stopped(Task& task) {
   Process& process = task.process();
-  if (!process.stopped()) return;
+  if (!must_stay(task)) return;
+  if (ptrace::traced(task) && ptrace::group_stop(task)) return;
   ScopedWait wait(Family::continued(process), PollEvents::kAll);
   for (;;) {
     prepare_to_sleep();
-    if (!process.stopped() || has(task.user_work(), UserWork::kExit)) break;
+    if (!process.stopped() || ptrace::traced(task) || has(task.user_work(), UserWork::kExit)) break;
     sleep(Interruptible::kNo).ignore();
   }
   cancel_sleep();
@@ -146,15 +172,17 @@ void run_handler(Task& task, UserRegs& regs, const Delivery& delivery) {
 void deliver_signals(Task& task, UserRegs& regs) {
   bool handled = false;
   for (;;) {
+    if (ptrace::traced(task)) ptrace::interrupt_stop(task);
     wait_while_stopped(task);
     Delivery delivery;
-    const Taken taken = take_next(task, delivery);
+    Taken taken = take_next(task, delivery);
+    if (taken == Taken::kTraced) taken = take_traced(task, delivery);
     if (taken == Taken::kHandler) {
       run_handler(task, regs, delivery);
       handled = true;
     }
     if (taken == Taken::kCore) end_with_core(task, delivery.info);
-    if (taken == Taken::kNothing && !(task.process().stopped() && !task.process().exiting())) break;
+    if (taken == Taken::kNothing && !(must_stay(task) && !task.process().exiting())) break;
   }
   recalculate_pending(task);
   if (handled || has(task.user_work(), UserWork::kExit)) return;

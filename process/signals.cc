@@ -93,7 +93,10 @@ Result<> send_signal_locked(Process& process, Task* task,
     SpinGuard guard(process.signal_lock);
     if (task && task->ending()) return {};
     // A blocked signal is kept even if it is ignored: the action may change until it is unblocked.
-    if (!target->signals.blocked.has(signal) && ignored(signal, handler)) return {};
+    // A tracer hears of ignored ones, too.
+    if (!target->signals.blocked.has(signal) && ignored(signal, handler) &&
+        (!target->trace.tracer || signal == Signal::kKill))
+      return {};
     TRY(signal_queue::put(process, task ? task->signals.pending : process.pending_signals, info));
     process.signal_arrival.wake(kPollReadable);
     chosen = choose(process, *target, task != nullptr, signal);
@@ -101,8 +104,9 @@ Result<> send_signal_locked(Process& process, Task* task,
   }
   // What ends the process anyway ends it now, whatever its other tasks are doing. Signals that dump
   // core are left to the task that takes them.
-  if (chosen && (signal == Signal::kKill || (handler == abi::kSignalDefault &&
-                                             default_action(signal) == DefaultAction::kTerminate)))
+  if (chosen &&
+      (signal == Signal::kKill || (handler == abi::kSignalDefault && !chosen->trace.tracer &&
+                                   default_action(signal) == DefaultAction::kTerminate)))
     Family::begin_exit(process, killed_status(signal, false));
   return {};
 }

@@ -10,6 +10,7 @@
 #include "process/fd_table.h"
 #include "process/process.h"
 #include "process/signal_state.h"
+#include "process/trace_state.h"
 
 namespace narwhal {
 
@@ -84,6 +85,7 @@ class Task final : public Thread, public GroupMember {
     return credentials_->uid;
   }
 
+  TraceState trace;     // process/ptrace.h
   TaskSignals signals;  // mask, pending, alternate stack
   // The last exception in the program, for signal frames (sigcontext's trapno, err, cr2).
   u64 trap_number = 0;

@@ -193,7 +193,8 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
   return {};
 }
 
-Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, CloneFlags flags) {
+Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, CloneFlags flags,
+                                   ptrace::Event event) {
   Process& process = *child.process_;
   SpinGuard guard(thread_list_lock);
   // A group that ends, or shrinks to one task for execve(2), takes nobody in: the call is repeated,
@@ -224,6 +225,8 @@ Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, 
   }
   process.tasks_.push_back(child);
   process.task_count_.fetch_add(1);
+  if (event != ptrace::Event::kNone || (has(flags, CloneFlags::kPtrace) && ptrace::traced(parent)))
+    ptrace::adopt(parent, child);
   child.watch_cpu_time(process.timers.watches_cpu_time());
   if (process.stopped()) child.set_user_work(UserWork::kSignal);
   return {};
@@ -253,12 +256,16 @@ Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
         TRY(parent.files().reserve(parent.process().soft_limit(abi::kLimitOpenFiles))));
     TRY(store_user(request.pidfd, i32(pidfd_number->number())));
   }
-  TRY(enter_tables(parent, *child, new_process, request.flags));
+  const auto event = ptrace::event_of_clone(parent, set(CloneFlags::kVfork),
+                                            request.exit_signal == Signal::kChld && new_process,
+                                            set(CloneFlags::kUntraced));
+  TRY(enter_tables(parent, *child, new_process, request.flags, event));
   if (pidfd) std::move(*pidfd_number).commit(std::move(pidfd), true);
   const u32 tid = child->tid();
   if (set(CloneFlags::kParentSetTid)) store_user(request.parent_tid, tid).ignore();
   child->start(begin, child.get());
   child = nullptr;
+  if (event != ptrace::Event::kNone) ptrace::event(parent, event, tid);
   if (vfork) {
     ScopedWait wait(vfork->queue, PollEvents::kAll);
     for (;;) {
@@ -267,6 +274,7 @@ Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
       sleep(Interruptible::kNo).ignore();
     }
     cancel_sleep();
+    ptrace::event(parent, ptrace::Event::kVforkDone, tid);
   }
   return tid;
 }

@@ -1,6 +1,7 @@
 // Makes tasks: the first program's, and those of clone(2).
 #pragma once
 
+#include "process/ptrace.h"
 #include "process/task.h"
 
 namespace narwhal {
@@ -76,7 +77,8 @@ struct TaskBuilder {
   static Result<Ref<Task>> make(std::string_view name);
   static Result<> share(Task& parent, Task& child, const CloneRequest& request);
   static Result<Ref<Process>> make_process(Task& parent, const CloneRequest& request);
-  static Result<> enter_tables(Task& parent, Task& child, bool new_process, CloneFlags flags);
+  static Result<> enter_tables(Task& parent, Task& child, bool new_process, CloneFlags flags,
+                               ptrace::Event event);
   static void begin(void* task);
 };
 

@@ -26,7 +26,7 @@ bool was_away(const Task& task) {
 }
 
 UserWork work_of(const Task& task) {
-  return task.user_work() & ~UserWork::kTrace;
+  return task.user_work() & ~(UserWork::kTrace | UserWork::kTraced);
 }
 
 // With interrupts enabled.

@@ -2,6 +2,7 @@
 
 #include "kernel/base/log.h"
 #include "kernel/platform/upcalls.h"
+#include "process/ptrace.h"
 #include "process/task.h"
 
 namespace narwhal {
@@ -77,6 +78,10 @@ bool may_not_return(u32 number) {
 
 void make_call(Task& task, UserRegs& regs) {
   const std::span<const SyscallFunction> functions = syscall_functions;
+  if (ptrace::traced(task)) [[unlikely]] {
+    ptrace::syscall_entry(task, regs);
+    if (i64(regs.orig_rax) < 0) return;  // the tracer has it skipped
+  }
   const u64 number = regs.orig_rax;
   if (number >= functions.size()) [[unlikely]] {
     regs.rax = u64(-i64(Errno::kNoSys));
@@ -126,6 +131,8 @@ void print_recent_calls(void (*line)(std::string_view text)) {
 bool upcall::on_syscall(UserRegs& regs) {
   Task& task = current_task();
   make_call(task, regs);
+  if (ptrace::traced(task)) [[unlikely]]
+    ptrace::syscall_exit(task, regs);
   platform::interrupts_save_disable();
   constexpr UserWork kNoReason = UserWork::kTrace;  // tracing alone needs nothing on the way back
   return (task.user_work() & ~kNoReason) != UserWork::kNone || cpu_local().need_resched;

@@ -54,7 +54,11 @@ WaitInfo wait_info(const Found& found) {
   info.pid = i32(found.pid);
   info.uid = found.uid;
   const i32 signal = found.wait_status & 0x7f;
-  if (found.is_stop) {
+  if (found.is_trap) {
+    constexpr i32 kTrapped = 4;  // CLD_TRAPPED
+    info.code = kTrapped;
+    info.status = found.wait_status >> 8;
+  } else if (found.is_stop) {
     info.code = abi::kChildStopped;
     info.status = found.wait_status >> 8 & 0xff;
   } else if (found.is_continue) {

@@ -17,8 +17,15 @@ struct State {
   std::string_view name;
 };
 
+u32 tracer_of(const ProcSubject& subject) {
+  SpinGuard guard(thread_list_lock);
+  const Process* tracer = subject.task ? subject.task->trace.tracer : nullptr;
+  return tracer ? tracer->pid() : 0;
+}
+
 State state_of(const ProcSubject& subject) {
   if (!subject.task || Family::zombie(*subject.process)) return {'Z', "zombie"};
+  if (subject.task->trace.stopped.load()) return {'t', "tracing stop"};
   if (subject.process->stopped()) return {'T', "stopped"};
   if (subject.task->state() == ThreadState::kSleeping) return {'S', "sleeping"};
   return {'R', "running"};
@@ -141,7 +148,7 @@ Result<> show_status(const ProcSubject& subject, TextSink& out) {
   }
   out << "State:\t" << state.letter << " (" << state.name << ")\nTgid:\t" << process.pid()
       << "\nNgid:\t0\nPid:\t" << id_of(subject) << "\nPPid:\t" << process.parent_pid()
-      << "\nTracerPid:\t0\n";
+      << "\nTracerPid:\t" << tracer_of(subject) << '\n';
   const CredentialsRef who = task ? task->credentials_copy() : nullptr;
   const u32 ended_uid = Family::ended_uid(process);
   if (who) {

@@ -1,0 +1,387 @@
+// ptrace(2): the tracer's requests. What the traced task does is in process/ptrace.cc.
+#include "process/ptrace.h"
+
+#include <cstring>
+
+#include "kernel/abi/core.h"
+#include "kernel/abi/ptrace.h"
+#include "kernel/abi/uio.h"
+#include "process/access.h"
+#include "process/signals.h"
+#include "syscalls/handlers.h"
+
+namespace narwhal {
+namespace {
+
+using abi::CoreRegisters;
+using Request = abi::PtraceRequest;
+
+constexpr usize kLegacyFloatSize = 512;  // FXSAVE
+constexpr usize kFeaturesAt = 464;       // of XCR0 in the extended state: sw_reserved
+
+// Runs `work` while the task is in a stop of the caller's. ESRCH when it is not.
+template <typename Work>
+Result<> while_stopped(Task& tracer, Task& task, Work work) {
+  SpinGuard guard(thread_list_lock);
+  const TraceState& trace = task.trace;
+  if (trace.tracer != &tracer.process() || !trace.stopped.load() || trace.listening ||
+      task.state() != ThreadState::kSleeping)
+    return Errno::kSrch;
+  return work();
+}
+
+// --- registers
+
+CoreRegisters registers_of(Task& task) {
+  CoreRegisters out{};
+  std::memcpy(&out, &task.user_regs(), sizeof(UserRegs));
+  out.fs_base = task.user_context()->fs_base;
+  out.gs_base = task.user_context()->gs_base;
+  return out;
+}
+
+// Segments and the system's flags stay as they are.
+Result<> set_registers(Task& task, const CoreRegisters& from) {
+  if (from.fs_base >= kUserEnd.value || from.gs_base >= kUserEnd.value) return Errno::kIo;
+  UserRegs& regs = task.user_regs();
+  std::memcpy(&regs, &from, sizeof regs);
+  platform::user_regs_sanitize(regs);
+  task.user_context()->fs_base = from.fs_base;
+  task.user_context()->gs_base = from.gs_base;
+  return {};
+}
+
+Result<CoreRegisters> load_registers(Task& tracer, Task& task) {
+  CoreRegisters out{};
+  TRY(while_stopped(tracer, task, [&]() -> Result<> {
+    out = registers_of(task);
+    return {};
+  }));
+  return out;
+}
+
+Result<> store_registers(Task& tracer, Task& task, const CoreRegisters& registers) {
+  return while_stopped(tracer, task, [&] { return set_registers(task, registers); });
+}
+
+// A word of struct user: registers are there, the rest reads as zero.
+SysResult peek_user(Task& tracer, Task& task, u64 offset, UserAddr to) {
+  if (offset % 8 != 0 || offset >= abi::kUserSize) return Errno::kIo;
+  const CoreRegisters registers = TRY(load_registers(tracer, task));
+  u64 word = 0;
+  if (offset < sizeof registers)
+    std::memcpy(&word, reinterpret_cast<const std::byte*>(&registers) + offset, sizeof word);
+  TRY(store_user(to, word));
+  return i64{0};
+}
+
+SysResult poke_user(Task& tracer, Task& task, u64 offset, u64 word) {
+  if (offset % 8 != 0 || offset >= abi::kUserSize) return Errno::kIo;
+  CoreRegisters registers = TRY(load_registers(tracer, task));
+  if (offset >= sizeof registers) {
+    // There are no debug registers to be had: they can only be switched off.
+    const bool is_debug = offset >= abi::kUserDebugRegisters;
+    if (!is_debug || word != 0) return Errno::kIo;
+    return i64{0};
+  }
+  std::memcpy(reinterpret_cast<std::byte*>(&registers) + offset, &word, sizeof word);
+  TRY(store_registers(tracer, task, registers));
+  return i64{0};
+}
+
+// The floating-point state as the CPU saves it.
+Result<Vector<std::byte>> load_float(Task& tracer, Task& task, usize size) {
+  Vector<std::byte> copy;
+  TRY(copy.resize(size));
+  TRY(while_stopped(tracer, task, [&]() -> Result<> {
+    std::memcpy(copy.data(), task.user_context()->fpu_area, size);
+    return {};
+  }));
+  if (size > kLegacyFloatSize) {
+    const u64 features = platform::fpu_feature_mask();
+    std::memcpy(&copy[kFeaturesAt], &features, sizeof features);
+  }
+  return copy;
+}
+
+Result<> store_float(Task& tracer, Task& task, UserAddr from, usize size) {
+  Vector<std::byte> area = TRY(load_float(tracer, task, platform::fpu_area_size()));
+  if (size > area.size()) size = area.size();
+  if (platform::copy_from_user(area.data(), from, size) != 0) return Errno::kFault;
+  TRY(platform::fpu_area_sanitize(area.data(), area.size()));
+  return while_stopped(tracer, task, [&]() -> Result<> {
+    std::memcpy(task.user_context()->fpu_area, area.data(), area.size());
+    return {};
+  });
+}
+
+Result<> copy_out(UserAddr to, const void* from, usize size) {
+  return platform::copy_to_user(to, from, size) == 0 ? Result<>() : Errno::kFault;
+}
+
+// PTRACE_GETREGSET, SETREGSET: an iovec says where, and hears how much it was.
+SysResult register_set(Task& tracer, Task& task, u64 type, UserAddr vector, bool set) {
+  auto piece = TRY(load_user<abi::IoVec>(vector));
+  const usize whole = type == abi::kSetGeneral    ? sizeof(CoreRegisters)
+                      : type == abi::kSetFloat    ? kLegacyFloatSize
+                      : type == abi::kSetExtended ? platform::fpu_area_size()
+                                                  : 0;
+  if (whole == 0 || piece.length % 8 != 0) return Errno::kInval;
+  const usize size = piece.length < whole ? piece.length : whole;
+  const UserAddr at(piece.base);
+  if (type == abi::kSetGeneral) {
+    CoreRegisters registers = TRY(load_registers(tracer, task));
+    if (set) {
+      if (platform::copy_from_user(&registers, at, size) != 0) return Errno::kFault;
+      TRY(store_registers(tracer, task, registers));
+    } else {
+      TRY(copy_out(at, &registers, size));
+    }
+  } else if (set) {
+    TRY(store_float(tracer, task, at, size));
+  } else {
+    const auto bytes = TRY(load_float(tracer, task, whole));
+    TRY(copy_out(at, bytes.data(), size));
+  }
+  piece.length = size;
+  TRY(store_user(vector, piece));
+  return i64{0};
+}
+
+// --- memory
+
+// For breakpoints: what is mapped without the right to write gets a page of its own.
+usize write_by_force(AddressSpace& memory, UserAddr to, std::span<const std::byte> bytes) {
+  const usize done = memory.write_memory(to, bytes);
+  if (done == bytes.size()) return done;
+  struct Search {
+    UserAddr address;
+    bool found = false, shared = false;
+    Protection protection = Protection::kNone;
+  } search{to + done};
+  memory.for_each_mapping(
+      [](const AddressSpace::MappingInfo& info, void* argument) {
+        auto& wanted = *static_cast<Search*>(argument);
+        if (wanted.address < info.start || wanted.address >= info.end) return;
+        wanted.found = true;
+        wanted.shared = info.shared;
+        wanted.protection = info.protection;
+      },
+      &search, false);
+  if (!search.found || search.shared || has(search.protection, Protection::kWrite)) return done;
+  const UserAddr page(align_down(search.address.value, kPageSize));
+  const usize room = page.value + kPageSize - search.address.value;
+  const usize size = bytes.size() - done < room ? bytes.size() - done : room;
+  if (!memory.protect(page, kPageSize, Protection::kRead | Protection::kWrite).ok()) return done;
+  const usize written = memory.write_memory(search.address, bytes.subspan(done, size));
+  memory.protect(page, kPageSize, search.protection).ignore();
+  if (written < size || done + written == bytes.size()) return done + written;
+  return done + written +
+         write_by_force(memory, search.address + written, bytes.subspan(done + written));
+}
+
+SysResult peek(Task& task, UserAddr address, UserAddr to) {
+  auto memory = task.memory_copy();
+  u64 word = 0;
+  if (!memory || memory->read_memory(address, std::as_writable_bytes(std::span(&word, 1))) != 8)
+    return Errno::kIo;
+  TRY(store_user(to, word));
+  return i64{0};
+}
+
+SysResult poke(Task& task, UserAddr address, u64 word) {
+  auto memory = task.memory_copy();
+  if (!memory || write_by_force(*memory, address, std::as_bytes(std::span(&word, 1))) != 8)
+    return Errno::kIo;
+  return i64{0};
+}
+
+// --- what the stop is about
+
+SysResult syscall_info(Task& tracer, Task& task, usize room, UserAddr to) {
+  abi::PtraceSyscallInfo info{};
+  usize size = offsetof(abi::PtraceSyscallInfo, entry);
+  TRY(while_stopped(tracer, task, [&]() -> Result<> {
+    const UserRegs& regs = task.user_regs();
+    info.op = task.trace.call;
+    info.arch = abi::kAuditArchX86_64;
+    info.instruction = regs.rip;
+    info.stack = regs.rsp;
+    if (info.op == 1) {
+      info.entry.number = regs.orig_rax;
+      const u64 arguments[] = {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9};
+      std::memcpy(info.entry.arguments, arguments, sizeof arguments);
+      size = sizeof info;
+    } else if (info.op == 2) {
+      constexpr i64 kLowestError = -4095;
+      info.exit.result = i64(regs.rax);
+      info.exit.is_error = info.exit.result < 0 && info.exit.result >= kLowestError;
+      size = offsetof(abi::PtraceSyscallInfo, exit.is_error) + 1;
+    }
+    return {};
+  }));
+  TRY(copy_out(to, &info, room < size ? room : size));
+  return i64(size);
+}
+
+SysResult get_signal_info(Task& tracer, Task& task, UserAddr to) {
+  abi::SignalInfo info{};
+  TRY(while_stopped(tracer, task, [&]() -> Result<> {
+    // A stop of the whole process has none.
+    if (task.trace.group_stop && !task.trace.seized) return Errno::kInval;
+    info = task.trace.info;
+    return {};
+  }));
+  TRY(copy_out(to, &info, sizeof info));
+  return i64{0};
+}
+
+SysResult signal_mask(Task& tracer, Task& task, usize size, UserAddr at, bool set) {
+  if (size != sizeof(u64)) return Errno::kInval;
+  u64 bits = set ? TRY(load_user<u64>(at)) : 0;
+  TRY(while_stopped(tracer, task, [&]() -> Result<> {
+    if (!set) bits = task.signals.blocked.bits;
+    return {};
+  }));
+  if (set)
+    set_blocked(task, SignalSet{bits});
+  else
+    TRY(store_user(at, bits));
+  return i64{0};
+}
+
+// --- beginning and end
+
+SysResult attach(Task& tracer, Task& task, bool seize, u64 address, u64 options) {
+  if (seize && (address != 0 || options & ~u64{ptrace::kAllOptions})) return Errno::kIo;
+  if (&task.process() == &tracer.process()) return Errno::kPerm;
+  if (!may_inspect(tracer, task)) return Errno::kPerm;
+  SpinGuard guard(thread_list_lock);
+  TRY(ptrace::attach(tracer.process(), task, seize, u32(options)));
+  if (!seize) send_signal_locked(task.process(), &task, kernel_signal(Signal::kStop)).ignore();
+  return i64{0};
+}
+
+SysResult trace_me(Task& task) {
+  SpinGuard guard(thread_list_lock);
+  Process* parent = Family::parent(task.process());
+  if (!parent) return Errno::kPerm;
+  TRY(ptrace::attach(*parent, task, false, 0));
+  return i64{0};
+}
+
+SysResult send_on(Task& tracer, Task& task, u64 signal, ptrace::Resume how) {
+  constexpr u64 kLastSignal = 64;
+  if (signal > kLastSignal) return Errno::kIo;
+  how.signal = i32(signal);
+  SpinGuard guard(thread_list_lock);
+  if (task.trace.tracer != &tracer.process() || !task.trace.stopped.load()) return Errno::kSrch;
+  if (task.trace.listening && !how.detach) return Errno::kSrch;
+  ptrace::resume(task, how);
+  return i64{0};
+}
+
+SysResult request_of_stopped(Task& tracer, Task& task, Request request, UserAddr address,
+                             UserAddr data) {
+  switch (request) {
+    case Request::kPeekText:
+    case Request::kPeekData:
+      return peek(task, address, data);
+    case Request::kPokeText:
+    case Request::kPokeData:
+      return poke(task, address, data.value);
+    case Request::kPeekUser:
+      return peek_user(tracer, task, address.value, data);
+    case Request::kPokeUser:
+      return poke_user(tracer, task, address.value, data.value);
+    case Request::kGetRegs:
+      TRY(store_user(data, TRY(load_registers(tracer, task))));
+      return i64{0};
+    case Request::kSetRegs:
+      TRY(store_registers(tracer, task, TRY(load_user<CoreRegisters>(data))));
+      return i64{0};
+    case Request::kGetFpRegs: {
+      const auto bytes = TRY(load_float(tracer, task, kLegacyFloatSize));
+      TRY(copy_out(data, bytes.data(), bytes.size()));
+      return i64{0};
+    }
+    case Request::kSetFpRegs:
+      TRY(store_float(tracer, task, data, kLegacyFloatSize));
+      return i64{0};
+    case Request::kGetRegisterSet:
+    case Request::kSetRegisterSet:
+      return register_set(tracer, task, address.value, data, request == Request::kSetRegisterSet);
+    case Request::kSetOptions:
+      if (data.value & ~u64{ptrace::kAllOptions}) return Errno::kInval;
+      TRY(while_stopped(tracer, task, [&]() -> Result<> {
+        task.trace.options = u32(data.value);
+        return {};
+      }));
+      return i64{0};
+    case Request::kGetEventMessage:
+      TRY(store_user(data, task.trace.message));
+      return i64{0};
+    case Request::kGetSignalInfo:
+      return get_signal_info(tracer, task, data);
+    case Request::kSetSignalInfo: {
+      abi::SignalInfo info;
+      if (platform::copy_from_user(&info, data, sizeof info) != 0) return Errno::kFault;
+      TRY(while_stopped(tracer, task, [&]() -> Result<> {
+        task.trace.info = info;
+        return {};
+      }));
+      return i64{0};
+    }
+    case Request::kGetSignalMask:
+    case Request::kSetSignalMask:
+      return signal_mask(tracer, task, address.value, data, request == Request::kSetSignalMask);
+    case Request::kGetSyscallInfo:
+      return syscall_info(tracer, task, address.value, data);
+    case Request::kListen:
+      TRY(while_stopped(tracer, task, [&]() TA_NO_ANALYSIS { return ptrace::listen(task); }));
+      return i64{0};
+    default:
+      return Errno::kIo;
+  }
+}
+
+}  // namespace
+
+SysResult sys::ptrace(Task& task, i64 request, Pid pid, UserAddr address, UserAddr data) {
+  const auto wanted = Request(u32(request));
+  if (wanted == Request::kTraceMe) return trace_me(task);
+  auto target = find_task(u32(pid.value));
+  if (!target) return Errno::kSrch;
+  switch (wanted) {
+    case Request::kAttach:
+      return attach(task, *target, false, 0, 0);
+    case Request::kSeize:
+      return attach(task, *target, true, address.value, data.value);
+    case Request::kContinue:
+      return send_on(task, *target, data.value, {});
+    case Request::kSyscall:
+      return send_on(task, *target, data.value, {.calls = true});
+    case Request::kSingleStep:
+      return send_on(task, *target, data.value, {.step = true});
+    case Request::kDetach:
+      return send_on(task, *target, data.value, {.detach = true});
+    case Request::kKill:
+    case Request::kInterrupt: {
+      SpinGuard guard(thread_list_lock);
+      if (target->trace.tracer != &task.process()) return Errno::kSrch;
+      if (wanted == Request::kKill) {
+        send_signal_locked(target->process(), nullptr, kernel_signal(Signal::kKill)).ignore();
+        return i64{0};
+      }
+      if (!target->trace.seized) return Errno::kIo;
+      ptrace::interrupt(*target);
+      return i64{0};
+    }
+    default:
+      break;
+  }
+  TRY(while_stopped(task, *target, []() -> Result<> { return {}; }));
+  return request_of_stopped(task, *target, wanted, address, data);
+}
+
+}  // namespace narwhal
