@@ -33,7 +33,7 @@ enum class UserWork : u32 {
   kRestoreMask = 8,    // the signal mask of sigsuspend, ppoll, ... is to be put back
   kExit = 16,          // the whole thread group ends
   kNotifyResume = 32,  // rseq and the like
-  kTraced = 128,       // another process watches this thread (ptrace)
+  kTraced = 128,       // another process steers this thread (ptrace(2))
   kCpuTime = 64,       // a tick of the accounting clock while timers of CPU time are armed
 };
 ENABLE_FLAGS(UserWork);
