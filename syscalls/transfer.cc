@@ -284,6 +284,8 @@ SysResult sys::splice(Task& task, Fd in_fd, UserAddr in_offset, Fd out_fd, UserA
   const bool in_pipe = in->kind() == File::Kind::kPipe, out_pipe = out->kind() == File::Kind::kPipe;
   if ((in_pipe && in_offset.value != 0) || (out_pipe && out_offset.value != 0))
     return Errno::kSPipe;
+  if ((in_offset.value != 0 && !in->seekable()) || (out_offset.value != 0 && !out->seekable()))
+    return Errno::kInval;
   if (in_pipe) {
     if (has(out->flags(), OpenFlags::kAppend)) return Errno::kInval;
     if (out_pipe && TRY(pipe_of(*in)) == TRY(pipe_of(*out))) return Errno::kInval;

@@ -86,6 +86,7 @@ inline constexpr i32 kIcmpFilter = 1;
 inline constexpr i32 kIpv6Checksum = 7;
 
 // IPPROTO_TCP.
+inline constexpr i32 kUdpCork = 1;
 inline constexpr i32 kTcpNoDelay = 1;
 inline constexpr i32 kTcpMaxSegment = 2;
 inline constexpr i32 kTcpCork = 3;

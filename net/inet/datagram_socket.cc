@@ -121,7 +121,7 @@ Result<> DatagramSocket::read_control(const ControlData& control, net::SendReque
 }
 
 Result<usize> DatagramSocket::send(Message& message) {
-  if (message.flags & (abi::kMsgOutOfBand | abi::kMsgMore)) return Errno::kOpNotSupp;
+  if (message.flags & abi::kMsgOutOfBand) return Errno::kOpNotSupp;
   IpEndpoint to;
   const bool named = message.address && message.address->length != 0;
   net::CoreGuard guard(net::core_lock);
@@ -153,7 +153,7 @@ Result<usize> DatagramSocket::send(Message& message) {
     request.hops = hops < 0 ? u8{0} : u8(hops);
   }
   if (message.control) TRY(read_control(*message.control, request));
-  return transmit(message.data, request);
+  return transmit(message.data, request, (message.flags & abi::kMsgMore) != 0);
 }
 
 // --- receiving

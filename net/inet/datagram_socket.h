@@ -26,7 +26,8 @@ class DatagramSocket : public InetSocket {
   virtual bool is_connected() = 0;
   // Where a datagram without an address of its own goes.
   virtual IpEndpoint default_destination() = 0;
-  virtual Result<usize> transmit(IoBuffer& data, const net::SendRequest& request) = 0;
+  // `more`: the datagram goes on (MSG_MORE). EOPNOTSUPP where there is no such thing.
+  virtual Result<usize> transmit(IoBuffer& data, const net::SendRequest& request, bool more) = 0;
 
   void told(net::DatagramEndpoint::Event event);
   void apply_options() override;

@@ -96,9 +96,10 @@ Result<usize> InetSocket::get_option(int level, int name, std::span<std::byte> v
       return get_ip_option(name, value);
     case abi::kProtocolIpv6:
       if (is_v6()) return get_ipv6_option(name, value);
-      return Errno::kNoProtoOpt;
+      [[fallthrough]];
     default:
-      return Errno::kNoProtoOpt;
+      // Linux's two versions of IP differ.
+      return is_v6() ? Errno::kNoProtoOpt : Errno::kOpNotSupp;
   }
 }
 

@@ -65,7 +65,8 @@ Result<> RawSocket::peer_address(SocketAddress& out) {
   return {};
 }
 
-Result<usize> RawSocket::transmit(IoBuffer& data, const net::SendRequest& request) {
+Result<usize> RawSocket::transmit(IoBuffer& data, const net::SendRequest& request, bool more) {
+  if (more) return Errno::kOpNotSupp;
   if (request.to.address.version != version()) return Errno::kInval;
   const bool with_header = !is_v6() && options_.header_included;
   return endpoint_.send(data, request, with_header, is_v6() ? checksum_at_ : -1);

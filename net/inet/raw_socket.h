@@ -36,7 +36,7 @@ class RawSocket final : public DatagramSocket {
   bool is_bound() override { return !endpoint_.local().is_any(); }
   IpAddress remote_ip() override { return endpoint_.remote(); }
   IpEndpoint default_destination() override { return {endpoint_.remote(), 0}; }
-  Result<usize> transmit(IoBuffer& data, const net::SendRequest& request) override;
+  Result<usize> transmit(IoBuffer& data, const net::SendRequest& request, bool more) override;
   void apply_options() override;
   std::span<u32> filter_words(int level, int name);
 

@@ -197,6 +197,8 @@ Result<Ref<Socket>> TcpSocket::accept(OpenFlags flags, SocketAddress& peer) {
   if (!child) return Errno::kAgain;
   auto accepted = Ref<TcpSocket>::adopt(&static_cast<Endpoint*>(child)->socket);
   accepted->flags_.store(raw(flags), Order::kRelaxed);
+  accepted->receive_timeout_ns = receive_timeout_ns;
+  accepted->send_timeout_ns = send_timeout_ns;
   accepted->apply_options();
   store(accepted->endpoint_.remote(), peer);
   return Ref<Socket>(std::move(accepted));

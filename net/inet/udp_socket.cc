@@ -50,6 +50,24 @@ Result<> UdpSocket::connect(const SocketAddress& address) {
   return endpoint_.connect(remote);
 }
 
+Result<> UdpSocket::set_option(int level, int name, std::span<const std::byte> value) {
+  if (level != abi::kProtocolUdp) return DatagramSocket::set_option(level, name, value);
+  const i32 number = TRY(option_int(value));
+  if (name != abi::kUdpCork) return Errno::kNoProtoOpt;
+  net::CoreGuard guard(net::core_lock);
+  cork_ = number != 0;
+  // As on Linux nobody hears how the datagram fared.
+  if (!cork_) endpoint_.uncork().ignore();
+  return {};
+}
+
+Result<usize> UdpSocket::get_option(int level, int name, std::span<std::byte> value) {
+  if (level != abi::kProtocolUdp) return DatagramSocket::get_option(level, name, value);
+  if (name != abi::kUdpCork) return Errno::kNoProtoOpt;
+  net::CoreGuard guard(net::core_lock);
+  return put_option(value, i32(cork_));
+}
+
 Result<> UdpSocket::local_address(SocketAddress& out) {
   net::CoreGuard guard(net::core_lock);
   store(endpoint_.local(), out);

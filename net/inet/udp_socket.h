@@ -13,6 +13,8 @@ class UdpSocket final : public DatagramSocket {
 
   Result<> bind(const SocketAddress& address) override;
   Result<> connect(const SocketAddress& address) override;
+  Result<> set_option(int level, int name, std::span<const std::byte> value) override;
+  Result<usize> get_option(int level, int name, std::span<std::byte> value) override;
   Result<> local_address(SocketAddress& out) override;
   Result<> peer_address(SocketAddress& out) override;
 
@@ -29,12 +31,13 @@ class UdpSocket final : public DatagramSocket {
   bool is_bound() override { return endpoint_.bound(); }
   IpAddress remote_ip() override { return endpoint_.remote().address; }
   IpEndpoint default_destination() override { return endpoint_.remote(); }
-  Result<usize> transmit(IoBuffer& data, const net::SendRequest& request) override {
-    return endpoint_.send(data, request);
+  Result<usize> transmit(IoBuffer& data, const net::SendRequest& request, bool more) override {
+    return endpoint_.send(data, request, more || cork_);
   }
   void apply_options() override;
 
   Endpoint endpoint_;
+  bool cork_ = false;  // UDP_CORK
 };
 
 }  // namespace narwhal::inet

@@ -131,6 +131,33 @@ bool time_wait_input(Connection& connection, const tcp_hdr& header, u16 length) 
   return true;
 }
 
+// RFC 9293, section 3.5, figure 7: both ends open at once, and here they are one and the same. lwIP
+// knows only SYN-SENT's answer with an acknowledgement; of its own SYN the connection may take that
+// for granted. Returns whether the segment was such a SYN.
+bool opened_to_itself(tcp_pcb& pcb, const tcp_hdr& header) {
+  if (pcb.state != SYN_SENT || pcb.local_port != pcb.remote_port ||
+      !ip_addr_cmp(&pcb.local_ip, &pcb.remote_ip))
+    return false;
+  const u8 flags = TCPH_FLAGS(&header);
+  tcp_seg* own = pcb.unacked;
+  if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN || !own) return false;
+  pcb.rcv_nxt = pcb.rcv_ann_right_edge = header.seqno + 1;
+  pcb.lastack = pcb.snd_nxt;
+  pcb.snd_wnd = pcb.snd_wnd_max = header.wnd;
+  pcb.snd_wl1 = header.seqno;
+  pcb.state = ESTABLISHED;
+  pcb.mss = tcp_eff_send_mss(TCP_MSS, &pcb.local_ip, &pcb.remote_ip);
+  pcb.cwnd = LWIP_TCP_CALC_INITIAL_CWND(pcb.mss);
+  --pcb.snd_queuelen;
+  pcb.unacked = own->next;
+  tcp_seg_free(own);
+  pcb.rtime = -1;
+  err_t error;
+  TCP_EVENT_CONNECTED(&pcb, ERR_OK, error);
+  static_cast<void>(error);  // our callback knows no failure
+  return true;
+}
+
 }  // namespace
 
 void tcp_index_init() {
@@ -281,7 +308,7 @@ int narwhal_tcp_demux(const tcp_hdr* header, u16_t length, tcp_pcb** pcb,
       if (found->pcb->netif_idx == NETIF_NO_INDEX ||
           found->pcb->netif_idx == netif_get_index(ip_current_input_netif()))
         *pcb = found->pcb;
-      return 0;
+      return *pcb && opened_to_itself(**pcb, *header) ? 1 : 0;
     }
     if (time_wait_input(*found, *header, length)) return 1;
   }

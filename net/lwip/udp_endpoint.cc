@@ -56,6 +56,7 @@ Result<> UdpEndpoint::bind(const IpEndpoint& local) {
   apply_binding();
   // So that the port table's listeners are those who receive.
   udp_ports.begin_listening(binding_);
+  chosen_port_ = local.port == 0;
   return {};
 }
 
@@ -71,10 +72,7 @@ IpEndpoint UdpEndpoint::local() const {
 Result<> UdpEndpoint::connect(const IpEndpoint& remote) {
   const IpEndpoint& to = remote;
   const Route route = TRY(find_route(to.address, binding_.device));
-  if (!bound()) {
-    TRY(bind({binding_.address, 0}));
-    chosen_port_ = true;
-  }
+  if (!bound()) TRY(bind({binding_.address, 0}));
   local_ = {binding_.address.is_any() ? route.source : binding_.address, binding_.number()};
   const ip_addr_t there = to_lwip(to.address), here = to_lwip(local_.address);
   pcb_->local_ip = here;
@@ -85,9 +83,10 @@ Result<> UdpEndpoint::connect(const IpEndpoint& remote) {
 }
 
 void UdpEndpoint::disconnect() {
-  if (!connected_) return;
+  if (!connected_ && !chosen_port_) return;
   connected_ = false;
   remote_ = local_ = {};
+  drop_gathered();
   if (chosen_port_) {
     // Linux forgets the port that it chose.
     udp_remove(std::exchange(pcb_, nullptr));
@@ -103,6 +102,7 @@ void UdpEndpoint::disconnect() {
 }
 
 void UdpEndpoint::release() {
+  drop_gathered();
   if (pcb_) udp_remove(std::exchange(pcb_, nullptr));
   udp_ports.unbind(binding_);
   drop_all();
@@ -159,25 +159,57 @@ void for_each_udp(void (*visit)(UdpEndpoint&, void*), void* argument) {
 
 // --- sending
 
-Result<usize> UdpEndpoint::send(IoBuffer& from, const SendRequest& request) {
-  const IpAddress& to = request.to.address;
+void UdpEndpoint::drop_gathered() {
+  if (gathered_) pbuf_free(std::exchange(gathered_, nullptr));
+}
+
+Result<> UdpEndpoint::uncork() {
+  if (!gathered_) return {};
+  pbuf* packet = std::exchange(gathered_, nullptr);
+  auto sent = transmit(packet, gathered_for_);
+  pbuf_free(packet);
+  return sent;
+}
+
+Result<usize> UdpEndpoint::send(IoBuffer& from, const SendRequest& request, bool more) {
   const usize size = from.remaining();
-  if (size > (to.is_v4() ? kMostPayload4 : kMostPayload6)) return Errno::kMsgSize;
-  if (!bound()) {
-    TRY(bind({binding_.address, 0}));
-    chosen_port_ = true;
+  const usize before = gathered_ ? gathered_->tot_len : 0;
+  const bool v4 = (gathered_ ? gathered_for_ : request).to.address.is_v4();
+  auto piece = size > (v4 ? kMostPayload4 : kMostPayload6) - before ? Result<pbuf*>(Errno::kMsgSize)
+                                                                    : load(from, size);
+  if (!piece.ok()) {
+    drop_gathered();
+    return piece.error();
   }
+  if (!gathered_ && !more) {
+    auto sent = transmit(piece.value(), request);
+    pbuf_free(piece.value());
+    TRY(sent);
+    return size;
+  }
+  if (gathered_) {
+    pbuf_cat(gathered_, piece.value());
+  } else {
+    gathered_ = piece.value();
+    gathered_for_ = request;
+  }
+  if (!more) TRY(uncork());
+  return size;
+}
+
+Result<> UdpEndpoint::transmit(pbuf* packet, const SendRequest& request) {
+  const IpAddress& to = request.to.address;
+  if (!bound()) TRY(bind({binding_.address, 0}));
   const Route route = TRY(find_route(to, request.device ? request.device : binding_.device));
   netif* interface = netif_get_by_index(u8(route.interface));
   if (is_broadcast_address(to) && !request.broadcast_allowed) return Errno::kAcces;
-  if (request.dont_fragment && size + UDP_HLEN + (to.is_v4() ? IP_HLEN : IP6_HLEN) > interface->mtu)
-    return Errno::kMsgSize;
+  const usize headers = UDP_HLEN + (to.is_v4() ? IP_HLEN : IP6_HLEN);
+  if (request.dont_fragment && packet->tot_len + headers > interface->mtu) return Errno::kMsgSize;
   IpAddress source = route.source;
   if (!local().address.is_any() && !local().address.is_multicast()) source = local().address;
   if (!request.source.is_any()) source = request.source;
   if (source.version != to.version) return Errno::kNetUnreach;
 
-  pbuf* packet = TRY(load(from, size));
   const u8 hops = request.hops ? request.hops : to.is_multicast() ? 1 : kDefaultHops;
   pcb_->ttl = hops;
   udp_set_multicast_ttl(pcb_, hops);
@@ -192,11 +224,10 @@ Result<usize> UdpEndpoint::send(IoBuffer& from, const SendRequest& request) {
   const ip_addr_t own = to_lwip(source);
   const err_t sent =
       udp_sendto_if_src(pcb_, packet, &destination, request.to.port, interface, &own);
-  pbuf_free(packet);
   core_work_noted.traffic = true;
   // A full device queue drops datagrams, as a network does; nobody is told (ip(7), IP_RECVERR).
   if (sent != ERR_OK && sent != ERR_MEM) return to_errno(sent);
-  return size;
+  return {};
 }
 
 }  // namespace narwhal::net

@@ -33,8 +33,12 @@ class UdpEndpoint : public DatagramEndpoint {
   void apply_binding();
 
   // Sends the whole buffer as one datagram. EMSGSIZE, ENETUNREACH, EACCES (broadcast), EINVAL
-  // (no way from this source), ENOBUFS, EFAULT; binds if need be.
-  Result<usize> send(IoBuffer& from, const SendRequest& request);
+  // (no way from this source), ENOBUFS, EFAULT; binds if need be. `more`: the datagram goes on in
+  // the next call, which `request` of the first one governs (udp(7), UDP_CORK). A failure loses
+  // what was gathered.
+  Result<usize> send(IoBuffer& from, const SendRequest& request, bool more);
+  // Sends what was gathered, if there is any.
+  Result<> uncork();
 
   // --- from lwIP
   static UdpEndpoint& of_binding(PortBinding& binding);
@@ -46,13 +50,17 @@ class UdpEndpoint : public DatagramEndpoint {
 
  private:
   UdpEndpoint& sharer_for(const IpEndpoint& from);
+  Result<> transmit(pbuf* packet, const SendRequest& request);
+  void drop_gathered();
 
   const IpVersion version_;
   udp_pcb* pcb_ = nullptr;
   PortBinding binding_;
   IpEndpoint local_, remote_;  // while connected
   bool connected_ = false;
-  bool chosen_port_ = false;  // not by bind(): given back by disconnect()
+  bool chosen_port_ = false;  // by the system: given back by disconnect()
+  pbuf* gathered_ = nullptr;  // the beginning of a datagram
+  SendRequest gathered_for_;
 };
 
 // Every bound endpoint.
