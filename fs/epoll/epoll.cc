@@ -1,6 +1,6 @@
 #include "fs/epoll/epoll.h"
 
-#include "kernel/base/format.h"
+#include "fs/core/padded_hex.h"
 #include "kernel/platform/user.h"
 
 namespace narwhal {
@@ -10,10 +10,14 @@ constexpr PollEvents kAlways = PollEvents::kErr | PollEvents::kHup;
 constexpr usize kMaxDepth = 5;
 constexpr u32 kFlagBits = kEpollExclusive | kEpollWakeUp | kEpollOneShot | kEpollEdge;
 
+// A one-shot watch that has fired keeps only its flags, and then not even errors are reported.
 PollEvents wanted(const abi::EpollEvent& event) {
-  // A one-shot watch that has fired keeps only its flags, and then not even errors are reported.
-  u32 events = event.events & ~kFlagBits;
-  return events == 0 ? PollEvents::kNone : PollEvents(events) | kAlways;
+  return PollEvents(event.events & ~kFlagBits);
+}
+// Errors and hang-ups need not be asked for.
+abi::EpollEvent completed(abi::EpollEvent event) {
+  event.events |= u32(kAlways);
+  return event;
 }
 
 }  // namespace
@@ -62,7 +66,7 @@ Result<> Epoll::add(FileRef file, int fd, const abi::EpollEvent& event) {
   Guard guard(mutex_);
   if (find(*file, fd)) return Errno::kExist;
   auto watch = TRY(make_own<Watch>(*this, *file, *queue, fd));
-  watch->event = event;
+  watch->event = completed(event);
   watch->on_wake = on_ready;
   watch->exclusive = (event.events & kEpollExclusive) != 0;
   TRY(watches_.insert(*watch));
@@ -79,7 +83,7 @@ Result<> Epoll::modify(File& file, int fd, const abi::EpollEvent& event) {
   if (!watch) return Errno::kNoEnt;
   // epoll_ctl(2): EPOLLEXCLUSIVE may be given to ADD only.
   if ((event.events | watch->event.events) & kEpollExclusive) return Errno::kInval;
-  watch->event = event;
+  watch->event = completed(event);
   mark_ready_if(*watch);
   return {};
 }
@@ -221,7 +225,11 @@ void Epoll::describe(TextSink& out) const {
   Guard guard(mutex_);
   watches_.for_each([&](const Watch& watch) {
     out << "tfd: " << padded(u64(u32(watch.fd)), 8) << " events: ";
-    out << hex_digits(watch.event.events, 8) << " data: " << hex_digits(watch.event.data, 16)
+    out << PaddedHex{watch.event.events, 8} << " data: " << PaddedHex{watch.event.data, 16};
+    abi::Stat status{};
+    watch.file.stat(status).ignore();
+    out << "  pos:0 ino:" << hex_digits(status.inode, 1) << " sdev:"
+        << hex_digits(u64{device_major(status.device)} << 20 | device_minor(status.device), 1)
         << '\n';
   });
 }

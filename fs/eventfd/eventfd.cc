@@ -1,6 +1,6 @@
 #include "fs/eventfd/eventfd.h"
 
-#include "kernel/base/format.h"
+#include "fs/core/padded_hex.h"
 
 namespace narwhal {
 
@@ -44,7 +44,7 @@ PollEvents EventFd::poll() {
 
 void EventFd::describe(TextSink& out) const {
   SpinGuard guard(lock_);
-  out << "eventfd-count: " << hex_digits(count_, 16) << '\n';
+  out << "eventfd-count: " << PaddedHex{count_, 16} << '\n';
 }
 
 }  // namespace narwhal

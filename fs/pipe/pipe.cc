@@ -168,13 +168,13 @@ Result<Pipe::Page> Pipe::peek(usize skip, usize limit) {
   return Page();
 }
 
-PollEvents Pipe::poll(bool for_reading, bool for_writing) {
+PollEvents Pipe::poll(bool for_reading, bool for_writing, u32 seen_writers) {
   Guard guard(mutex_);
   PollEvents events = PollEvents::kNone;
   if (for_reading) {
     if (used_ != 0) events |= kPollReadable;
     // A FIFO that no writer ever opened has not hung up (fifo(7), poll(2)).
-    if (!has_writers() && writer_generation_.load() != 0) events |= PollEvents::kHup;
+    if (!has_writers() && writer_generation_.load() != seen_writers) events |= PollEvents::kHup;
   }
   if (for_writing) {
     if (used_ < slots_.size()) events |= kPollWritable;

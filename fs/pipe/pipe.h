@@ -2,8 +2,8 @@
 //
 // A Pipe is a ring of page-sized slots shared by its two ends; a PipeFile is an open end (or both,
 // for a FIFO opened O_RDWR). Writes of up to PIPE_BUF bytes are all or nothing. Pages can be handed
-// over without copying (splice(2)). In packet mode (O_DIRECT, pipe2(2)) each write is a page of its own
-// that one read takes, whole or cut.
+// over without copying (splice(2)). In packet mode (O_DIRECT, pipe2(2)) each write is a page of its
+// own that one read takes, whole or cut.
 #pragma once
 
 #include "fs/core/anonymous_file.h"
@@ -47,7 +47,8 @@ class Pipe final : public RefCounted {
   // EAGAIN, length 0 at end.
   Result<Page> peek(usize skip, usize limit);
 
-  PollEvents poll(bool for_reading, bool for_writing);
+  // `seen_writers`: the writer_generation() that has not hung up for who asks.
+  PollEvents poll(bool for_reading, bool for_writing, u32 seen_writers = 0);
   WaitQueue& queue() { return queue_; }
   usize bytes_ready();
   usize capacity();
@@ -96,7 +97,7 @@ class PipeFile final : public AnonymousFile {
   Result<usize> write(IoBuffer& from) override {
     return pipe_->write(from, has(flags(), OpenFlags::kDirect));
   }
-  PollEvents poll() override { return pipe_->poll(readable(), writable()); }
+  PollEvents poll() override { return pipe_->poll(readable(), writable(), seen_writers_); }
   WaitQueue* poll_queue() override { return &pipe_->queue(); }
   Result<> finish_open() override;
   Result<> stat(abi::Stat& out) override;
@@ -113,6 +114,8 @@ class PipeFile final : public AnonymousFile {
   Ref<Pipe> pipe_;
   const Path place_;
   u32 peer_generation_ = 0;
+  // poll(2) tells no hang-up before a writer came that this reader can have heard of.
+  u32 seen_writers_ = 0;
 };
 
 // From now on, FIFOs can be opened: the pipe behind one is kept with its inode.

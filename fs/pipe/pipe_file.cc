@@ -11,6 +11,9 @@ PipeFile::PipeFile(Ref<Pipe> pipe, OpenFlags flags, const Path& place)
     : AnonymousFile(flags, "pipe", u32(FileType::kFifo) | 0600),
       pipe_(std::move(pipe)),
       place_(place) {
+  if (place_ && narwhal::readable(flags) && has(flags, OpenFlags::kNonBlock) &&
+      !pipe_->has_writers())
+    seen_writers_ = pipe_->writer_generation();
   peer_generation_ =
       narwhal::readable(flags) ? pipe_->writer_generation() : pipe_->reader_generation();
   pipe_->opened(narwhal::readable(flags), narwhal::writable(flags));
@@ -66,7 +69,11 @@ Result<FileRef> open_fifo_end(const Path& place, OpenFlags flags) {
   Inode& inode = place.dentry->inode();
   Ref<RefCounted> pipe = inode_attachment(inode);
   if (!pipe) pipe = TRY(attach_if_none(inode, TRY(Pipe::create())));
-  return FileRef(TRY(make_ref<PipeFile>(static_ref_cast<Pipe>(std::move(pipe)), flags, place)));
+  auto both = static_ref_cast<Pipe>(std::move(pipe));
+  // Who is refused never was a writer; finish_open() would be too late to say so.
+  if (!readable(flags) && has(flags, OpenFlags::kNonBlock) && !both->has_readers())
+    return Errno::kNxIo;
+  return FileRef(TRY(make_ref<PipeFile>(std::move(both), flags, place)));
 }
 
 }  // namespace
