@@ -1,6 +1,8 @@
 // TCP and UDP over a network card whose wire loses, repeats and reorders packets.
 #include <gtest/gtest.h>
 
+#include "kernel/mm/frame.h"
+#include "kernel/mm/heap.h"
 #include "net/inet/testing/mirror_device.h"
 #include "net/inet/testing/sockets.h"
 #include "net/lwip/interface.h"
@@ -153,6 +155,89 @@ TEST_P(DeviceTest, BuffersComeBack) {
   }
   pass_time(30 * kNanosPerSecond);
   EXPECT_EQ(device_->lent(), 0u);
+}
+
+// SYNs from everywhere, whose senders never answer: they cost a bounded amount of memory, a true
+// client still gets through among them, and in the end all is as before.
+TEST_P(DeviceTest, AFloodOfSyns) {
+  pass_time(60 * kNanosPerSecond);
+  const u64 before = memory_statistics().free_frames;
+  {
+    auto listening = listener(own_, 8);
+    const u16 port = inet::parse_address(abi::kAfInet, local(*listening)).value().port;
+    const u8 own[] = {10, GetParam(), 0, 1};
+    u32 number = 0;
+    const auto flood = [&](int count) {
+      for (; count != 0; --count, ++number) {
+        const u8 from[] = {198, 51, u8(number >> 8), u8(number)};
+        device_->inject_syn(from, u16(1024 + number), own, port);
+        if (number % 64 == 0) testing::settle();
+      }
+      testing::settle();
+    };
+    device_->loss = 100;
+    flood(20'000);
+    EXPECT_LT(before - memory_statistics().free_frames, 1024u);
+    device_->loss = 0;
+    auto client = stream();
+    EXPECT_EQ(connect(*client, address_of(mirror_, port)), Errno::kInProgress);
+    flood(200);
+    EXPECT_EQ(client->finish_connect().error(), kOk);
+    auto server = accept(*listening).take();
+    carry(*client, *server, 100'000);
+  }
+  pass_time(120 * kNanosPerSecond);
+  EXPECT_LE(before, memory_statistics().free_frames + 8);
+}
+
+// The machine's memory ends in the middle of a transfer, for the sender and for the receiver: calls
+// fail or move nothing for a while, and then everything arrives.
+TEST_P(DeviceTest, MemoryRunsOut) {
+  auto [client, server] = connect_through_mirror();
+  std::string sent(2'000'000, 0), got;
+  for (usize i = 0; i < sent.size(); ++i) sent[i] = char((i * 2654435761u) >> 13);
+  std::vector<FrameRef> taken;
+  std::vector<void*> blocks;
+  usize done = 0, refused = 0;
+  for (int round = 0; got.size() < sent.size() && round < 3000; ++round) {
+    if (round == 10) {
+      for (;;) {
+        auto frame = FrameRef::allocate(FrameContent::kAny);
+        if (!frame.ok()) break;
+        taken.push_back(frame.take());
+      }
+      // And what the heap has in store.
+      for (usize size = 8192; size >= 16; size -= 16)
+        while (void* block = heap_allocate(size)) blocks.push_back(block);
+    }
+    if (round == 200) {
+      taken.clear();
+      for (void* block : blocks) heap_free(block);
+    }
+    if (done < sent.size()) {
+      const auto result = send(*client, std::string_view(sent).substr(done, 50'000));
+      if (result.ok())
+        done += result.value();
+      else if (!result.failed(Errno::kAgain))
+        ++refused;
+    }
+    testing::settle();
+    const std::string part = receive(*server, 20'000);
+    if (!part.empty() && part[0] != '<') {
+      got += part;
+    } else {
+      EXPECT_EQ(part, "<EAGAIN>");
+      pass_time(10 * kNanosPerMilli);
+    }
+    if (!taken.empty() && round % 10 == 0) {
+      auto another =
+          inet::create_inet_socket(abi::kAfInet, abi::kSockStream, 0, OpenFlags::kReadWrite);
+      if (!another.ok() || connect(*another.value(), address_of(mirror_, 9)) != Errno::kInProgress)
+        ++refused;
+    }
+  }
+  EXPECT_TRUE(got == sent) << got.size() << " of " << sent.size();
+  EXPECT_GT(refused, 0u);
 }
 
 TEST_P(DeviceTest, NobodyAnswers) {

@@ -279,7 +279,7 @@ TEST_F(TcpSocketTest, Options) {
   EXPECT_EQ(set(*socket, 77, 1, 1), Errno::kNoProtoOpt);
   EXPECT_EQ(get(*socket, abi::kSolSocket, abi::kSoAcceptConnections), 0);
   EXPECT_EQ(get(*socket, abi::kProtocolIp, abi::kIpTtl), 64);
-  EXPECT_EQ(get(*socket, abi::kProtocolIpv6, abi::kIpv6Only), -i32(Errno::kNoProtoOpt));
+  EXPECT_EQ(get(*socket, abi::kProtocolIpv6, abi::kIpv6Only), -i32(Errno::kOpNotSupp));
   EXPECT_EQ(get(*listener(), abi::kSolSocket, abi::kSoAcceptConnections), 1);
 }
 

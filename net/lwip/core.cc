@@ -1,10 +1,12 @@
 #include "net/lwip/core.h"
 
+#include "kernel/mm/frame.h"
 #include "kernel/sched/thread.h"
 #include "kernel/sched/timer.h"
 #include "lwip/init.h"
 #include "net/lwip/core_lwip.h"
 #include "net/lwip/icmp_errors.h"
+#include "net/lwip/packet_memory.h"
 #include "net/lwip/random.h"
 
 namespace narwhal::net {
@@ -54,6 +56,8 @@ void CoreLock::unlock() {
 
 Result<> core_init() {
   random_init();
+  // As Linux's /proc/sys/net/ipv4/tcp_mem: TCP is under pressure from an eighth of memory or so.
+  packet_memory.set_budget(memory_statistics().total_frames * kPageSize / 8);
   CoreGuard guard(core_lock);
   lwip_init();
   tcp_index_init();

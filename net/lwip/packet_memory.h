@@ -1,5 +1,5 @@
-// How much memory packets may occupy in queues of sockets, all together. Short of it, receive
-// windows stay small and buffers stop growing.
+// How much memory packets may occupy in queues of sockets, all together: what was received and not
+// read, and what was sent and not acknowledged. Short of it, windows and send buffers are small.
 #pragma once
 
 #include "kernel/base/types.h"
@@ -17,7 +17,7 @@ class PacketMemory {
 
  private:
   usize used_ = 0;
-  usize budget_ = 64 * kMiB;
+  usize budget_ = 64 * kMiB;  // core_init() knows better
 };
 extern constinit PacketMemory packet_memory;
 

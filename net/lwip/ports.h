@@ -17,11 +17,12 @@ struct Port;
 struct PortBinding : NonCopyable {
   ~PortBinding() { ASSERT(!port); }
 
-  ListNode node;           // in Port::bindings
-  ListNode listener_node;  // in Port::listeners
-  Port* port = nullptr;    // null: not bound
-  IpAddress address;       // any: every address of its version; IPv6's any also covers IPv4 unless
-                           // v6_only
+  ListNode node;  // in Port::bindings
+  // In Port::listeners; of a half-open connection: in its listener's list (tcp_endpoint.h).
+  ListNode listener_node;
+  Port* port = nullptr;  // null: not bound
+  IpAddress address;     // any: every address of its version; IPv6's any also covers IPv4 unless
+                         // v6_only
   bool v6_only = false;
   bool reuse_address = false;
   bool reuse_port = false;

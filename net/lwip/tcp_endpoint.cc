@@ -171,8 +171,9 @@ void TcpEndpoint::adopt(tcp_pcb* pcb) {
   last_progress_ns_ = platform::monotonic_ns();
 }
 
-void TcpEndpoint::half_open_began(tcp_pcb* pcb) {
-  ++half_open_;
+void TcpEndpoint::half_open_began(tcp_pcb* pcb, PortBinding& connection) {
+  half_open_.push_back(connection);
+  ++half_open_count_;
   pcb->rto = pcb->sv = kFirstRto;
   // lwIP opens the whole window at once; ours grows with the need. A limit that the program has set
   // counts from the start: senders make segments of at most half the largest window they ever saw.
@@ -181,6 +182,11 @@ void TcpEndpoint::half_open_began(tcp_pcb* pcb) {
   pcb->rcv_wnd = pcb->rcv_ann_wnd = window;
   if (tos_) pcb->tos = tos_;
   if (ttl_) pcb->ttl = ttl_;
+}
+
+void TcpEndpoint::half_open_ended(PortBinding& connection) {
+  connection.listener_node.unlink();
+  --half_open_count_;
 }
 
 // --- the end
@@ -456,7 +462,8 @@ err_t TcpCallbacks::ticked(void* argument, tcp_pcb*) {
 
 // lwIP gives up a closing connection by the time since the last segment came; as long as the peer
 // takes data it lives.
-err_t TcpCallbacks::orphan_sent(void*, tcp_pcb* pcb, u16_t) {
+err_t TcpCallbacks::orphan_sent(void*, tcp_pcb* pcb, u16_t bytes) {
+  packet_memory.remove(bytes);
   pcb->tmr = tcp_ticks;
   return ERR_OK;
 }

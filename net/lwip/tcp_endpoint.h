@@ -148,13 +148,17 @@ class TcpEndpoint : NonCopyable {
   // --- from lwIP
   static TcpEndpoint& of_binding(PortBinding& binding);
   tcp_pcb_listen* listener_pcb() const { return listener_; }
-  bool may_take_another() const {
-    return waiting_count_ <= backlog_ && half_open_ <= backlog_ + kSpareHalfOpen;
+  bool may_take_another() const { return waiting_count_ <= backlog_; }
+  // Connections whose handshake is not complete, oldest first, by their claims on the port. When
+  // there are too many, the oldest gives way: in a flood of SYNs from nowhere, a true client has
+  // the time that kMostHalfOpen others need to come (RFC 4987, section 3.4).
+  static constexpr u32 kMostHalfOpen = 1024;
+  void half_open_began(tcp_pcb* pcb, PortBinding& connection);
+  void half_open_ended(PortBinding& connection);
+  PortBinding* oldest_half_open() {
+    return half_open_count_ > kMostHalfOpen ? half_open_.front() : nullptr;
   }
-  static constexpr u32 kSpareHalfOpen = 1024;
-  void half_open_began(tcp_pcb* pcb);
-  void half_open_ended() { --half_open_; }
-  u32 half_open() const { return half_open_; }
+  u32 half_open_count() const { return half_open_count_; }
   void pcb_entered_time_wait();
   // A router or the peer could not pass a segment on. Ends an attempt to connect.
   void icmp_error(Errno error);
@@ -188,6 +192,7 @@ class TcpEndpoint : NonCopyable {
   // tcp_send.cc
   struct Batch;  // segments that are ready, on their way to the pcb's queue
   usize segment_size() const;
+  usize send_limit() const;
   bool make_tail(usize wanted, bool whole_segment);
   bool grow_tail(usize wanted);
   void drop_tail();
@@ -235,7 +240,8 @@ class TcpEndpoint : NonCopyable {
   List<TcpEndpoint, &TcpEndpoint::waiting_node_> waiting_;
   u32 backlog_ = 0;
   u32 waiting_count_ = 0;
-  u32 half_open_ = 0;
+  List<PortBinding, &PortBinding::listener_node> half_open_;
+  u32 half_open_count_ = 0;
 
   Errno error_{};
   TcpState state_without_pcb_ = TcpState::kClose;

@@ -6,6 +6,7 @@
 #include "lwip_hooks.h"
 #include "net/lwip/core_lwip.h"
 #include "net/lwip/icmp_errors.h"
+#include "net/lwip/packet_memory.h"
 #include "net/lwip/port/lwip_hooks.h"
 #include "net/lwip/random.h"
 #include "net/lwip/tcp_endpoint.h"
@@ -47,7 +48,8 @@ void on_pcb_freed(u8_t, void* data) {
   auto* connection = static_cast<Connection*>(data);
   // In TIME-WAIT the record outlives its pcb.
   if (!connection || !connection->pcb) return;
-  if (connection->listener) connection->listener->half_open_ended();
+  packet_memory.remove(TCP_SND_BUF - connection->pcb->snd_buf);  // what nobody acknowledged
+  if (connection->listener) connection->listener->half_open_ended(connection->binding);
   forget(*connection);
 }
 
@@ -59,7 +61,9 @@ err_t on_passive_open(u8_t, tcp_pcb_listen* listener, tcp_pcb* pcb) {
   auto connection = index_connection(pcb, endpoint->binding());
   if (!connection.ok()) return ERR_MEM;
   connection.value()->listener = endpoint;
-  endpoint->half_open_began(pcb);
+  endpoint->half_open_began(pcb, connection.value()->binding);
+  if (PortBinding* oldest = endpoint->oldest_half_open())
+    tcp_abandon(connection_of(*oldest).pcb, 0);  // without a word: nobody may be there
   return ERR_OK;
 }
 
@@ -205,6 +209,12 @@ Result<Connection*> index_connection(tcp_pcb* pcb, const PortBinding& like) {
   tcp_ext_arg_set_callbacks(pcb, slot, &pcb_callbacks);
   tcp_ext_arg_set(pcb, slot, connection.get());
   return connection.release();
+}
+
+Connection& connection_of(PortBinding& binding) {
+  const auto offset =
+      reinterpret_cast<uptr>(&reinterpret_cast<Connection*>(uptr{0x1000})->binding) - 0x1000;
+  return *reinterpret_cast<Connection*>(reinterpret_cast<uptr>(&binding) - offset);
 }
 
 Connection* connection_of(const tcp_pcb* pcb) {

@@ -47,6 +47,7 @@ struct Connection {
 // ENOMEM; EADDRNOTAVAIL: there is such a connection, or one in TIME-WAIT that may not be replaced.
 Result<Connection*> index_connection(tcp_pcb* pcb, const PortBinding& like);
 Connection* connection_of(const tcp_pcb* pcb);
+Connection& connection_of(PortBinding& binding);
 Connection* find_connection(const ip_addr_t& local, u16 local_port, const ip_addr_t& remote,
                             u16 remote_port);
 // Every connection, TIME-WAIT too.

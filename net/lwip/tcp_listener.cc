@@ -43,11 +43,9 @@ TcpEndpoint* TcpEndpoint::accept() {
 }
 
 void TcpEndpoint::close_listener() {
-  for (tcp_pcb* pcb = tcp_active_pcbs; half_open_ != 0 && pcb; pcb = pcb->next) {
-    Connection* connection = connection_of(pcb);
-    if (!connection || connection->listener != this) continue;
-    connection->listener = nullptr;
-    --half_open_;
+  while (PortBinding* binding = half_open_.front()) {
+    connection_of(*binding).listener = nullptr;
+    half_open_ended(*binding);
   }
   tcp_ports.end_listening(binding_);
   tcp_close(reinterpret_cast<tcp_pcb*>(std::exchange(listener_, nullptr)));
@@ -64,7 +62,7 @@ err_t TcpCallbacks::accepted(void* argument, tcp_pcb* pcb, err_t error) {
   if (!self || !pcb || error != ERR_OK) return ERR_VAL;
   if (Connection* connection = connection_of(pcb); connection && connection->listener) {
     connection->listener = nullptr;
-    self->half_open_ended();
+    self->half_open_ended(connection->binding);
   }
   TcpEndpoint* child = self->new_child();
   if (!child) return ERR_MEM;

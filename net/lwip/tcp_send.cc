@@ -14,6 +14,7 @@ namespace narwhal::net {
 namespace {
 
 constexpr u32 kMostSendLimit = TCP_SND_BUF;
+constexpr u32 kSendLimitWhenShort = 16 * kKiB;
 
 }  // namespace
 
@@ -41,16 +42,19 @@ usize TcpEndpoint::unsent_bytes() const {
       bytes += segment->len;
   return bytes;
 }
+usize TcpEndpoint::send_limit() const {
+  return packet_memory.is_short() && send_limit_ > kSendLimitWhenShort ? kSendLimitWhenShort
+                                                                       : send_limit_;
+}
 usize TcpEndpoint::send_room() const {
   if (!pcb_) return 0;
-  const usize queued = queued_to_send();
-  return queued < send_limit_ && pcb_->snd_queuelen < TCP_SND_QUEUELEN - 64 ? send_limit_ - queued
-                                                                            : 0;
+  const usize queued = queued_to_send(), limit = send_limit();
+  return queued < limit && pcb_->snd_queuelen < TCP_SND_QUEUELEN - 64 ? limit - queued : 0;
 }
 bool TcpEndpoint::writable() const {
   const usize queued = queued_to_send();
   const bool enough =
-      queued + queued / 2 <= send_limit_ && (!pcb_ || pcb_->snd_queuelen < TCP_SND_QUEUELEN - 64);
+      queued + queued / 2 <= send_limit() && (!pcb_ || pcb_->snd_queuelen < TCP_SND_QUEUELEN - 64);
   if (!enough) wants_room_ = true;
   return enough;
 }
@@ -107,6 +111,7 @@ void TcpEndpoint::move_tail(Batch& batch, bool push) {
   header->urgp = 0;
   pcb.snd_lbb += segment->len;
   pcb.snd_buf -= segment->len;
+  packet_memory.add(segment->len);
   pcb.snd_queuelen = u16(pcb.snd_queuelen + pbuf_clen(segment->p));
   bytes_sent_ += segment->len;
   if (batch.last)
@@ -208,6 +213,7 @@ Result<usize> TcpEndpoint::send(IoBuffer& from, bool more) {
 }
 
 void TcpEndpoint::acknowledged(u32 bytes) {
+  packet_memory.remove(bytes);
   bytes_acked_ += bytes;
   last_progress_ns_ = platform::monotonic_ns();
   if (tail_ && !cork_ && !more_ && (no_delay_ || (!pcb_->unsent && !pcb_->unacked))) {

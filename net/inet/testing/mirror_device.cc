@@ -7,6 +7,7 @@ namespace narwhal::testing {
 namespace {
 
 constexpr usize kEthernet = 14;
+constexpr u8 kTcp = 6, kSyn = 2;
 
 void swap_bytes(u8* a, u8* b, usize count) {
   std::swap_ranges(a, a + count, b);
@@ -19,28 +20,62 @@ u16 ones_complement(const u8* bytes, usize size) {
   return u16(~sum);
 }
 
+void put16(u8* at, usize value) {
+  at[0] = u8(value >> 8);
+  at[1] = u8(value);
+}
+
+// Of a whole IPv4 frame with TCP in it.
+void sum_tcp(std::vector<u8>& frame) {
+  u8* const ip = frame.data() + kEthernet;
+  u8* const tcp = ip + (ip[0] & 0xf) * 4;
+  const usize size = usize(ip[2] << 8 | ip[3]) - usize(tcp - ip);
+  put16(tcp + 16, 0);
+  std::vector<u8> summed(ip + 12, ip + 20);  // the pseudo-header
+  summed.insert(summed.end(), {0, kTcp, u8(size >> 8), u8(size)});
+  summed.insert(summed.end(), tcp, tcp + size);
+  put16(tcp + 16, ones_complement(summed.data(), summed.size()));
+}
+
 // Turns the window scale option (RFC 7323, section 2.2) of a whole IPv4 frame into padding.
 void remove_window_scaling(std::vector<u8>& frame) {
-  constexpr u8 kTcp = 6, kSyn = 2, kEnd = 0, kNop = 1, kWindowScale = 3;
+  constexpr u8 kEnd = 0, kNop = 1, kWindowScale = 3;
   u8* const ip = frame.data() + kEthernet;
   u8* const tcp = ip + (ip[0] & 0xf) * 4;
   if (ip[9] != kTcp || !(tcp[13] & kSyn)) return;
-  const usize size = usize(ip[2] << 8 | ip[3]) - usize(tcp - ip);
   u8* const end = tcp + (tcp[12] >> 4) * 4;
   for (u8* option = tcp + 20; option < end && *option != kEnd;
        option += *option == kNop ? 1 : option[1]) {
     if (*option == kWindowScale) std::memset(option, kNop, 3);
   }
-  tcp[16] = tcp[17] = 0;
-  std::vector<u8> summed(ip + 12, ip + 20);  // the pseudo-header
-  summed.insert(summed.end(), {0, kTcp, u8(size >> 8), u8(size)});
-  summed.insert(summed.end(), tcp, tcp + size);
-  const u16 sum = ones_complement(summed.data(), summed.size());
-  tcp[16] = u8(sum >> 8);
-  tcp[17] = u8(sum);
+  sum_tcp(frame);
 }
 
 }  // namespace
+
+void MirrorDevice::inject_syn(const u8* from, u16 from_port, const u8* to, u16 to_port) {
+  Frame frame(kEthernet + 40);
+  std::memcpy(frame.data(), mac().bytes, 6);
+  std::memcpy(frame.data() + 6, kPeerMac, 6);
+  put16(frame.data() + 12, 0x0800);
+  u8* const ip = frame.data() + kEthernet;
+  ip[0] = 0x45;
+  put16(ip + 2, 40);
+  ip[8] = 64;
+  ip[9] = kTcp;
+  std::memcpy(ip + 12, from, 4);
+  std::memcpy(ip + 16, to, 4);
+  put16(ip + 10, ones_complement(ip, 20));
+  u8* const tcp = ip + 20;
+  put16(tcp, from_port);
+  put16(tcp + 2, to_port);
+  put16(tcp + 4, from_port);  // a sequence number
+  tcp[12] = 5 << 4;
+  tcp[13] = kSyn;
+  put16(tcp + 14, 0xffff);
+  sum_tcp(frame);
+  wire_.push_back(std::move(frame));
+}
 
 void MirrorDevice::put_on_wire(Frame frame) {
   const u16 type = u16(frame[12] << 8 | frame[13]);

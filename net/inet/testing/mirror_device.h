@@ -26,6 +26,9 @@ class MirrorDevice final : public NetDevice {
   // ARP answers that nobody asked for, and everything else that is not IPv4, end here.
   static constexpr u8 kPeerMac[6] = {2, 0, 0, 0, 0, 2};
 
+  // A SYN from somewhere, to an address of this side; both as four bytes in network order.
+  void inject_syn(const u8* from, u16 from_port, const u8* to, u16 to_port);
+
   MacAddress mac() override { return {{2, 0, 0, 0, 0, 1}}; }
   u32 mtu() override { return 1500; }
   bool link_up() override { return true; }
