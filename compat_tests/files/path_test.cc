@@ -1,4 +1,5 @@
 // Names: directories, hard and symbolic links, unlinking, special files, the working directory.
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -21,6 +22,23 @@ class Path : public testing::Test {
 
   TempDir dir;
 };
+
+TEST_F(Path, NameMayEndWithItsPage) {
+  auto* const pages = static_cast<char*>(
+      mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(MAP_FAILED, static_cast<void*>(pages));
+  ASSERT_OK(munmap(pages + kPage, kPage));
+  const std::string path = dir / "name";
+  write_file(path, "");
+  for (size_t behind = 0; behind < 9; ++behind) {
+    char* const place = pages + kPage - behind - path.size() - 1;
+    memcpy(place, path.c_str(), path.size() + 1);
+    EXPECT_OK(access(place, F_OK)) << behind;
+  }
+  memset(pages, 'x', kPage);
+  EXPECT_ERRNO(EFAULT, access(pages + kPage - 5, F_OK));
+  EXPECT_OK(munmap(pages, kPage));
+}
 
 TEST_F(Path, MakeDirectory) {
   const mode_t old_mask = umask(022);
