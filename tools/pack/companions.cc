@@ -106,6 +106,9 @@ bool Companions::add_package(const std::string& name) {
 void Companions::take_whole(const Package& package) {
   take(package);
   std::vector<const Package*> left = {&package};
+  for (const auto& [name, each] : packages_.all()) {
+    if (each.is_essential) left.push_back(&each);
+  }
   while (!left.empty()) {
     const Package& next = *left.back();
     left.pop_back();

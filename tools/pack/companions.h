@@ -24,8 +24,8 @@ class Companions {
   void add_for_program(const std::string& path);
 
   // Adds a package that the user named: all of it but what is for people to read, with all that it
-  // depends on, and the names by which alternatives(7) call its programs. False when it is not
-  // installed.
+  // depends on, the shell and tools that every package counts on, and the names by which
+  // alternatives(7) call its programs. False when it is not installed.
   bool add_package(const std::string& name);
 
   // Adds what library_rules() says about a library that the program loads. Names of libraries to

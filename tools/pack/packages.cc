@@ -71,6 +71,8 @@ std::map<std::string, Package> parse_package_status(std::string_view text) {
       package.source = value.substr(0, value.find(' '));
     } else if (field == "Architecture") {
       package.is_for_all_machines = value == "all";
+    } else if (field == "Essential") {
+      package.is_essential = value == "yes";
     } else if (field == "Depends" || field == "Pre-Depends") {
       for (std::string& name : names_of(value)) package.depends.push_back(std::move(name));
     } else if (field == "Recommends") {

@@ -17,6 +17,7 @@ struct Package {
   std::string name;
   std::string source;                // the source package that it was built from
   bool is_for_all_machines = false;  // Architecture: all
+  bool is_essential = false;         // others need it without saying so (deb-control(5))
   std::vector<std::string> depends;  // installed ones only; of alternatives, each that is installed
   std::vector<std::string> recommends;  // the same
   std::string list;                     // file of file names, in the view
@@ -34,6 +35,7 @@ class PackageDatabase {
   bool is_present() const { return !packages_.empty(); }
 
   const Package* find(const std::string& name) const;
+  const std::map<std::string, Package>& all() const { return packages_; }
 
   // The packages that list a path; more than one for folders, none for what no package brought. On
   // machines where /bin is a link to /usr/bin, packages may list a file by either name, and both

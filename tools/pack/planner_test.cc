@@ -208,13 +208,15 @@ TEST_F(PlannerTest, BringsWholePackagesWithAllThatTheyDependOn) {
   root.file("/var/lib/dpkg/status",
             package("server", "") +
                 package("tool", "Depends: tool-dev (>= 1), absent | tool-dev\n") +
-                package("tool-dev", "Depends: tool\n"));
+                package("tool-dev", "Depends: tool\n") + package("shell", "Essential: yes\n"));
+  program("/usr/bin/shell", dynamic());
+  list("shell", {"/usr/bin/shell"});
   list("tool", {"/usr/bin/tool-1", "/usr/share/doc/tool/copyright"});
   list("tool-dev", {"/usr/include/other.h", "/usr/lib/x86_64-linux-gnu/libother.a"});
   request.wanted_packages = {"tool"};
   const PackPlan result = plan();
-  for (const char* const path : {"/usr/bin/tool-1", "/usr/bin/tool", "/usr/include/other.h",
-                                 "/usr/lib/x86_64-linux-gnu/libother.a"}) {
+  for (const char* const path : {"/usr/bin/tool-1", "/usr/bin/tool", "/usr/bin/shell",
+                                 "/usr/include/other.h", "/usr/lib/x86_64-linux-gnu/libother.a"}) {
     EXPECT_NE(result.root.find(path), nullptr) << path;
   }
   EXPECT_EQ(result.root.find("/usr/share/doc/tool/copyright"), nullptr);
