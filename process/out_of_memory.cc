@@ -92,8 +92,8 @@ void report(const Candidate& worst) {
             << "), total-vm:" << held.total * kKiBPerPage
             << "kB, anon-rss:" << held.resident_anonymous * kKiBPerPage
             << "kB, file-rss:" << held.resident_file * kKiBPerPage
-            << "kB, pgtables:" << worst.memory->pmap().table_bytes() / kKiB << "kB, oom_score_adj:"
-            << worst.process->oom_score_adjustment.load() << "; give it more with narwhal run -m");
+            << "kB, pgtables:" << worst.memory->pmap().table_bytes() / kKiB
+            << "kB, oom_score_adj:" << worst.process->oom_score_adjustment.load());
 }
 
 // Whoever shares the memory goes too: else it would stay in use (vfork(2), clone(2) with CLONE_VM).

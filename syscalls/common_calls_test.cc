@@ -37,7 +37,7 @@ TEST(CommonCalls, AreNamedOnce) {
 
 TEST(CommonCalls, TheLookUpTellsRealOnesFromOthers) {
   EXPECT_EQ(find("no_such_call"), nullptr);
-  EXPECT_EQ(find("vhangup")->support, Support::kStub);
+  EXPECT_EQ(find("reboot")->support, Support::kStub);
   EXPECT_EQ(find("create_module")->support, Support::kNone);
 }
 

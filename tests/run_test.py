@@ -213,14 +213,14 @@ class Refusals(guest.TestCase):
                             'no-such-qemu was not found; install it')
 
     def test_too_little_memory_to_start(self):
-        for size in ('4M', '6M'):
+        for size in ('3M', '5M'):
             with self.subTest(size=size):
                 self.assert_refused(self.run_guest(BUSYBOX, 'true', memory=size), 125,
                                     r'-m \dM is too little: .*use -m \d+M or more')
         self.assert_refused(self.run_guest(BUSYBOX, 'true', memory='12'), 125, '-m 12: .*write a size such as 64M')
 
     def test_too_little_memory_to_go_on(self):
-        run = self.run_guest(PYTHON, '-c', 'print("begun", flush=True); bytearray(300 << 20)', memory='128M')
+        run = self.run_guest(PYTHON, '-c', 'print("begun", flush=True); kept = [bytearray(1 << 20) for _ in range(300)]', memory='128M')
         self.assertEqual(run.stdout, 'begun\n')
         self.assertRegex(run.stderr, r'\Anarwhal: [^\n]*out of memory: [^\n]*more with -m\n\Z')
         self.assert_status(run, 128 + signal.SIGKILL)

@@ -33,7 +33,6 @@ std::string option(const PortForward& port) {
 }  // namespace
 
 void check_ports(const std::vector<PortForward>& ports) {
-  std::vector<UniqueFd> bound;  // all at once, so that the same port twice is noticed
   for (const PortForward& port : ports) {
     const auto is_same = [&](const PortForward& other) {
       return other.address == port.address && other.host_port == port.host_port &&
@@ -42,6 +41,9 @@ void check_ports(const std::vector<PortForward>& ports) {
     if (std::find_if(ports.data(), &port, is_same) != &port) {
       fail("{}: port {} on {} is given twice", option(port), port.host_port, port.address);
     }
+  }
+  std::vector<UniqueFd> bound;  // all at once: an address may stand for all of them
+  for (const PortForward& port : ports) {
     const int type = port.is_udp ? SOCK_DGRAM : SOCK_STREAM;
     UniqueFd fd(socket(AF_INET, type | SOCK_CLOEXEC, 0));
     if (!fd) fail("cannot make a socket: {}", strerror(errno));

@@ -36,19 +36,6 @@ std::string log_tail(const Outcome& outcome) {
   return text;
 }
 
-// A process that the kernel ended for want of memory: its status alone does not say why. Only the
-// last one's line: it stands for all of them.
-std::string memory_report(const Outcome& outcome, std::string_view program) {
-  constexpr std::string_view kMark = "narwhal: error: out of memory: ";
-  for (auto line = outcome.kernel_log.rbegin(); line != outcome.kernel_log.rend(); ++line) {
-    const size_t at = line->find(kMark);
-    if (at == std::string::npos) continue;
-    return fmt::format("narwhal: {}: out of memory: {}; give the machine more with -m\n", program,
-                       line->substr(at + kMark.size()));
-  }
-  return "";
-}
-
 std::string how_qemu_ended(int status) {
   if (WIFSIGNALED(status)) {
     return fmt::format("QEMU was killed by signal {} ({})", WTERMSIG(status),
@@ -151,7 +138,10 @@ Report make_report(const Outcome& outcome, std::string_view program, bool verbos
   for (const std::string& error : outcome.errors) {
     report.text += fmt::format("narwhal: {}: {}\n", program, error);
   }
-  for (const std::string& kill : outcome.kills) report.text += "narwhal: " + kill + "\n";
+  // A process that the kernel ended for want of memory: its status alone does not say why.
+  for (const std::string& kill : outcome.kills) {
+    report.text += fmt::format("narwhal: {}; give the machine more with -m\n", kill);
+  }
   if (outcome.killed_by) {
     report.status = kSignalBase + *outcome.killed_by;
     if (for_people) {
@@ -161,7 +151,6 @@ Report make_report(const Outcome& outcome, std::string_view program, bool verbos
   } else {
     report.status = *outcome.exit_status;
   }
-  report.text += memory_report(outcome, program);
   if (!outcome.missing.empty() && (verbose || report.status != 0)) {
     std::string names;
     for (const std::string& name : outcome.missing) names += (names.empty() ? "" : ", ") + name;

@@ -294,9 +294,8 @@ TEST_F(RunTest, NamesMissingSystemCallsWhenItMatters) {
 TEST_F(RunTest, SaysThatMemoryWasWhatLacked) {
   const Result result = run({"starve"});
   EXPECT_EQ(result.status, 137);
-  EXPECT_EQ(result.errors, "narwhal: " + root.path("/program") +
-                               ": out of memory: process 1 (glutton) is killed; give the machine "
-                               "more with -m\n");
+  EXPECT_EQ(result.errors,
+            "narwhal: out of memory: killed process 1 (glutton); give the machine more with -m\n");
 }
 
 TEST_F(RunTest, ReportsAPanicWithTheLog) {

@@ -100,7 +100,7 @@ int play(const std::vector<std::string>& arguments) {
     say("exit " + value);
   } else if (part == "starve") {
     write_all(ports.at("serial"),
-              "[1.000002] narwhal: error: out of memory: process 1 (glutton) is killed\n");
+              "[1.000002] narwhal: error: out of memory: killed process 1 (glutton)\n");
     say("killed 9");
   } else if (part == "panic") {
     write_all(ports.at("serial"), "[0.000002] narwhal: rax=1\n");
