@@ -81,7 +81,20 @@ class IdTable : NonCopyable {
     if (!found || found->entry.id != id) return Errno::kInval;
     return found;
   }
-  // By index, for *_STAT; null when nothing is there.
+  // What IPC_STAT looks at. EINVAL, EACCES.
+  Result<T*> find_readable(i32 id, const Credentials& who) const {
+    T* found = TRY(find(id));
+    TRY(check_access(found->entry, who, kRead));
+    return found;
+  }
+  // The same by index, for *_STAT; with `any`, for *_STAT_ANY, whoever asks.
+  Result<T*> readable_at(i32 index, const Credentials& who, bool any) const {
+    T* found = index < 0 ? nullptr : at(u32(index) % IdAllocator::kMaxIds);
+    if (!found) return Errno::kInval;
+    if (!any) TRY(check_access(found->entry, who, kRead));
+    return found;
+  }
+  // Null when nothing is there.
   T* at(u32 index) const { return index < slots_.size() ? slots_[index].get() : nullptr; }
   T* find_key(i32 key) const {
     if (key == abi::kIpcPrivate) return nullptr;

@@ -141,17 +141,13 @@ abi::MsgStatus MessageQueue::status() const {
 
 Result<Messages::Found> Messages::stat(const Caller& caller, i32 id) {
   Guard guard(msg_lock);
-  MessageQueue& queue = *TRY(queues.find(id));
-  TRY(check_access(queue.entry, caller.who, kRead));
-  return Found{id, queue.status()};
+  return Found{id, TRY(queues.find_readable(id, caller.who))->status()};
 }
 
 Result<Messages::Found> Messages::stat_index(const Caller& caller, i32 index, bool any) {
   Guard guard(msg_lock);
-  MessageQueue* queue = index < 0 ? nullptr : queues.at(u32(index) % IdAllocator::kMaxIds);
-  if (!queue) return Errno::kInval;
-  if (!any) TRY(check_access(queue->entry, caller.who, kRead));
-  return Found{queue->entry.id, queue->status()};
+  MessageQueue& queue = *TRY(queues.readable_at(index, caller.who, any));
+  return Found{queue.entry.id, queue.status()};
 }
 
 Result<> Messages::remove(const Caller& caller, i32 id) {

@@ -216,17 +216,13 @@ abi::SemStatus SemaphoreSet::status() const {
 
 Result<Semaphores::Found> Semaphores::stat(const Caller& caller, i32 id) {
   Guard guard(sem_lock);
-  SemaphoreSet& set = *TRY(sets.find(id));
-  TRY(check_access(set.entry, caller.who, kRead));
-  return Found{id, set.status()};
+  return Found{id, TRY(sets.find_readable(id, caller.who))->status()};
 }
 
 Result<Semaphores::Found> Semaphores::stat_index(const Caller& caller, i32 index, bool any) {
   Guard guard(sem_lock);
-  SemaphoreSet* set = index < 0 ? nullptr : sets.at(u32(index) % IdAllocator::kMaxIds);
-  if (!set) return Errno::kInval;
-  if (!any) TRY(check_access(set->entry, caller.who, kRead));
-  return Found{set->entry.id, set->status()};
+  SemaphoreSet& set = *TRY(sets.readable_at(index, caller.who, any));
+  return Found{set.entry.id, set.status()};
 }
 
 Result<> Semaphores::remove(const Caller& caller, i32 id) {

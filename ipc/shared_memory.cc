@@ -198,17 +198,13 @@ Result<> SharedMemory::detach(AddressSpace& space, UserAddr at) {
 
 Result<SharedMemory::Found> SharedMemory::stat(const Caller& caller, i32 id) {
   SpinGuard guard(shm_lock);
-  Segment& segment = *TRY(segments.find(id));
-  TRY(check_access(segment.entry, caller.who, kRead));
-  return Found{id, segment.status()};
+  return Found{id, TRY(segments.find_readable(id, caller.who))->status()};
 }
 
 Result<SharedMemory::Found> SharedMemory::stat_index(const Caller& caller, i32 index, bool any) {
   SpinGuard guard(shm_lock);
-  Segment* segment = index < 0 ? nullptr : segments.at(u32(index) % IdAllocator::kMaxIds);
-  if (!segment) return Errno::kInval;
-  if (!any) TRY(check_access(segment->entry, caller.who, kRead));
-  return Found{segment->entry.id, segment->status()};
+  Segment& segment = *TRY(segments.readable_at(index, caller.who, any));
+  return Found{segment.entry.id, segment.status()};
 }
 
 Result<> SharedMemory::remove(const Caller& caller, i32 id) {
