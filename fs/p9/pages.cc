@@ -5,6 +5,19 @@ namespace {
 
 constexpr u64 kBits = 64;
 
+// Calls visit(page, offset in it, piece of `bytes`) for each page that bytes at `offset` touch.
+template <typename Byte, typename Visit>
+void for_each_page(u64 offset, std::span<Byte> bytes, Visit visit) {
+  while (!bytes.empty()) {
+    const usize inside = offset % kPageSize;
+    const usize room = kPageSize - inside;
+    const auto piece = bytes.first(bytes.size() < room ? bytes.size() : room);
+    visit(offset / kPageSize, inside, piece);
+    offset += piece.size();
+    bytes = bytes.subspan(piece.size());
+  }
+}
+
 }  // namespace
 
 void Pages::set_reader(File9Ref file) {
@@ -138,36 +151,22 @@ void Pages::forget_clean() {
 
 void Pages::patch(u64 offset, std::span<std::byte> bytes) {
   if (page_count() == 0) return;
-  while (!bytes.empty()) {
-    const usize inside = offset % kPageSize;
-    const usize room = kPageSize - inside;
-    const usize chunk = bytes.size() < room ? bytes.size() : room;
-    bool changed;
+  for_each_page(offset, bytes, [&](u64 index, usize inside, std::span<std::byte> piece) {
     {
       SpinGuard guard(lock_);
-      changed = is_changed(offset / kPageSize);
+      if (!is_changed(index)) return;
     }
-    if (changed)
-      if (auto frame = MemoryObject::page(offset / kPageSize, Access::kRead);
-          frame.ok() && frame.value())
-        std::memcpy(bytes.data(), frame.value().data() + inside, chunk);
-    offset += chunk;
-    bytes = bytes.subspan(chunk);
-  }
+    if (auto frame = MemoryObject::page(index, Access::kRead); frame.ok() && frame.value())
+      std::memcpy(piece.data(), frame.value().data() + inside, piece.size());
+  });
 }
 
 void Pages::written(u64 offset, std::span<const std::byte> bytes) {
   if (page_count() == 0) return;
-  while (!bytes.empty()) {
-    const usize inside = offset % kPageSize;
-    const usize room = kPageSize - inside;
-    const usize chunk = bytes.size() < room ? bytes.size() : room;
-    if (auto frame = MemoryObject::page(offset / kPageSize, Access::kRead);
-        frame.ok() && frame.value())
-      std::memcpy(frame.value().data() + inside, bytes.data(), chunk);
-    offset += chunk;
-    bytes = bytes.subspan(chunk);
-  }
+  for_each_page(offset, bytes, [&](u64 index, usize inside, std::span<const std::byte> piece) {
+    if (auto frame = MemoryObject::page(index, Access::kRead); frame.ok() && frame.value())
+      std::memcpy(frame.value().data() + inside, piece.data(), piece.size());
+  });
 }
 
 }  // namespace narwhal::p9

@@ -11,6 +11,7 @@ constexpr u32 kNoFid = ~u32{0};
 // out, or a read's comes in: whichever it is, the other direction gets by with the small part that
 // lies at the buffer's end.
 constexpr usize kSmallPart = 256;
+constexpr unsigned kOrderOf[] = {Session::kSmallOrder, Session::kLongOrder};
 constexpr usize buffer_size(unsigned order) {
   return kPageSize << order;
 }
@@ -26,7 +27,7 @@ Session::~Session() {
   while (Fid::Record* record = retired_.pop_front()) delete record;
   for (unsigned size = 0; size < kOrders; ++size)
     for (PhysAddr buffer : kept_[size])
-      if (buffer.value) free_frames(buffer, size == 0 ? kSmallOrder : kLongOrder);
+      if (buffer.value) free_frames(buffer, kOrderOf[size]);
 }
 
 Result<Ref<Session>> Session::start(Ref<P9Channel> channel) {
@@ -56,7 +57,7 @@ Result<PhysAddr> Session::take_buffer(CallSize size) {
       return buffer;
     }
   }
-  return allocate_frames(size == CallSize::kSmall ? kSmallOrder : kLongOrder, FrameContent::kAny);
+  return allocate_frames(kOrderOf[usize(size)], FrameContent::kAny);
 }
 
 void Session::give_buffer(CallSize size, PhysAddr buffer) {
@@ -68,7 +69,7 @@ void Session::give_buffer(CallSize size, PhysAddr buffer) {
       return;
     }
   }
-  free_frames(buffer, size == CallSize::kSmall ? kSmallOrder : kLongOrder);
+  free_frames(buffer, kOrderOf[usize(size)]);
 }
 
 Result<Fid> Session::new_fid() {

@@ -46,6 +46,10 @@ enum class CallSize : u8 { kSmall, kLong };
 
 class Session : public RefCounted {
  public:
+  // Buffers for a message and its answer, as orders of frames.
+  static constexpr unsigned kSmallOrder = 2;  // 16 KiB: two paths of 4 KiB and their answer
+  static constexpr unsigned kLongOrder = 5;   // 128 KiB
+
   // Agrees on the protocol. EPROTO when the server does not speak 9P2000.L.
   static Result<Ref<Session>> start(Ref<P9Channel> channel);
 
@@ -69,8 +73,6 @@ class Session : public RefCounted {
   friend class Call;
   friend class Fid;
 
-  static constexpr unsigned kSmallOrder = 2;  // 16 KiB: two paths of 4 KiB and their answer
-  static constexpr unsigned kLongOrder = 5;   // 128 KiB
   static constexpr unsigned kOrders = 2;
   static constexpr usize kKept = 2;  // buffers of each size that wait for their next use
 
