@@ -41,6 +41,13 @@ Result<usize> DataInode::read(IoBuffer& to, u64 offset) {
   return total;
 }
 
+Result<usize> DataInode::cut_to_limit(IoBuffer& from, u64 offset) {
+  const u64 limit = from.rules.size_limit < kMaxFileSize ? from.rules.size_limit : kMaxFileSize;
+  if (offset >= limit) [[unlikely]]
+    return Errno::kFBig;
+  return from.truncate(limit - offset);
+}
+
 Result<usize> DataInode::write(IoBuffer& from, u64& offset, bool append) {
   Guard guard(lock_);
   if (from.remaining() == 0) return usize{0};
@@ -49,12 +56,7 @@ Result<usize> DataInode::write(IoBuffer& from, u64& offset, bool append) {
     return Errno::kPerm;
   u64 end = size();
   if (append) offset = end;
-  const u64 limit = from.rules.size_limit < kMaxFileSize ? from.rules.size_limit : kMaxFileSize;
-  if (offset >= limit) [[unlikely]]
-    return Errno::kFBig;
-  usize cut = 0;
-  if (from.remaining() > limit - offset) [[unlikely]]
-    cut = from.truncate(limit - offset);
+  const usize cut = TRY(cut_to_limit(from, offset));
   if ((seals & kSealGrow) && offset + from.remaining() > end) [[unlikely]]
     return Errno::kPerm;
 

@@ -56,6 +56,9 @@ class DataInode : public Inode {
   }
 
  protected:
+  // Leaves in the buffer what may be written at `offset`; what was cut off goes back by
+  // IoBuffer::extend(). EFBIG.
+  static Result<usize> cut_to_limit(IoBuffer& from, u64 offset);
   // Content that is kept elsewhere than in pages of the object, asked for pages that the object
   // does not have. The default is a hole.
   virtual bool is_gap(u64 index) { return static_cast<void>(index), true; }

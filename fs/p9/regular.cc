@@ -96,15 +96,12 @@ Result<usize> RemoteRegular::read(IoBuffer& to, u64 offset) {
 }
 
 Result<usize> RemoteRegular::write(IoBuffer& from, u64& offset, bool append) {
-  constexpr u64 kMaxFileSize = ~u64{0} >> 1;
   Guard guard(lock_);
   if (from.remaining() == 0) return usize{0};
   const File9Ref file = pages_->writer();
   if (!file) return Errno::kBadF;
   if (append) offset = TRY(current_size());
-  const u64 limit = from.rules.size_limit < kMaxFileSize ? from.rules.size_limit : kMaxFileSize;
-  if (offset >= limit) return Errno::kFBig;
-  const usize cut = from.remaining() > limit - offset ? from.truncate(limit - offset) : 0;
+  const usize cut = TRY(cut_to_limit(from, offset));
   usize total = 0;
   Errno error{};
   while (from.remaining() != 0) {
