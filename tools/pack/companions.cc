@@ -97,7 +97,6 @@ bool Companions::add_package(const std::string& name) {
   const Package* const package = packages_.find(name);
   if (package == nullptr) return false;
   take_whole(*package);
-  add_alternatives();
   return true;
 }
 
@@ -126,13 +125,21 @@ void Companions::take_listed(const Package& package) {
   for (const std::string& path : packages_.files(package)) {
     const PlacePolicy policy = policy_for(path);
     if (policy == PlacePolicy::kSkip && !is_for_programs(path)) continue;
-    const HostView::Walk place = host_.walk_to_link(path);
-    if (place.error != 0) continue;
-    const bool is_folder = S_ISDIR(place.status.st_mode);
-    if (is_folder ? is_system_folder(path) : policy == PlacePolicy::kFolders) continue;
-    importer_.add(path, why);
-    if (path.ends_with(".py")) take_compiled_python(path, why);
+    import_listed(path, policy, why);
   }
+}
+
+// One line of a package's list. Nothing when it does not come along; else whether it is a folder.
+std::optional<bool> Companions::import_listed(const std::string& path, PlacePolicy policy,
+                                              const std::string& why) {
+  const HostView::Walk place = host_.walk_to_link(path);
+  if (place.error != 0) return std::nullopt;
+  const bool is_folder = S_ISDIR(place.status.st_mode);
+  // A system folder that some package happens to list is there when something is in it.
+  if (is_folder ? is_system_folder(path) : policy == PlacePolicy::kFolders) return std::nullopt;
+  importer_.add(path, why);
+  if (path.ends_with(".py")) take_compiled_python(path, why);
+  return is_folder;
 }
 
 // No package lists /usr/bin/cc: it is a link that update-alternatives(1) made, and its second line
@@ -156,16 +163,9 @@ void Companions::take_file(const Package& package, const std::string& path) {
   if (is_inside(path, "/usr/lib/tmpfiles.d")) take_temporary_files(path, why);
   const PlacePolicy policy = policy_for(path);
   if (policy == PlacePolicy::kSkip || is_system_library(path) || is_for_developers(path)) return;
-  const HostView::Walk place = host_.walk_to_link(path);
-  if (place.error != 0) return;
-  const bool is_folder = S_ISDIR(place.status.st_mode);
-  // A system folder that some package happens to list is there when something is in it.
-  if (is_folder && is_system_folder(path)) return;
-  if (policy == PlacePolicy::kFolders && !is_folder) return;
-  importer_.add(path, why);
-  if (path.ends_with(".py")) take_compiled_python(path, why);
-  if (policy != PlacePolicy::kWholeTree) return;
-  if (!is_folder) {
+  const std::optional<bool> is_folder = import_listed(path, policy, why);
+  if (!is_folder || policy != PlacePolicy::kWholeTree) return;
+  if (!*is_folder) {
     read_configuration(path);
   } else if (belongs_to_family(path, package)) {
     take_configuration_tree(package, path);

@@ -3,6 +3,7 @@
 // the rules as a story, rules.cc has the tables.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "tools/pack/importer.h"
 #include "tools/pack/packages.h"
 #include "tools/pack/root_tree.h"
+#include "tools/pack/rules.h"
 
 namespace narwhal::tools {
 
@@ -24,9 +26,13 @@ class Companions {
   void add_for_program(const std::string& path);
 
   // Adds a package that the user named: all of it but what is for people to read, with all that it
-  // depends on, the shell and tools that every package counts on, and the names by which
-  // alternatives(7) call its programs. False when it is not installed.
+  // depends on, and the shell and tools that every package counts on. False when it is not
+  // installed.
   bool add_package(const std::string& name);
+
+  // Adds the names by which update-alternatives(1) calls programs that came along. Reads all of
+  // its notes: once, after the last package.
+  void add_alternatives();
 
   // Adds what library_rules() says about a library that the program loads. Names of libraries to
   // load by name are appended to `wanted`.
@@ -40,7 +46,8 @@ class Companions {
   void take(const Package& package);
   void take_whole(const Package& package);
   void take_listed(const Package& package);
-  void add_alternatives();
+  std::optional<bool> import_listed(const std::string& path, PlacePolicy policy,
+                                    const std::string& why);
   void take_family(const Package& package);
   void take_file(const Package& package, const std::string& path);
   void take_compiled_python(const std::string& path, const std::string& why);

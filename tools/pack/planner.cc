@@ -36,6 +36,7 @@ class Planner {
     add_base_root(host_, request_.base, importer_, plan_.root);
     add_program();
     for (const std::string& name : request_.wanted_packages) add_package(name);
+    if (!request_.wanted_packages.empty()) companions_.add_alternatives();
     for (const Mapping& include : request_.includes) add_include(include);
     for (const Mapping& volume : request_.volumes) add_mapping(volume, kVolume);
     add_libraries();
