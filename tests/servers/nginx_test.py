@@ -2,52 +2,27 @@
 """Debian's nginx in the guest, with its stock configuration."""
 
 import os
-import re
 import selectors
 import signal
 import socket
 import time
 
 from tests import guest
+from tests.servers.page_load import ROOT, STALL, page, split_answer
 
 COMMAND = ('/usr/sbin/nginx', '-g', 'daemon off; master_process off;')
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = '/var/www/html'
 # What narwhal finds by itself where nginx is the program.
 FILES = ('/usr/sbin/nginx', '/etc/nginx', '/usr/lib/nginx', '/usr/share/nginx', '/var/lib/nginx', '/var/log/nginx',
          ROOT)
-STALL = 30  # seconds without a byte, under software emulation on a busy machine
 MEMORY_PORT = 1
 # What 1,500 connections may leave behind: less than half a KiB each. A line in nginx's log and a minute in TIME-WAIT
 # take some 300 bytes; nothing else may stay.
 MOST_GROWTH_KIB = 640
 
 
-def page():
-    # The order of /etc/nginx/sites-available/default.
-    for name in ('index.html', 'index.htm', 'index.nginx-debian.html'):
-        try:
-            with open(os.path.join(ROOT, name), 'rb') as file:
-                return file.read()
-        except FileNotFoundError:
-            pass
-    raise FileNotFoundError(f'{ROOT} has no index')
-
-
 def request(close):
     return b'GET / HTTP/1.1\r\nHost: guest\r\nConnection: %s\r\n\r\n' % (b'close' if close else b'keep-alive')
-
-
-def split_answer(data):
-    """The header, the body, and what comes after it; None while it is not complete."""
-    end = data.find(b'\r\n\r\n')
-    if end < 0:
-        return None
-    header = data[:end]
-    size = int(re.search(rb'\r\nContent-Length: (\d+)', header).group(1))
-    if len(data) < end + 4 + size:
-        return None
-    return header, data[end + 4:end + 4 + size], data[end + 4 + size:]
 
 
 class Client:
