@@ -220,6 +220,9 @@ Options parse_command_line(int argc, const char* const* argv) {
   CLI::App* const pack = app.add_subcommand("pack", "Write a program's root archive to a file");
   CLI::App* const inspect =
       app.add_subcommand("inspect", "Show what would be packed for a program, and why");
+  // With options of its own: tools/conformance.
+  app.add_subcommand("conformance",
+                     "Run the Linux Test Project natively and in the guest, and compare");
   CLI::App* const version =
       app.add_subcommand("version", "Show versions, and what this machine has");
   for (CLI::App* const command : {run, pack, inspect}) {

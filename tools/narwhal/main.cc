@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <exception>
+#include <string_view>
 
 #include "tools/base/error.h"
+#include "tools/conformance/conformance.h"
 #include "tools/narwhal/command_line.h"
 #include "tools/narwhal/run.h"
 
@@ -23,6 +25,9 @@ void open_standard_streams() {
 
 int act(int argc, char** argv) {
   using narwhal::tools::Options;
+  if (argc > 1 && std::string_view(argv[1]) == "conformance") {
+    return narwhal::tools::conformance(argv[0], argc - 1, argv + 1);
+  }
   const Options options = narwhal::tools::parse_command_line(argc, argv);
   switch (options.action) {
     case Options::Action::kRun:
