@@ -8,10 +8,10 @@ import socket
 import subprocess
 
 from tests import guest
+from tests.servers.resp import STALL, command
 
 PORT = 6379
 COMMAND = ('/usr/bin/redis-server', '--protected-mode', 'no')
-STALL = 30  # seconds
 CLIENTS = 50
 # What redis-benchmark tests unless it is told, by the beginnings of its own names.
 TESTS = ('PING_INLINE', 'PING_MBULK', 'SET', 'GET', 'INCR', 'LPUSH', 'RPUSH', 'LPOP', 'RPOP', 'SADD', 'HSET', 'SPOP',
@@ -36,11 +36,6 @@ class Values:
         size = self.SIZES[number % len(self.SIZES)]
         start = number * 7919 % (len(self._bytes) - size)
         return self._bytes[start:start + size] + b'%d' % number
-
-
-def command(*words):
-    """In the protocol's form: an array of strings."""
-    return b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(word), word) for word in words)
 
 
 class Redis(guest.TestCase):

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Debian's redis-server in the guest saves its data, by child processes that share its memory until it writes there.
+
+What it saved is read by a redis-server of this machine, which must find the same.
+"""
+
+import os
+import signal
+import tempfile
+
+from tests import guest
+from tests.servers.resp import PROGRAM, READY, Connection, NativeServer, WriteLoad, command
+
+PORT = 6379
+
+
+class RedisSaving(guest.TestCase):
+    LARGE_VALUES = 32
+    LARGE_SIZE = 4 << 20
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def start_redis(self, *options):
+        self.port = guest.free_port()
+        self.server = self.start_guest(
+            PROGRAM, '--protected-mode', 'no', '--save', '', '--dir', '/data', '--enable-debug-command', 'yes',
+            *options, options=['-p', f'{self.port}:{PORT}', '-v', f'{self.folder}:/data'], limit=280)
+        self.server.wait_for_output(READY)
+        return self.connect()
+
+    def connect(self):
+        connection = Connection(self.port)
+        self.addCleanup(connection.close)
+        return connection
+
+    def end(self, redis, *words):
+        with self.assertRaises(ConnectionResetError):
+            redis('SHUTDOWN', *words)
+        self.server.wait()
+        self.assert_no_messages(self.server)
+        self.assert_status(self.server, 0)
+
+    def bgsave(self, redis):
+        self.assertEqual(redis('BGSAVE'), 'Background saving started')
+        info = redis.wait_for_info(rdb_bgsave_in_progress=0, rdb_last_bgsave_status='ok', limit=60)
+        self.assertGreater(os.path.getsize(os.path.join(self.folder, 'dump.rdb')), 0)
+        return info
+
+    def test_bgsave_under_write_load(self):
+        redis = self.start_redis()
+        with WriteLoad(self.port, 1) as first, WriteLoad(self.port, 2) as second:
+            for _ in range(3):
+                first.wait_for(50)
+                least = first.transactions, second.transactions
+                info = self.bgsave(redis)
+                most = first.transactions + 1, second.transactions + 1
+                with NativeServer(self.folder) as native, native.connect() as other:
+                    first.check(other, least[0], most[0])
+                    second.check(other, least[1], most[1])
+        self.assertGreater(int(info['rdb_last_cow_size']), 0)
+        self.assertIsNone(first.failure)
+        self.assertIsNone(second.failure)
+        first.check(redis, first.transactions, first.transactions)
+        self.bgsave(redis)
+        with NativeServer(self.folder) as native, native.connect() as other:
+            self.assertEqual(other.digest(), redis.digest())
+            self.assertGreater(other('DBSIZE'), 100)
+        self.end(redis, 'NOSAVE')
+
+    def test_rewrites_of_the_log_under_write_load(self):
+        redis = self.start_redis('--appendonly', 'yes', '--auto-aof-rewrite-percentage', '0')
+        with WriteLoad(self.port) as load:
+            for _ in range(3):
+                load.wait_for(50)
+                self.assertEqual(redis('BGREWRITEAOF'), 'Background append only file rewriting started')
+                redis.wait_for_info(aof_rewrite_in_progress=0, aof_rewrite_scheduled=0, aof_last_bgrewrite_status='ok',
+                                    limit=60)
+            load.wait_for(50)
+        self.assertIsNone(load.failure)
+        info = redis.info()
+        self.assertEqual((info['aof_last_write_status'], info['aof_rewrites']), ('ok', '3'))
+        digest = redis.digest()
+        self.end(redis)
+        with NativeServer(self.folder, '--appendonly', 'yes') as native, native.connect() as other:
+            load.check(other, load.transactions, load.transactions)
+            self.assertEqual(other.digest(), digest)
+        # And what this machine's server left, is loaded in a guest.
+        redis = self.start_redis('--appendonly', 'yes')
+        self.assertEqual(redis.digest(), digest)
+        self.end(redis)
+
+    def test_the_log_has_what_was_answered_when_the_machine_dies(self):
+        self.start_redis('--appendonly', 'yes', '--appendfsync', 'always')
+        load = WriteLoad(self.port)
+        with load:
+            load.wait_for(100)
+            os.kill(self.server.pid, signal.SIGKILL)
+            load.join()
+        self.assertIsInstance(load.failure, OSError)
+        with NativeServer(self.folder, '--appendonly', 'yes') as native, native.connect() as other:
+            load.check(other, load.transactions, load.transactions + 1)
+
+    def test_shutdown_saves_and_the_next_guest_loads(self):
+        redis = self.start_redis()
+        with WriteLoad(self.port) as load:
+            load.wait_for(200)
+        digest = redis.digest()
+        self.end(redis, 'SAVE')
+        self.assertIn('DB saved on disk', self.server.stdout)
+        with NativeServer(self.folder) as native, native.connect() as other:
+            self.assertEqual(other.digest(), digest)
+        redis = self.start_redis()
+        load.check(redis, load.transactions, load.transactions)
+        self.assertEqual(redis.digest(), digest)
+        # SIGTERM saves too, where there is a rule for saving.
+        redis('CONFIG', 'SET', 'save', '3600 1')
+        redis('SET', 'last', 'words')
+        self.server.send_signal(signal.SIGTERM)
+        self.server.wait()
+        self.assert_status(self.server, 0)
+        with NativeServer(self.folder) as native, native.connect() as other:
+            self.assertEqual(other('GET', 'last'), b'words')
+
+    def test_a_killed_child_is_a_failed_save(self):
+        redis = self.start_redis('--rdb-key-save-delay', '10000')
+        with WriteLoad(self.port) as load:
+            load.wait_for(100)
+            redis('BGSAVE')
+            self.assertEqual(redis.info()['rdb_bgsave_in_progress'], '1')
+            self.assertEqual(redis('FLUSHALL'), 'OK')  # kills the child
+            redis.wait_for_info(rdb_bgsave_in_progress=0)
+            load.wait_for(10)
+        self.assertIsNone(load.failure)
+        redis('CONFIG', 'SET', 'rdb-key-save-delay', '0')
+        self.bgsave(redis)
+        with NativeServer(self.folder) as native, native.connect() as other:
+            self.assertEqual(other.digest(), redis.digest())
+
+    def fill_half_of_memory(self, redis):
+        """32 values of 4 MiB in a machine of 256 MiB."""
+        redis('DEBUG', 'POPULATE', self.LARGE_VALUES, 'large', self.LARGE_SIZE)
+        self.assertGreater(int(redis.info()['used_memory_rss']), 128 << 20)
+
+    def touch(self, redis, size):
+        """Writes to so many bytes' pages, each of which the server then has for itself."""
+        for key in range(size // self.LARGE_SIZE):
+            offsets = range(100, self.LARGE_SIZE, 4096)
+            redis.send(b''.join(command('SETRANGE', f'large:{key}', offset, 'changed') for offset in offsets))
+            for _ in offsets:
+                self.assertEqual(redis.receive(), self.LARGE_SIZE)
+
+    def test_bgsave_of_half_of_the_memory(self):
+        redis = self.start_redis()
+        self.fill_half_of_memory(redis)
+        # Slow, so that what the server writes meanwhile has to be copied.
+        redis('CONFIG', 'SET', 'rdb-key-save-delay', '80000')
+        redis('BGSAVE')
+        self.touch(redis, 32 << 20)
+        info = redis.wait_for_info(rdb_bgsave_in_progress=0, rdb_last_bgsave_status='ok', limit=60)
+        self.assertGreater(int(info['rdb_last_cow_size']), 0)
+        with NativeServer(self.folder) as native, native.connect() as other:
+            saved = other.digest()
+            other('FLUSHALL')
+            self.fill_half_of_memory(other)
+            self.assertEqual(saved, other.digest())
+
+    def test_bgsave_for_which_memory_is_too_small(self):
+        """The child is killed for the memory, as on Linux, where it asked for that by /proc/self/oom_score_adj."""
+        redis = self.start_redis('--oom-score-adj', 'yes')
+        self.fill_half_of_memory(redis)
+        redis('CONFIG', 'SET', 'rdb-key-save-delay', '10000000')
+        redis('BGSAVE')
+        self.touch(redis, self.LARGE_VALUES * self.LARGE_SIZE)
+        redis.wait_for_info(rdb_bgsave_in_progress=0, rdb_last_bgsave_status='err')
+        self.assertIn('Background saving terminated by signal 9', self.server.stdout)
+        # The server goes on, with its data.
+        redis('CONFIG', 'SET', 'rdb-key-save-delay', '0')
+        self.bgsave(redis)
+        with NativeServer(self.folder) as native, native.connect() as other:
+            saved = other.digest()
+            other('FLUSHALL')
+            self.fill_half_of_memory(other)
+            self.touch(other, self.LARGE_VALUES * self.LARGE_SIZE)
+            self.assertEqual(saved, other.digest())
+
+
+if __name__ == '__main__':
+    guest.main()
