@@ -15,6 +15,7 @@
 #include "tools/base/files.h"
 #include "tools/base/host_view.h"
 #include "tools/conformance/crew.h"
+#include "tools/conformance/fingerprint.h"
 #include "tools/conformance/native_results.h"
 #include "tools/conformance/options.h"
 #include "tools/conformance/suite.h"
@@ -134,10 +135,12 @@ class Comparison {
   std::string conditions() const {
     utsname system;
     uname(&system);
-    std::string text = fmt::format("{} {} {}", ltp_.fingerprint, system.release, options_.seconds);
-    for (const auto& [name, value] : options_.environment)
-      text += fmt::format(" {}={}", name, value);
-    return text;
+    Fingerprint fingerprint;
+    fingerprint.add(ltp_.fingerprint);
+    fingerprint.add(system.release);
+    fingerprint.add(read_file(runner_).value_or(""));
+    fingerprint.add(to_line(runner_settings(ltp_.root, 1)));
+    return fingerprint.text();
   }
 
   void run_natively() {

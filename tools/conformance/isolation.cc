@@ -24,6 +24,7 @@
 #include <stdexcept>
 
 #include "tools/base/unique_fd.h"
+#include "tools/conformance/kernel_settings.h"
 
 namespace narwhal::tools {
 
@@ -39,9 +40,10 @@ std::string why(const char* what) {
 // ends.
 constexpr char kFolder[] = "/tmp";
 
-[[noreturn]] void wait_for_inside(pid_t inside) {
+[[noreturn]] void wait_for_inside(pid_t inside, const KernelSettings& settings) {
   int status = 0;
   while (waitpid(inside, &status, 0) < 0 && errno == EINTR) continue;
+  settings.restore();
   _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
@@ -134,11 +136,12 @@ bool mount_scratch() {
 }
 
 std::vector<std::string> enter_isolation(const std::string& kept) {
+  const KernelSettings settings("/proc/sys");
   const int spaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID;
   if (unshare(spaces) != 0) throw std::runtime_error(why("unshare(2)"));
   const pid_t inside = fork();
   if (inside < 0) throw std::runtime_error(why("fork(2)"));
-  if (inside > 0) wait_for_inside(inside);
+  if (inside > 0) wait_for_inside(inside, settings);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
 
   std::vector<std::string> notes;
@@ -153,6 +156,10 @@ std::vector<std::string> enter_isolation(const std::string& kept) {
     mount("tmpfs", (root + "/tmp").c_str(), "tmpfs", 0, "mode=1777");
     bind(kept_place, root + kept, 0, true);
     if (!enter_view(root)) throw std::runtime_error(why("pivot_root(2)"));
+    // As in the guest. Other sources of names are libraries, which programs that were linked
+    // statically crash over.
+    std::ofstream("/etc/nsswitch.conf") << "passwd: files\ngroup: files\nshadow: files\n"
+                                           "hosts: files dns\nservices: files\n";
   } else {
     notes.push_back("no overlay file system: files outside of /tmp are this machine's own");
     mount("proc", "/proc", "proc", 0, nullptr);

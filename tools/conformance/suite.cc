@@ -11,6 +11,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/files.h"
+#include "tools/conformance/fingerprint.h"
 
 namespace narwhal::tools {
 
@@ -25,21 +26,6 @@ std::string_view trimmed(std::string_view text) {
   if (start == std::string_view::npos) return {};
   return text.substr(start, text.find_last_not_of(kSpace) - start + 1);
 }
-
-// FNV-1a: tells contents apart, not forgeries.
-class Fingerprint {
- public:
-  void add(std::string_view text) {
-    for (const char byte : text)
-      value_ = (value_ ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-    value_ = (value_ ^ 0xff) * 0x100000001b3;
-  }
-  void add(int64_t number) { add(std::to_string(number)); }
-  std::string text() const { return fmt::format("{:016x}", value_); }
-
- private:
-  uint64_t value_ = 0xcbf29ce484222325;
-};
 
 std::vector<fs::path> files_below(const fs::path& folder) {
   std::vector<fs::path> files;
