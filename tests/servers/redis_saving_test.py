@@ -10,8 +10,14 @@ import tempfile
 
 from tests import guest
 from tests.servers.resp import PROGRAM, READY, Connection, NativeServer, WriteLoad, command
+from tests.servers.shell import Shell
 
 PORT = 6379
+INIT_SCRIPT = '/etc/init.d/redis-server'
+INIT_FILES = (INIT_SCRIPT, '/etc/redis', '/etc/default/redis-server', '/lib/lsb', '/var/lib/redis', '/var/log/redis')
+# What the stock init script calls, and redis' own tools.
+INIT_TOOLS = ('/bin/sh', '/sbin/start-stop-daemon', '/usr/bin/id', '/bin/mkdir', '/bin/touch', '/bin/chown',
+              '/bin/chmod', '/bin/rm', '/bin/sleep', PROGRAM, '/usr/bin/redis-cli', '/usr/bin/redis-check-rdb')
 
 
 class RedisSaving(guest.TestCase):
@@ -186,6 +192,32 @@ class RedisSaving(guest.TestCase):
             self.fill_half_of_memory(other)
             self.touch(other, self.LARGE_VALUES * self.LARGE_SIZE)
             self.assertEqual(saved, other.digest())
+
+    def test_the_init_script_and_the_stock_configuration(self):
+        """A daemon that runs as the user redis, and keeps its data where Debian wants it."""
+        includes = [f'--include={path}' for path in (*INIT_FILES, *INIT_TOOLS) if os.path.lexists(path)]
+        server = self.start_guest(*Shell.COMMAND, options=includes, stdin=None)
+        shell = Shell(server)
+        shell.check(f'{INIT_SCRIPT} start')
+        shell.wait_until('[ "$(redis-cli ping)" = PONG ]')
+        self.assertEqual(shell.check(f'{INIT_SCRIPT} status'), 'redis-server is running.\n')
+        self.assertEqual(shell.check('stat -c %U /proc/$(cat /run/redis/redis-server.pid)'), 'redis\n')
+        self.assertEqual(shell.check('redis-cli set whale narwhal'), 'OK\n')
+        self.assertEqual(shell.check('redis-cli bgsave'), 'Background saving started\n')
+        shell.wait_until('redis-cli info persistence | grep -q rdb_bgsave_in_progress:0')
+        self.assertEqual(shell.check('stat -c "%U %a" /var/lib/redis/dump.rdb'), 'redis 660\n')
+        self.assertIn('RDB looks OK', shell.check('redis-check-rdb /var/lib/redis/dump.rdb'))
+        self.assertEqual(shell.check('redis-cli set whale beluga'), 'OK\n')
+        shell.check(f'{INIT_SCRIPT} restart')
+        shell.wait_until('[ "$(redis-cli ping)" = PONG ]')
+        self.assertEqual(shell.check('redis-cli get whale'), 'beluga\n')
+        shell.check(f'{INIT_SCRIPT} stop')
+        self.assertEqual(shell.run(f'{INIT_SCRIPT} status'), (3, 'redis-server is not running ... failed!\n'))
+        self.assertEqual(shell.check('grep -c "ready to exit, bye bye" /var/log/redis/redis-server.log'), '2\n')
+        server.write(b'exit 0\n')
+        server.wait()
+        self.assert_no_messages(server)
+        self.assert_status(server, 0)
 
 
 if __name__ == '__main__':
