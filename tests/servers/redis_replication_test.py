@@ -4,10 +4,12 @@
 Two guests meet through ports of this machine, as every guest on QEMU's user network does.
 """
 
+import shlex
 import tempfile
 
 from tests import guest
 from tests.servers.resp import PROGRAM, READY, Connection, NativeServer, WriteLoad
+from tests.servers.shell import Shell
 
 PORT = 6379
 # The delay waits for more replicas to come, of which there are none.
@@ -65,14 +67,15 @@ class RedisReplication(guest.TestCase):
             replica('REPLICAOF', replica_host, master_port)
             replica.wait_for_info(master_link_status='up', master_sync_in_progress=0, limit=60)
             load.wait_for(50)
-            for breaks in range(1, 4):
+            for breaks in range(3):
                 # The link breaks, the master is written to, the replica comes again and gets only what it missed.
-                if breaks % 2:
+                partial = int(master.info()['sync_partial_ok'])
+                if breaks != 1:
                     self.assertEqual(master('CLIENT', 'KILL', 'TYPE', 'replica'), 1)
                 else:
                     self.assertEqual(replica('CLIENT', 'KILL', 'TYPE', 'master'), 1)
                 load.wait_for(20)
-                master.wait_for_info(sync_partial_ok=int(before['sync_partial_ok']) + breaks, limit=60)
+                master.wait_until(lambda info, partial=partial: int(info['sync_partial_ok']) > partial, limit=60)
                 replica.wait_for_info(master_link_status='up', limit=60)
         self.assertIsNone(load.failure)
         self.wait_for_equal(master, replica)
@@ -108,6 +111,33 @@ class RedisReplication(guest.TestCase):
         master, one = self.guest_server('--repl-diskless-sync', 'no')
         _, two = self.native_server()
         self.replicate(master.port, one, guest.LOOPBACK, two)
+
+    def test_a_replica_that_was_stopped_gets_what_it_missed(self):
+        timeouts = ('--repl-timeout', '4', '--repl-ping-replica-period', '1')
+        master, one = self.native_server(*timeouts)
+        port = guest.free_port()
+        server = self.start_guest(*Shell.COMMAND, stdin=None,
+                                  options=['-p', f'{port}:{PORT}', f'--include={PROGRAM}'])
+        shell = Shell(server)
+        shell.check(f'{PROGRAM} {shlex.join([*OPTIONS, *timeouts])} >/tmp/log & pid=$!')
+        shell.wait_until(f'grep -q "{READY}" /tmp/log')
+        with Connection(port) as two, WriteLoad(master.port, pause=0.01) as load:
+            two('REPLICAOF', guest.HOST, master.port)
+            two.wait_for_info(master_link_status='up', limit=60)
+            one.wait_for_info(connected_slaves=1)
+            for _ in range(2):
+                shell.check('kill -STOP $pid')
+                one.wait_for_info(connected_slaves=0)
+                load.wait_for(20)
+                before = int(one.info()['sync_partial_ok'])
+                shell.check('kill -CONT $pid')
+                one.wait_until(lambda info, before=before: int(info['sync_partial_ok']) > before, limit=60)
+            load.is_ending = True
+            load.join()
+            self.assertIsNone(load.failure)
+            self.wait_for_equal(one, two)
+            load.check(two, load.transactions, load.transactions)
+        self.assertEqual(one.info()['sync_full'], '1')
 
     def test_a_replica_that_was_away_gets_what_it_missed(self):
         master, one = self.native_server()

@@ -73,18 +73,20 @@ class Connection:
         lines = self('INFO', 'everything').decode().splitlines()
         return dict(line.split(':', 1) for line in lines if ':' in line)
 
-    def wait_for_info(self, limit=STALL, **wanted):
-        """Until INFO tells this, all of it; returns everything that it tells."""
-        wanted = {name: str(value) for name, value in wanted.items()}
+    def wait_until(self, condition, limit=STALL):
+        """Until the condition is true of what INFO tells; returns that."""
         end = time.monotonic() + limit
         while True:
             info = self.info()
-            found = {name: info.get(name) for name in wanted}
-            if found == wanted:
+            if condition(info):
                 return info
             if time.monotonic() > end:
-                raise TimeoutError(f'{found} is not {wanted}')
+                raise TimeoutError(f'after {limit} s: {info}')
             time.sleep(0.02)
+
+    def wait_for_info(self, limit=STALL, **wanted):
+        """Until INFO tells this, all of it; returns everything that it tells."""
+        return self.wait_until(lambda info: all(info.get(name) == str(value) for name, value in wanted.items()), limit)
 
     def digest(self):
         """One number for all keys and values (needs --enable-debug-command yes)."""
@@ -141,7 +143,7 @@ class WriteLoad(threading.Thread):
         self._port = port
         self._pause = pause
         self._random = random.Random(seed)
-        self._is_ending = False
+        self.is_ending = False
         self._prefix = f'load{seed}'
 
     @classmethod
@@ -166,7 +168,7 @@ class WriteLoad(threading.Thread):
     def run(self):
         try:
             with Connection(self._port) as connection:
-                while not self._is_ending:
+                while not self.is_ending:
                     self.write(connection, self.transactions + 1)
                     self.transactions += 1
                     time.sleep(self._pause)
@@ -202,5 +204,5 @@ class WriteLoad(threading.Thread):
         return self
 
     def __exit__(self, *_):
-        self._is_ending = True
+        self.is_ending = True
         self.join()
