@@ -38,7 +38,6 @@ static_assert(sizeof(Record) == 128);
 enum class Layout : u8 { kSender, kQueued, kTimer, kChild, kFault, kPoll, kCall };
 
 Layout layout_of(const abi::SignalInfo& info) {
-  constexpr i32 kCodeSigIo = -5;
   constexpr i32 kMaxPollCode = 6;
   if (info.code > abi::kCodeUser && info.code < abi::kCodeKernel) {
     switch (Signal(info.number)) {
@@ -57,7 +56,7 @@ Layout layout_of(const abi::SignalInfo& info) {
     }
   }
   if (info.code == abi::kCodeTimer) return Layout::kTimer;
-  if (info.code == kCodeSigIo) return Layout::kPoll;
+  if (info.code == abi::kCodeSigIo) return Layout::kPoll;
   return info.code < 0 ? Layout::kQueued : Layout::kSender;
 }
 

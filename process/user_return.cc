@@ -1,5 +1,6 @@
 // The way back to the program: whatever has to happen between the kernel's work and the program's
 // next instruction.
+#include "fs/core/async_signals.h"
 #include "kernel/platform/upcalls.h"
 #include "kernel/sched/thread.h"
 #include "process/exit.h"
@@ -37,6 +38,10 @@ void do_work(Task& task, UserRegs& regs) {
   if (has(work, UserWork::kCpuTime)) {
     task.clear_user_work(UserWork::kCpuTime);
     task.process().timers.check_cpu_time(task);
+  }
+  if (has(work, UserWork::kFileSignals)) {
+    task.clear_user_work(UserWork::kFileSignals);
+    AsyncSignals::tell();
   }
   if (has(work, UserWork::kNotifyResume) || was_away(task)) {
     task.clear_user_work(UserWork::kNotifyResume);

@@ -4,6 +4,7 @@
 #include "kernel/abi/resource.h"
 #include "kernel/abi/termios.h"
 #include "process/task.h"
+#include "syscalls/file_owner.h"
 #include "syscalls/handlers.h"
 
 namespace narwhal {
@@ -22,13 +23,25 @@ Result<OpenFlags> with_flag(const File& file, OpenFlags flag, UserAddr argument)
   return on ? file.flags() | flag : file.flags() & ~flag;
 }
 
-SysResult set_asynchronous(File& file, UserAddr argument) {
+SysResult set_asynchronous(Task& task, File& file, i32 fd, UserAddr argument) {
   const OpenFlags flags = TRY(with_flag(file, OpenFlags::kAsync, argument));
   if (flags == file.flags()) return i64{0};
-  const File::Kind kind = file.kind();
-  if (kind != File::Kind::kPipe && kind != File::Kind::kSocket && kind != File::Kind::kTerminal)
-    return Errno::kNotTty;
+  if (!can_be_asynchronous(file)) return Errno::kNotTty;
+  TRY(switch_asynchronous(task, file, fd, has(flags, OpenFlags::kAsync)));
   TRY(file.set_flags(flags));
+  return i64{0};
+}
+
+// Sockets know these by names of their own, and by those of BSD (socket(7)).
+SysResult set_socket_owner(Task& task, File& file, UserAddr argument) {
+  if (file.kind() != File::Kind::kSocket) return Errno::kNotTty;
+  TRY(set_file_owner(task, file, TRY(load_user<i32>(argument))));
+  return i64{0};
+}
+
+SysResult store_socket_owner(const File& file, UserAddr argument) {
+  if (file.kind() != File::Kind::kSocket) return Errno::kNotTty;
+  TRY(store_user(argument, file_owner(file)));
   return i64{0};
 }
 
@@ -112,7 +125,13 @@ SysResult sys::ioctl(Task& task, Fd fd, HexInt command, UserAddr argument) {
       TRY(file->set_flags(TRY(with_flag(*file, OpenFlags::kNonBlock, argument))));
       return i64{0};
     case abi::kFioAsync:
-      return set_asynchronous(*file, argument);
+      return set_asynchronous(task, *file, fd.value, argument);
+    case abi::kFioSetOwn:
+    case abi::kSiocSetGroup:
+      return set_socket_owner(task, *file, argument);
+    case abi::kFioGetOwn:
+    case abi::kSiocGetGroup:
+      return store_socket_owner(*file, argument);
     case abi::kTiocGetPeer:
       return open_peer(task, *file, OpenFlags(argument.value));
     case abi::kFioQSize:

@@ -4,14 +4,12 @@
 #include "fs/pipe/pipe.h"
 #include "kernel/abi/file_control.h"
 #include "kernel/abi/resource.h"
-#include "process/pid_table.h"
+#include "syscalls/file_owner.h"
 #include "syscalls/handlers.h"
 #include "syscalls/record_lock.h"
 
 namespace narwhal {
 namespace {
-
-using Owner = File::AsyncOwner;
 
 SysResult duplicate(Task& task, FileRef file, u64 lowest, bool close_on_exec) {
   const u64 limit = task.process().soft_limit(abi::kLimitOpenFiles);
@@ -20,14 +18,7 @@ SysResult duplicate(Task& task, FileRef file, u64 lowest, bool close_on_exec) {
   return i64(std::move(fd).commit(std::move(file), close_on_exec));
 }
 
-// Whose readiness can be told by a signal: for the others O_ASYNC means nothing.
-bool can_be_asynchronous(const File& file) {
-  const File::Kind kind = file.kind();
-  return kind == File::Kind::kPipe || kind == File::Kind::kSocket ||
-         kind == File::Kind::kTerminal || kind == File::Kind::kInotify;
-}
-
-SysResult set_flags(Task& task, File& file, OpenFlags wanted) {
+SysResult set_flags(Task& task, File& file, i32 fd, OpenFlags wanted) {
   const OpenFlags before = file.flags();
   if (has(wanted, OpenFlags::kNoAccessTime) && !has(before, OpenFlags::kNoAccessTime)) {
     const Inode* inode = file.inode();
@@ -40,73 +31,10 @@ SysResult set_flags(Task& task, File& file, OpenFlags wanted) {
       file.kind() != File::Kind::kPipe)
     return Errno::kInval;
   if (!can_be_asynchronous(file)) wanted &= ~OpenFlags::kAsync;
+  // Only a change counts: after open(2) with O_ASYNC nothing is told until it is turned off and on.
+  const bool on = has(wanted, OpenFlags::kAsync);
+  if (on != has(before, OpenFlags::kAsync)) TRY(switch_asynchronous(task, file, fd, on));
   TRY(file.set_flags(wanted));
-  return i64{0};
-}
-
-// --- F_SETOWN and its kin
-
-bool group_exists(u32 group) {
-  bool found = false;
-  SpinGuard guard(thread_list_lock);
-  pid_table::processes().for_each(
-      [&](Process& process) { found = found || process.group_id() == group; });
-  return found;
-}
-
-SysResult set_owner(File& file, Owner::Type type, i32 id) {
-  bool exists = true;
-  if (id != 0) {
-    switch (type) {
-      case Owner::Type::kTask:
-        exists = bool(find_task(u32(id)));
-        break;
-      case Owner::Type::kProcess:
-        exists = bool(find_process(u32(id)));
-        break;
-      case Owner::Type::kGroup:
-        exists = group_exists(u32(id));
-        break;
-    }
-  }
-  if (!exists) return Errno::kSrch;
-  Owner owner = file.async_owner();
-  owner.type = type;
-  owner.id = id;
-  file.set_async_owner(owner);
-  return i64{0};
-}
-
-// Negative numbers are process groups.
-SysResult set_owner(File& file, i32 who) {
-  if (who == INT32_MIN) return Errno::kInval;
-  return who < 0 ? set_owner(file, Owner::Type::kGroup, -who)
-                 : set_owner(file, Owner::Type::kProcess, who);
-}
-
-i64 owner_number(const File& file) {
-  const Owner owner = file.async_owner();
-  return owner.type == Owner::Type::kGroup ? -i64(owner.id) : owner.id;
-}
-
-SysResult set_owner_ex(File& file, UserAddr argument) {
-  const auto wanted = TRY(load_user<abi::OwnerEx>(argument));
-  if (u32(wanted.type) > u32(Owner::Type::kGroup)) return Errno::kInval;
-  return set_owner(file, Owner::Type(wanted.type), wanted.pid);
-}
-
-SysResult get_owner_ex(const File& file, UserAddr argument) {
-  const Owner owner = file.async_owner();
-  TRY(store_user(argument, abi::OwnerEx{i32(owner.type), owner.id}));
-  return i64{0};
-}
-
-SysResult set_signal(File& file, u64 signal) {
-  constexpr u64 kLastSignal = 64;
-  if (signal > kLastSignal) return Errno::kInval;
-  Owner owner = file.async_owner();
-  owner.signal = u8(signal);
-  file.set_async_owner(owner);
   return i64{0};
 }
 
@@ -143,13 +71,7 @@ SysResult set_lease(Task& task, File& file, i32 fd, u64 wanted) {
                          : wanted == u64(abi::kWriteLock) ? LeaseType::kWrite
                                                           : LeaseType::kNone;
   TRY(Leases::set(task.credentials(), file, fd, type));
-  // Who gets the signal, if the program did not say (fcntl(2)).
-  Owner owner = file.async_owner();
-  if (type != LeaseType::kNone && owner.id == 0) {
-    owner.type = Owner::Type::kProcess;
-    owner.id = i32(task.process().pid());
-    file.set_async_owner(owner);
-  }
+  if (type != LeaseType::kNone) TRY(own_if_nobody_does(task, file));
   return i64{0};
 }
 
@@ -189,7 +111,7 @@ SysResult sys::fcntl(Task& task, Fd fd, u32 command, u64 argument) {
     case abi::kGetFlags:
       return i64(raw(file->flags()));
     case abi::kSetFlags:
-      return set_flags(task, *file, OpenFlags(u32(argument)));
+      return set_flags(task, *file, fd.value, OpenFlags(u32(argument)));
     case abi::kGetLock:
     case abi::kSetLock:
     case abi::kSetLockWait:
@@ -198,17 +120,21 @@ SysResult sys::fcntl(Task& task, Fd fd, u32 command, u64 argument) {
     case abi::kSetDescriptionLockWait:
       return record_lock(task, fd, *file, command, address);
     case abi::kSetOwner:
-      return set_owner(*file, i32(argument));
+      TRY(set_file_owner(task, *file, i32(argument)));
+      return i64{0};
     case abi::kGetOwner:
-      return owner_number(*file);
+      return i64(file_owner(*file));
     case abi::kSetOwnerEx:
-      return set_owner_ex(*file, address);
+      TRY(load_file_owner(task, *file, address));
+      return i64{0};
     case abi::kGetOwnerEx:
-      return get_owner_ex(*file, address);
+      TRY(store_file_owner(*file, address));
+      return i64{0};
     case abi::kSetSignal:
-      return set_signal(*file, argument);
+      TRY(set_file_signal(*file, argument));
+      return i64{0};
     case abi::kGetSignal:
-      return i64(file->async_owner().signal);
+      return i64(file_signal(*file));
     case abi::kSetLease:
       return set_lease(task, *file, fd.value, argument);
     case abi::kGetLease:

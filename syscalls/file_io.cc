@@ -76,6 +76,7 @@ SysResult write_file(Task& task, File& file, IoBuffer& from, Place place, u32 fl
     total += moved.value();
     if (!goes_on || from.remaining() == 0 || moved.value() == 0) break;
   }
+  if (from.remaining() != 0) file.note_lack_of_room();
   if (total != 0) vfs::content_written(task.credentials(), file);
   if ((flags & (kSync | kDataSync)) && total != 0) TRY(file.sync(!(flags & kSync)));
   return i64(total);

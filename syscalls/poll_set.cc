@@ -15,7 +15,7 @@ PollSet::~PollSet() {
 usize PollSet::ask() {
   usize ready = 0;
   for (Entry& entry : entries_) {
-    if (entry.file) entry.ready = entry.file->poll() & (entry.wanted | kAlways);
+    if (entry.file) entry.ready = entry.file->ready_events() & (entry.wanted | kAlways);
     if (entry.ready != PollEvents::kNone) ++ready;
   }
   return ready;

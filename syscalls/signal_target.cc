@@ -1,7 +1,7 @@
 #include "syscalls/signal_target.h"
 
-#include "kernel/base/vector.h"
 #include "process/family.h"
+#include "process/process_list.h"
 #include "process/signals.h"
 
 namespace narwhal {
@@ -23,24 +23,6 @@ Result<> check(Task& sender, Process& process, const CredentialsRef& target, i32
   if (signal == i32(Signal::kCont) && process.session_id() == sender.process().session_id())
     return {};
   return Errno::kPerm;
-}
-
-// Takes references first: credentials may not be looked at under the lock.
-template <typename Wanted>
-Result<Vector<Ref<Process>>> collect(Wanted wanted) {
-  for (usize room = 16;; room *= 2) {
-    Vector<Ref<Process>> found;
-    TRY(found.reserve(room));
-    usize count = 0;
-    {
-      SpinGuard guard(thread_list_lock);
-      pid_table::processes().for_each([&](Process& process) {
-        if (!wanted(process)) return;
-        if (++count <= room) found.push_back(Ref<Process>(&process)).ignore();
-      });
-    }
-    if (count <= room) return found;
-  }
 }
 
 }  // namespace
@@ -66,7 +48,7 @@ Ref<Process> find_signal_target(u32 pid) {
 
 Result<> send_to_group(Task& sender, u32 group, i32 signal, const abi::SignalInfo& info) {
   const auto members =
-      TRY(collect([group](const Process& process) { return process.group_id() == group; }));
+      TRY(collect_processes([group](const Process& process) { return process.group_id() == group; }));
   // One that could be told is enough.
   Errno error = Errno::kSrch;
   bool any = false;
@@ -82,7 +64,7 @@ Result<> send_to_group(Task& sender, u32 group, i32 signal, const abi::SignalInf
 
 Result<> send_to_all(Task& sender, i32 signal, const abi::SignalInfo& info) {
   const Process* self = &sender.process();
-  const auto others = TRY(collect([self](const Process& process) {
+  const auto others = TRY(collect_processes([self](const Process& process) {
     return process.pid() != kFirstProcess && &process != self;
   }));
   if (others.empty()) return Errno::kSrch;

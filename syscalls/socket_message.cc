@@ -19,6 +19,7 @@ Result<usize> send_message(Task& task, Socket& socket, Message& message) {
     }
     total += sent.value();
     const bool whole = !stream || message.data.remaining() == 0 || sent.value() == 0;
+    if (!whole) socket.note_lack_of_room();
     if (whole || !limits.may_wait) return total;
     message.control = nullptr;  // it went with the first part
   }

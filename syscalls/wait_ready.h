@@ -20,7 +20,11 @@ template <typename Attempt>
 auto wait_ready(File& file, PollEvents events, const WaitLimits& limits, Attempt attempt)
     -> decltype(attempt()) {
   WaitQueue* queue = file.poll_queue();
-  if (!limits.may_wait || !queue) return attempt();
+  if (!limits.may_wait || !queue) {
+    auto done = attempt();
+    if (events == kPollWritable && done.failed(Errno::kAgain)) file.note_lack_of_room();
+    return done;
+  }
   return block_until_ready(*queue, events, limits.deadline_ns, attempt,
                            {Errno::kAgain, limits.interrupted});
 }

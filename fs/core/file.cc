@@ -54,6 +54,14 @@ Result<> File::set_flags(OpenFlags wanted) {
   return {};
 }
 
+Result<AsyncSignals*> File::async_signals() {
+  if (AsyncSignals* there = async_signals_if_any()) return there;
+  auto made = TRY(make_own<AsyncSignals>(*this));
+  AsyncSignals* none = nullptr;
+  if (async_signals_.compare_exchange(none, made.get())) return made.release();
+  return none;
+}
+
 Dentry* File::dentry() const {
   const Path* place = path();
   return place ? place->dentry.get() : nullptr;

@@ -6,6 +6,7 @@
 // non-blocking. So each file is written once for blocking, non-blocking and polled use.
 #pragma once
 
+#include "fs/core/async_signals.h"
 #include "fs/core/credentials.h"
 #include "fs/core/io_buffer.h"
 #include "fs/core/path.h"
@@ -132,19 +133,21 @@ class File : public RefCounted {
   bool readable() const { return narwhal::readable(flags()); }
   bool writable() const { return narwhal::writable(flags()); }
 
-  // Who gets SIGIO or what F_SETSIG says (fcntl(2), F_SETOWN_EX): kept and reported.
-  struct AsyncOwner {
-    enum class Type : u8 { kTask, kProcess, kGroup } type = Type::kProcess;
-    u8 signal = 0;  // 0: SIGIO
-    i32 id = 0;     // 0: nobody
-  };
-  AsyncOwner async_owner() const {
-    const u64 packed = async_owner_.load(Order::kRelaxed);
-    return {AsyncOwner::Type(packed >> 40 & 0xff), u8(packed >> 32), i32(packed)};
+  // Signals about what happens to it (fcntl(2)); null before a program asked for any.
+  AsyncSignals* async_signals_if_any() const { return async_signals_.load(Order::kAcquire); }
+  Result<AsyncSignals*> async_signals();  // made if there are none. ENOMEM
+  // Terminals: the process group that O_ASYNC tells where the program names nobody; 0: whoever turns
+  // it on.
+  virtual u32 foreground_group() const { return 0; }
+  // Somebody wanted to write and could not: room is worth a signal then.
+  void note_lack_of_room() {
+    if (AsyncSignals* signals = async_signals_if_any()) signals->lacks_room();
   }
-  void set_async_owner(const AsyncOwner& owner) {
-    async_owner_.store(u64(owner.type) << 40 | u64(owner.signal) << 32 | u32(owner.id),
-                       Order::kRelaxed);
+  // poll() for those who tell a program.
+  PollEvents ready_events() {
+    const PollEvents events = poll();
+    if (!has(events, PollEvents::kOut)) note_lack_of_room();
+    return events;
   }
 
   // Position, for files that have one. Held over a read or write that moves it (POSIX: atomic with
@@ -159,7 +162,7 @@ class File : public RefCounted {
   u64 position_ = 0;
 
  private:
-  Atomic<u64> async_owner_{u64(AsyncOwner::Type::kProcess) << 40};
+  Atomic<AsyncSignals*> async_signals_{nullptr};
   SpinLock<LockRank::kSpinOther> observers_lock_;
   List<FileObserver, &FileObserver::observer_node> observers_ TA_GUARDED_BY(observers_lock_);
 };

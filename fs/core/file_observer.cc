@@ -24,6 +24,7 @@ void File::last_ref_dropped() {
     if (!observer) break;
     observer->file_closing(*this);
   }
+  delete async_signals_.exchange(nullptr);
   if (Inode* locked = inode()) release_description_locks(*locked, this);
   delete this;
 }

@@ -47,7 +47,7 @@ bool Epoll::on_ready(Waiter& waiter, PollEvents events) {
 }
 
 PollEvents Epoll::ready_events(Watch& watch) {
-  return watch.file.poll() & wanted(watch.event);
+  return watch.file.ready_events() & wanted(watch.event);
 }
 
 void Epoll::mark_ready_if(Watch& watch) {

@@ -67,7 +67,10 @@ bool Terminal::service_locked() {
   // Echo comes of input, so output goes last.
   const bool came = take_input();
   const bool went = flush_output();
-  if (came) wake_readers();
+  if (came && discipline_.bytes_readable() != 0)
+    wake_readers();
+  else if (came)
+    queue_.wake_all();  // half a line, or a change of settings
   if ((came || went) && may_write() && discipline_.output_room() != 0)
     queue_.wake(kPollWritable, ~usize{0});
   return came || went;

@@ -120,7 +120,7 @@ class Terminal : public RefCounted {
   // Wakes readers when VTIME has passed.
   struct ReadTimer : Timer {
     explicit ReadTimer(Terminal& owner) : Timer(expired), terminal(owner) {}
-    static void expired(Timer& timer) { static_cast<ReadTimer&>(timer).terminal.wake_readers(); }
+    static void expired(Timer& timer) { static_cast<ReadTimer&>(timer).terminal.queue_.wake_all(); }
     Terminal& terminal;
   } read_timer_{*this};
 

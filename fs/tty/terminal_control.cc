@@ -57,7 +57,7 @@ Result<i64> Terminal::change_settings(u32 command, UserAddr argument) {
   if (stopped && !discipline_.stopped()) note(abi::kPacketStart);
   // A line may have come to be, and output may go on.
   service_locked();
-  queue_.wake(kPollReadable | kPollWritable, ~usize{0});
+  queue_.wake_all();
   return i64{0};
 }
 

@@ -19,6 +19,7 @@ class TerminalFile final : public DeviceFile {
   Result<i64> ioctl(u32 command, UserAddr argument) override;
   Result<FileRef> open_peer(OpenFlags) override { return Errno::kIo; }
   Kind kind() const override { return Kind::kTerminal; }
+  u32 foreground_group() const override { return terminal_->foreground_group(); }
   Terminal& terminal() const { return *terminal_; }
 
  private:

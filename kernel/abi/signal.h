@@ -125,6 +125,7 @@ inline constexpr i32 kCodeUser = 0;
 inline constexpr i32 kCodeKernel = 0x80;
 inline constexpr i32 kCodeQueue = -1;
 inline constexpr i32 kCodeTimer = -2;
+inline constexpr i32 kCodeSigIo = -5;
 inline constexpr i32 kCodeTkill = -6;
 inline constexpr i32 kSegvMapError = 1;
 inline constexpr i32 kSegvAccessError = 2;

@@ -33,8 +33,9 @@ enum class UserWork : u32 {
   kRestoreMask = 8,    // the signal mask of sigsuspend, ppoll, ... is to be put back
   kExit = 16,          // the whole thread group ends
   kNotifyResume = 32,  // rseq and the like
-  kTraced = 128,       // another process steers this thread (ptrace(2))
   kCpuTime = 64,       // a tick of the accounting clock while timers of CPU time are armed
+  kTraced = 128,       // another process steers this thread (ptrace(2))
+  kFileSignals = 256,  // what happened to a file is to be told (O_ASYNC)
 };
 ENABLE_FLAGS(UserWork);
 

@@ -49,16 +49,25 @@ void TcpSocket::told(net::TcpEndpoint::Event event) {
   using Event = net::TcpEndpoint::Event;
   switch (event) {
     case Event::kReadable:
-      queue_.wake(endpoint_.end_of_input() ? kPollReadable | PollEvents::kRdHup : kPollReadable);
+      if (!endpoint_.end_of_input())
+        queue_.wake(kPollReadable);
+      else if (!endpoint_.output_finished())
+        queue_.wake(kPollReadable | PollEvents::kRdHup);
+      else
+        queue_.wake(kPollReadable | PollEvents::kRdHup | PollEvents::kHup);
       break;
     case Event::kWritable:
     case Event::kConnected:
       queue_.wake(kPollWritable);
       break;
     case Event::kClosed:
-      queue_.wake(
-          kPollReadable | kPollWritable | PollEvents::kRdHup | PollEvents::kErr | PollEvents::kHup,
-          ~usize{0});
+      // A connection that both sides ended said so before.
+      if (endpoint_.error() == Errno{})
+        queue_.wake_all();
+      else
+        queue_.wake(kPollReadable | kPollWritable | PollEvents::kRdHup | PollEvents::kErr |
+                        PollEvents::kHup,
+                    ~usize{0});
       break;
   }
 }
@@ -150,6 +159,7 @@ Result<> TcpSocket::connect(const SocketAddress& address) {
   if (remote.port == 0) return Errno::kConnRefused;
   remember_owner(uid);
   set_up_binding(endpoint_.binding());
+  note_lack_of_room();  // that it stands is worth a signal
   TRY(endpoint_.connect(remote));
   stage_ = Stage::kConnecting;
   read_shut_ = false;

@@ -7,6 +7,9 @@
 namespace narwhal {
 namespace {
 
+constexpr PollEvents kAllOver =
+    kPollReadable | kPollWritable | PollEvents::kRdHup | PollEvents::kHup;
+
 UnixEndpoint::Peer present_credentials() {
   const SocketActor actor = socket_actor();
   return {actor.pid, actor.credentials};
@@ -160,7 +163,13 @@ Result<> UnixEndpoint::shutdown(int how) {
   wait_queue_.wake_all();
   if (peer_ && connection_based()) {
     peer_->shutdown_ |= theirs;
-    peer_->wait_queue_.wake_all();
+    // Who may go on sending into the void is told when it tries.
+    if (theirs == kBoth)
+      peer_->wait_queue_.wake(kAllOver);
+    else if (theirs == kReceive)
+      peer_->wait_queue_.wake(kPollReadable | PollEvents::kRdHup, ~usize{0});
+    else
+      peer_->wait_queue_.wake_all();
   }
   return {};
 }
@@ -186,7 +195,7 @@ void UnixEndpoint::close() {
       peer->shutdown_ = kBoth;
       // What was sent to us and not read is lost: the peer must know.
       if (!queue_.empty() || never_accepted_) peer->error_ = Errno::kConnReset;
-      peer->wait_queue_.wake_all();
+      peer->wait_queue_.wake(kAllOver);
     }
     purge_queue(lost.list);
     pending.splice_back(pending_);
