@@ -20,8 +20,7 @@ bool joins(const Mapping& low, const Mapping& high) {
          low.max_protection == high.max_protection && low.flags == high.flags &&
          low.object == high.object && low.source == high.source &&
          low.special_name == high.special_name && low.keep_from_child == high.keep_from_child &&
-         low.wipe_in_child == high.wipe_in_child &&
-         low.keep_from_dump == high.keep_from_dump &&
+         low.wipe_in_child == high.wipe_in_child && low.keep_from_dump == high.keep_from_dump &&
          (!low.object || low.object_offset + low.size() == high.object_offset);
 }
 
@@ -227,6 +226,8 @@ Result<> State::clear(u64 start, u64 end) {
   if (!mapping || mapping->start >= end) return {};
   TRY(split(start));
   TRY(split(end));
+  TRY(own_edges(start, end));
+  drop_lent_tables(start, end);
   mapping = first_above(start);
   while (mapping && mapping->start < end) {
     Mapping* next = mappings.next(*mapping);
@@ -282,6 +283,9 @@ AddressSpace::~AddressSpace() {
   if (!state_) return;
   {
     Session session(*state_);
+    pmap_->deactivate();
+    // What others use as well stays with them; the rest is ours to take apart.
+    pmap_->give_back(UserAddr(0), kUserEnd.value / kPageSize);
     state_->clear(0, kUserEnd.value).ignore();  // splits nothing: whole mappings only
   }
   delete state_;
@@ -342,10 +346,9 @@ Result<> AddressSpace::unmap_object(UserAddr start, bool (*matches)(const Memory
   Mapping* mapping = s.first_above(start.value);
   while (mapping && mapping->start < end) {
     Mapping* next = s.mappings.next(*mapping);
-    const bool in_place =
-        mapping->start >= start.value && mapping->object &&
-        mapping->start - start.value == mapping->object_offset &&
-        (object ? mapping->object == object : matches(*mapping->object));
+    const bool in_place = mapping->start >= start.value && mapping->object &&
+                          mapping->start - start.value == mapping->object_offset &&
+                          (object ? mapping->object == object : matches(*mapping->object));
     if (in_place) {
       object = mapping->object;
       if (object->size() < end - start.value) end = start.value + object->size();

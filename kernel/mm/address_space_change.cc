@@ -91,6 +91,7 @@ Result<> AddressSpace::protect(UserAddr start, usize length, Protection protecti
       if (has(protection, Protection::kWrite) && !has(mapping->protection, Protection::kWrite) &&
           !mapping->shared() && !has(mapping->flags, MapFlags::kNoReserve))
         TRY(State::promise(mapping->size()));
+      TRY(s.pmap->own(UserAddr(mapping->start), mapping->pages()));
       mapping->protection = protection;
       apply_protection(s, *mapping);
     }
@@ -107,6 +108,7 @@ namespace {
 
 // Moves page-table entries; frames stay where they are.
 Result<> move_pages(State& s, u64 from, u64 to, u64 size) {
+  TRY(s.pmap->own(UserAddr(from), size / kPageSize));
   UserAddr where;
   Pmap::Mapping present;
   u64 at = from;
@@ -234,6 +236,7 @@ Result<> discard(State& s, PageRange range, bool only_anonymous) {
   return for_each_part(s, range, [&](Mapping& mapping, u64 from, u64 to) -> Result<> {
     if (has(mapping.flags, MapFlags::kLocked)) return Errno::kInval;
     if (only_anonymous && (mapping.object || mapping.shared())) return Errno::kInval;
+    TRY(s.own_edges(from, to));
     s.drop_pages(from, to);
     return {};
   });

@@ -9,30 +9,26 @@ using State = AddressSpace::State;
 
 namespace {
 
-// Shows the child every private page of the parent, neither with the right to write. Pages of
-// objects are left to faults. ENOMEM: what is done so far is the child's to undo.
+// Shows the child every private page of the parent in [start, end), neither with the right to
+// write. Pages of objects are left to faults. ENOMEM: what is done so far is the child's to undo.
+Result<> share_pages(State& parent, State& child, u64 start, u64 end) {
+  const usize pages = (end - start) / kPageSize;
+  TRY(parent.pmap->own(UserAddr(start), pages));
+  return parent.pmap->share(UserAddr(start), pages, *child.pmap, [](PhysAddr frame) {
+    return frame_kind(frame) == FrameKind::kAnonymous;
+  });
+}
+
+// The same for a whole mapping: what it has of whole page tables is lent.
 Result<> share_pages(State& parent, State& child, const Mapping& mapping) {
-  const Protection protection = mapping.protection & ~Protection::kWrite;
-  UserAddr where;
-  Pmap::Mapping present;
-  u64 at = mapping.start, first = mapping.end, last = mapping.start;
-  const auto share = [&]() -> Result<> {
-    while (parent.pmap->next_mapped(UserAddr(at), UserAddr(mapping.end), where, present)) {
-      at = where.value + kPageSize;
-      if (frame_kind(present.frame) != FrameKind::kAnonymous) continue;
-      TRY(child.pmap->map(where, present.frame, 1, protection));
-      frame_add_ref(present.frame);
-      child.count(present.frame, 1);
-      if (where.value < first) first = where.value;
-      last = at;
-    }
-    return {};
-  };
-  auto outcome = share();
-  // One call for all, and so one flush.
-  if (last > first && has(mapping.protection, Protection::kWrite))
-    parent.pmap->protect(UserAddr(first), (last - first) / kPageSize, protection);
-  return outcome;
+  const u64 table = Pmap::kLendPages * kPageSize;
+  const u64 start = mapping.start, end = mapping.end;
+  const u64 first = table == 0 ? end : align_up(start, table);
+  const u64 last = table == 0 ? end : align_down(end, table);
+  if (mapping.object || first >= last) return share_pages(parent, child, start, end);
+  TRY(share_pages(parent, child, start, first));
+  TRY(parent.pmap->lend(UserAddr(first), (last - first) / kPageSize, *child.pmap));
+  return share_pages(parent, child, last, end);
 }
 
 }  // namespace
@@ -47,7 +43,11 @@ Result<Ref<AddressSpace>> AddressSpace::clone() {
   to.mmap_base = from.mmap_base;
   to.heap_start = from.heap_start;
   to.heap_end = from.heap_end;
+  // Counted by what stays behind, so that nobody has to look into the tables that are lent.
+  u64 left_behind = 0;
   for (Mapping* mapping = from.mappings.first(); mapping; mapping = from.mappings.next(*mapping)) {
+    if (mapping->keep_from_child || mapping->wipe_in_child)
+      left_behind += from.anonymous_pages(mapping->start, mapping->end);
     if (mapping->keep_from_child) continue;
     TRY(State::promise(*mapping, mapping->size()));
     Own<Mapping> copy = TRY(from.copy(*mapping, mapping->start, mapping->end, to));
@@ -55,6 +55,7 @@ Result<Ref<AddressSpace>> AddressSpace::clone() {
     to.insert(*copy.release());
     if (!mapping->shared() && !mapping->wipe_in_child) TRY(share_pages(from, to, *mapping));
   }
+  to.resident_anonymous = to.peak_resident = from.resident_anonymous - left_behind;
   return child;
 }
 

@@ -62,9 +62,42 @@ void State::count(PhysAddr frame, i64 change) {
   if (resident > peak_resident) peak_resident = resident;
 }
 
+u64 State::anonymous_pages(u64 start, u64 end) const {
+  u64 result = 0;
+  UserAddr where;
+  Pmap::Mapping present;
+  for (u64 at = start; pmap->next_mapped(UserAddr(at), UserAddr(end), where, present);
+       at = where.value + kPageSize)
+    result += frame_kind(present.frame) == FrameKind::kAnonymous;
+  return result;
+}
+
+Result<> State::own_edges(u64 start, u64 end) {
+  const u64 table = Pmap::kLendPages * kPageSize;
+  if (table == 0 || start >= end) return {};
+  if (!is_aligned(start, table)) TRY(pmap->own(UserAddr(start), 1));
+  if (!is_aligned(end, table)) TRY(pmap->own(UserAddr(end - kPageSize), 1));
+  return {};
+}
+
+void State::drop_lent_tables(u64 start, u64 end) {
+  const u64 table = Pmap::kLendPages * kPageSize;
+  UserAddr lent, where;
+  Pmap::Mapping present;
+  for (u64 at = start; pmap->next_lent(UserAddr(at), UserAddr(end), lent);
+       at = lent.value + table) {
+    const u64 table_end = lent.value + table;
+    const u64 pages = anonymous_pages(lent.value, table_end);
+    pmap->give_back(lent, Pmap::kLendPages);
+    const bool stays = pmap->next_mapped(lent, UserAddr(table_end), where, present);
+    if (!stays) resident_anonymous -= pages;
+  }
+}
+
 // Entries go first, in batches, so that nobody can reach a frame that is being freed.
 void State::drop_pages(u64 start, u64 end, const MemoryObject* only) {
   constexpr usize kBatch = 64;
+  drop_lent_tables(start, end);
   u64 at = start;
   while (at < end) {
     PhysAddr frames[kBatch];
@@ -201,9 +234,15 @@ Result<> State::fault_absent(Mapping& mapping, u64 page, Protection access) {
 
 Result<> State::fault(Mapping& mapping, u64 page, Protection access) {
   Pmap::Mapping present;
-  if (!pmap->lookup(UserAddr(page), present)) return fault_absent(mapping, page, access);
+  bool there = pmap->lookup(UserAddr(page), present);
   // Somebody else was faster, or the processor had not noticed yet.
-  if (permits(present.protection, access)) return {};
+  if (there && permits(present.protection, access)) return {};
+  if (UserAddr lent; pmap->next_lent(UserAddr(page), UserAddr(page + kPageSize), lent)) {
+    TRY(pmap->own(UserAddr(page), 1));
+    there = pmap->lookup(UserAddr(page), present);
+    if (there && permits(present.protection, access)) return {};
+  }
+  if (!there) return fault_absent(mapping, page, access);
   if (access == Protection::kWrite) {
     if (notes_writes(mapping))
       TRY(mapping.object->page(mapping.object_index(page), MemoryObject::Access::kWrite));

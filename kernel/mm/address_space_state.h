@@ -75,6 +75,11 @@ struct AddressSpace::State {
   Result<Mapping*> add(const MapRequest& request, u64 start, u64 length);
 
   // --- pages (address_space_pages.cc)
+  // A lent table (Pmap) has one use for a range that only touches it: none. Owns those at the ends
+  // of a range that stick out of it, before pages are dropped. ENOMEM.
+  Result<> own_edges(u64 start, u64 end);
+  // After that: takes out what lies in lent tables that others use as well, and makes the rest own.
+  void drop_lent_tables(u64 start, u64 end);
   // Unmaps pages and drops their references; with `only`, the pages of that object alone.
   void drop_pages(u64 start, u64 end, const MemoryObject* only = nullptr);
   // Makes one page accessible. The mapping allows the access.
@@ -84,6 +89,8 @@ struct AddressSpace::State {
   // The mapping below which a stack may grow to `address`, grown; null if there is none.
   Mapping* grow_down(u64 address);
   void count(PhysAddr frame, i64 change);
+  // Present pages in a range that belong to no object: what private memory costs.
+  u64 anonymous_pages(u64 start, u64 end) const;
 
  private:
   Result<> fault_absent(Mapping& mapping, u64 page, Protection access);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <random>
 
@@ -20,6 +21,7 @@ class AddressSpaceTest : public ::testing::Test {
   void SetUp() override {
     static const bool started = (frames_init(), true);
     static_cast<void>(started);
+    fake::set_frame_sharing(frame_add_ref);
     // What is made once and stays (the page of zeros) is made before counting.
     auto first = AddressSpace::create().take();
     const UserAddr at = map(*first, kPageSize);
@@ -226,6 +228,57 @@ TEST_F(AddressSpaceTest, AdviceDropsPages) {
   EXPECT_EQ(peek(*space, at + 3 * kPageSize), 0) << "done up to the hole";
 }
 
+TEST_F(AddressSpaceTest, WholeTablesAreLentToTheChild) {
+  const u64 pages = 4 * Pmap::kLendPages;
+  const UserAddr at = map(*space, pages * kPageSize, UserAddr(0x1000'0000));
+  for (u64 i = 0; i < pages; ++i) ASSERT_EQ(poke(*space, at + i * kPageSize, u8(i)), kOk);
+  const u64 before = in_use();
+  auto child = space->clone().take();
+  UserAddr lent;
+  ASSERT_TRUE(child->pmap().next_lent(at, at + pages * kPageSize, lent));
+  EXPECT_EQ(lent, at);
+  EXPECT_LT(in_use() - before, 3u) << "nothing was copied";
+  EXPECT_EQ(poke(*child, at + kPageSize, 100), kOk);
+  EXPECT_EQ(peek(*space, at + kPageSize), 1);
+  EXPECT_EQ(poke(*space, at + 2 * kPageSize, 101), kOk);
+  EXPECT_EQ(peek(*child, at + 2 * kPageSize), 2);
+  // The middle of two tables, on one side only.
+  const UserAddr middle = at + (Pmap::kLendPages + 3) * kPageSize;
+  ASSERT_TRUE(space->unmap(middle, Pmap::kLendPages * kPageSize).ok());
+  EXPECT_EQ(peek(*space, middle), -int(Errno::kFault));
+  EXPECT_EQ(peek(*child, middle), u8(Pmap::kLendPages + 3));
+  EXPECT_EQ(child->statistics().resident_anonymous, pages);
+  EXPECT_EQ(space->statistics().resident_anonymous, pages - Pmap::kLendPages);
+  // A grandchild borrows what its parent has borrowed, and outlives both.
+  auto grandchild = child->clone().take();
+  space = nullptr;
+  child = nullptr;
+  for (u64 i = 0; i < pages; ++i)
+    EXPECT_EQ(peek(*grandchild, at + i * kPageSize), i == 1 ? 100 : u8(i));
+  EXPECT_EQ(poke(*grandchild, at + (pages - 1) * kPageSize, 102), kOk);
+  EXPECT_FALSE(
+      grandchild->pmap().next_lent(at + (pages - 1) * kPageSize, at + pages * kPageSize, lent))
+      << "the last one owns what it touches";
+}
+
+TEST_F(AddressSpaceTest, WithoutMemoryForATableNothingIsLost) {
+  const u64 pages = 2 * Pmap::kLendPages;
+  const UserAddr at = map(*space, pages * kPageSize, UserAddr(0x1000'0000));
+  for (u64 i = 0; i < pages; ++i) ASSERT_EQ(poke(*space, at + i * kPageSize, u8(i)), kOk);
+  auto child = space->clone().take();
+  fake::set_pmap_budget(0);
+  EXPECT_EQ(poke(*child, at, 100), Errno::kNoMem);
+  EXPECT_EQ(child->protect(at, kPageSize, Protection::kRead).error(), Errno::kNoMem);
+  EXPECT_EQ(child->unmap(at + kPageSize, kPageSize).error(), Errno::kNoMem);
+  EXPECT_EQ(child->advise(at + kPageSize, kPageSize, abi::kAdviceDontNeed).error(), Errno::kNoMem);
+  EXPECT_EQ(space->clone().error(), Errno::kNoMem);
+  EXPECT_TRUE(child->unmap(at, Pmap::kLendPages * kPageSize).ok()) << "whole tables need none";
+  fake::set_pmap_budget(~usize{0});
+  for (u64 i = 0; i < pages; ++i) EXPECT_EQ(peek(*space, at + i * kPageSize), u8(i));
+  EXPECT_EQ(poke(*space, at, 100), kOk);
+  EXPECT_EQ(peek(*child, at + (pages - 1) * kPageSize), u8(pages - 1));
+}
+
 // Random calls, checked against a map from page to content.
 TEST_F(AddressSpaceTest, AgreesWithAModel) {
   constexpr u64 kBase = 0x1000'0000, kPages = 48;
@@ -233,7 +286,13 @@ TEST_F(AddressSpaceTest, AgreesWithAModel) {
     Protection protection;
     u8 value;
   };
-  std::map<u64, Page> model;
+  using Model = std::map<u64, Page>;
+  struct Process {
+    Ref<AddressSpace> space;
+    Model model;
+  };
+  Model model;
+  std::array<Process, 3> others;
   std::mt19937 random(20);
   const auto pick = [&](u64 below) { return random() % below; };
   for (int step = 0; step < 20'000; ++step) {
@@ -269,8 +328,15 @@ TEST_F(AddressSpaceTest, AgreesWithAModel) {
         }());
         break;
       }
-      case 4: {  // as fork(2): go on in the child
-        space = space->clone().take();
+      case 4: {  // as fork(2), and on with the child, the parent, or one of before
+        Process& other = others[pick(others.size())];
+        if (!other.space || pick(2)) {
+          other = {space->clone().take(), model};
+          ASSERT_EQ(other.space->statistics().resident_anonymous,
+                    space->statistics().resident_anonymous);
+        }
+        std::swap(other.space, space);
+        std::swap(other.model, model);
         break;
       }
       case 5: {  // to another place in the window

@@ -48,13 +48,42 @@ class Pmap : NonCopyable {
   // The first mapped page at or above `at` and below `end`; false if there is none. Skips empty
   // tables quickly.
   bool next_mapped(UserAddr at, UserAddr end, UserAddr& found, Mapping& out) const;
+  // fork(2): gives `to` those pages of the range that `wants` names, at the same place, with a
+  // reference to their frames, and takes the right to write from both sides. ENOMEM: then a prefix
+  // is done.
+  Result<> share(UserAddr at, usize pages, Pmap& to, bool (*wants)(PhysAddr frame));
+
   // Takes back the accessed and dirty marks of a page.
   void clear_marks(UserAddr at, bool accessed, bool dirty);
 
+  // --- tables that a parent lends to its child
+  //
+  // fork(2) of a large process would copy a table entry for each page, and most children never look
+  // at them. Instead the child may use the parent's tables. Both sides read through a lent table;
+  // neither writes to its pages, and neither changes it (none of the calls above that do may touch
+  // one), before own() has given it a table for itself. A lent table holds the references to its
+  // frames as a whole, whoever uses it; own() takes more when it copies one.
+
+  // Pages of one table: whole tables are lent, aligned to their size. 0: this home lends none.
+  static const usize kLendPages;
+  // Lends the tables of [at, at + pages), all of them whole, to `to`, which has nothing mapped
+  // there. ENOMEM: then a prefix is lent.
+  Result<> lend(UserAddr at, usize pages, Pmap& to);
+  // The first lent table that maps a page at or above `at` and below `end`: its first page.
+  bool next_lent(UserAddr at, UserAddr end, UserAddr& found) const;
+  // Makes every lent table that the range touches this space's own. Where others go on using it, no
+  // page can be written on either side, until protect() says so. ENOMEM: then a prefix is done.
+  Result<> own(UserAddr at, usize pages);
+  // Takes the lent tables that lie wholly in the range out of this space, with all that they map.
+  // Those that nobody else uses become its own instead, unchanged. Needs no memory.
+  void give_back(UserAddr at, usize pages);
+
   // Makes this the current CPU's address space. Cheap when it is so already: the scheduler calls it
-  // whenever a thread with a user side comes after a kernel thread. (The destructor may find itself
-  // active, when the last thread of a process ends: it leaves for tables of the kernel's own.)
+  // whenever a thread with a user side comes after a kernel thread.
   void activate();
+  // Leaves them, if this CPU uses them, for tables of the kernel's own: nobody will run here again,
+  // and what is taken out need not be told to the CPU.
+  void deactivate();
   // Bytes of page tables, for /proc/PID/status (VmPTE) and accounting.
   usize table_bytes() const;
 
@@ -65,6 +94,7 @@ class Pmap : NonCopyable {
   [[maybe_unused]] u64 root_ = 0;          // vm: physical address of the top-level table
   [[maybe_unused]] u64 table_pages_ = 0;   // tables allocated below the root, the root included
   [[maybe_unused]] u64 tables_aside_ = 0;  // vm: list of empty tables, one for each large page
+  [[maybe_unused]] u64 lent_tables_ = 0;   // those of table_pages_ that others may use as well
 };
 
 }  // namespace narwhal

@@ -30,6 +30,7 @@ REDIS_LINE = re.compile(r"^(?:PING_)?(\w+)[^:\n]*: ([\d.]+) requests per second"
 
 GUESTS = ["narwhal", "linux"]
 NGINX = ["nginx", "-g", "daemon off; master_process off;"]
+CALLS_MEMORY = "2G"  # one row has a process of 1 GiB
 MOST_MEMORY = 512  # MiB
 
 
@@ -146,7 +147,7 @@ class Bench:
     # Each measurement has a name, a list of guests to try, and adds rows to the table.
 
     def calls(self, guest):
-        result = self.run(guest, [BUILT / "bench/micro"], "--net", "none")
+        result = self.run(guest, [BUILT / "bench/micro"], "--net", "none", "-m", CALLS_MEMORY)
         unit = "instructions" if self.options.icount else "ns"
         for row, value in parse_rows(result.stdout).items():
             self.table.add(row, unit, guest, value)

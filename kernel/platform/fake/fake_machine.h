@@ -56,6 +56,8 @@ class UserMemory : NonCopyable {
 Pmap* active_pmap();
 // Pages that can be mapped until Pmap::map() says ENOMEM.
 void set_pmap_budget(usize pages);
+// Who counts references to frames: a copy of a lent table takes one for each page.
+void set_frame_sharing(void (*add_reference)(PhysAddr frame));
 
 // --- time and interrupts
 

@@ -2,6 +2,7 @@
 #include "kernel/platform/pmap.h"
 
 #include <map>
+#include <memory>
 #include <set>
 #include <unordered_map>
 
@@ -10,8 +11,11 @@
 namespace narwhal {
 
 struct PmapImplementation {
+  using Pages = std::map<u64, Pmap::Mapping>;  // by address
   struct Tables {
-    std::map<u64, Pmap::Mapping> pages;  // by address
+    Pages pages;
+    // Lent tables, by the address where they begin; who holds one is who uses it.
+    std::map<u64, std::shared_ptr<Pages>> lent;
   };
   static std::unordered_map<const Pmap*, Tables>& all() {
     static auto& all = *new std::unordered_map<const Pmap*, Tables>;
@@ -29,13 +33,34 @@ namespace {
 
 Pmap* active = nullptr;
 usize budget = ~usize{0};
+void (*share_frame)(PhysAddr frame) = nullptr;
 
 auto& pages_of(const Pmap* pmap) {
   return PmapImplementation::of(pmap).pages;
 }
+auto& lent_of(const Pmap* pmap) {
+  return PmapImplementation::of(pmap).lent;
+}
+constexpr u64 kTableSize = 8 * kPageSize;  // small, so that tests meet the ends of many
+
 void check_range(UserAddr at, usize pages) {
   ASSERT(at.page_aligned());
   ASSERT(pages <= kUserEnd.value / kPageSize && user_range_ok(at, pages * kPageSize));
+}
+// Of a range that is about to be changed: nothing in it is lent.
+void check_owned(const Pmap* pmap, UserAddr at, usize pages) {
+  check_range(at, pages);
+  UserAddr lent;
+  ASSERT(!pmap->next_lent(at, at + pages * kPageSize, lent));
+}
+// Where a page is recorded, if it is mapped. Nobody writes through a lent table.
+Pmap::Mapping* find_page(const Pmap* pmap, u64 page, bool& lent) {
+  auto& tables = lent_of(pmap);
+  const auto table = tables.find(align_down(page, kTableSize));
+  lent = table != tables.end();
+  auto& all = lent ? *table->second : pages_of(pmap);
+  const auto found = all.find(page);
+  return found == all.end() ? nullptr : &found->second;
 }
 
 }  // namespace
@@ -46,17 +71,20 @@ Pmap* fake::active_pmap() {
 void fake::set_pmap_budget(usize pages) {
   budget = pages;
 }
+void fake::set_frame_sharing(void (*add_reference)(PhysAddr frame)) {
+  share_frame = add_reference;
+}
 
 Result<Own<Pmap>> Pmap::create() {
   return PmapImplementation::make();
 }
 Pmap::~Pmap() {
-  if (active == this) active = nullptr;
+  deactivate();
   PmapImplementation::all().erase(this);
 }
 
 Result<> Pmap::map(UserAddr at, PhysAddr frames, usize pages, Protection protection) {
-  check_range(at, pages);
+  check_owned(this, at, pages);
   ASSERT(frames.page_aligned());
   for (usize i = 0; i < pages; ++i) {
     if (budget == 0) return Errno::kNoMem;
@@ -67,13 +95,13 @@ Result<> Pmap::map(UserAddr at, PhysAddr frames, usize pages, Protection protect
 }
 
 void Pmap::unmap(UserAddr at, usize pages) {
-  check_range(at, pages);
+  check_owned(this, at, pages);
   auto& all = pages_of(this);
   all.erase(all.lower_bound(at.value), all.lower_bound(at.value + pages * kPageSize));
 }
 
 void Pmap::protect(UserAddr at, usize pages, Protection protection) {
-  check_range(at, pages);
+  check_owned(this, at, pages);
   auto& all = pages_of(this);
   const auto end = all.lower_bound(at.value + pages * kPageSize);
   for (auto page = all.lower_bound(at.value); page != end; ++page)
@@ -81,37 +109,124 @@ void Pmap::protect(UserAddr at, usize pages, Protection protection) {
 }
 
 bool Pmap::lookup(UserAddr at, Mapping& out) const {
-  const auto& all = pages_of(this);
-  const auto found = all.find(at.page().value);
-  if (found == all.end()) return false;
-  out = found->second;
+  bool lent;
+  const Mapping* const found = find_page(this, at.page().value, lent);
+  if (!found) return false;
+  out = *found;
+  if (lent) out.protection &= ~Protection::kWrite;
   return true;
 }
 
 bool Pmap::next_mapped(UserAddr at, UserAddr end, UserAddr& found, Mapping& out) const {
-  const auto& all = pages_of(this);
-  const auto next = all.lower_bound(at.value);
-  if (next == all.end() || next->first >= end.value) return false;
-  found = UserAddr(next->first);
-  out = next->second;
-  return true;
+  u64 first = end.value;
+  const auto look = [&](const PmapImplementation::Pages& pages) {
+    const auto next = pages.lower_bound(at.page().value);
+    if (next != pages.end() && next->first < first) first = next->first;
+  };
+  look(pages_of(this));
+  for (const auto& [start, table] : lent_of(this)) look(*table);
+  if (first == end.value) return false;
+  found = UserAddr(first);
+  return lookup(found, out);
 }
 
 void Pmap::clear_marks(UserAddr at, bool accessed, bool dirty) {
+  check_owned(this, at.page(), 1);
+  bool lent;
+  Mapping* const found = find_page(this, at.page().value, lent);
+  if (!found) return;
+  if (accessed) found->accessed = false;
+  if (dirty) found->dirty = false;
+}
+
+Result<> Pmap::share(UserAddr at, usize pages, Pmap& to, bool (*wants)(PhysAddr frame)) {
+  check_owned(this, at, pages);
   auto& all = pages_of(this);
-  const auto found = all.find(at.page().value);
-  if (found == all.end()) return;
-  if (accessed) found->second.accessed = false;
-  if (dirty) found->second.dirty = false;
+  const auto end = all.lower_bound(at.value + pages * kPageSize);
+  for (auto page = all.lower_bound(at.value); page != end; ++page) {
+    if (!wants(page->second.frame)) continue;
+    page->second.protection &= ~Protection::kWrite;
+    TRY(to.map(UserAddr(page->first), page->second.frame, 1, page->second.protection));
+    ASSERT(share_frame);
+    share_frame(page->second.frame);
+  }
+  return {};
+}
+
+const usize Pmap::kLendPages = kTableSize / kPageSize;
+
+Result<> Pmap::lend(UserAddr at, usize pages, Pmap& to) {
+  check_range(at, pages);
+  ASSERT(is_aligned(at.value, kTableSize) && pages % kLendPages == 0);
+  for (u64 start = at.value, end = start + pages * kPageSize; start < end; start += kTableSize) {
+    auto& table = lent_of(this)[start];
+    if (!table) {
+      auto& mine = pages_of(this);
+      const auto first = mine.lower_bound(start), last = mine.lower_bound(start + kTableSize);
+      if (first == last) {
+        lent_of(this).erase(start);
+        continue;
+      }
+      table = std::make_shared<PmapImplementation::Pages>(first, last);
+      mine.erase(first, last);
+    }
+    if (budget == 0) return Errno::kNoMem;
+    --budget;
+    ASSERT(!lent_of(&to).contains(start));
+    lent_of(&to)[start] = table;
+  }
+  return {};
+}
+
+bool Pmap::next_lent(UserAddr at, UserAddr end, UserAddr& found) const {
+  const auto& tables = lent_of(this);
+  const auto next = tables.lower_bound(align_down(at.value, kTableSize));
+  if (next == tables.end() || next->first >= end.value) return false;
+  found = UserAddr(next->first);
+  return true;
+}
+
+Result<> Pmap::own(UserAddr at, usize pages) {
+  check_range(at, pages);
+  UserAddr start;
+  while (next_lent(at, at + pages * kPageSize, start)) {
+    const auto table = lent_of(this)[start.value];
+    const bool others = table.use_count() > 2;  // ours here, and the set's
+    if (others && budget == 0) return Errno::kNoMem;
+    if (others) --budget;
+    for (auto& [address, mapping] : *table) {
+      if (others) {
+        mapping.protection &= ~Protection::kWrite;
+        ASSERT(share_frame);
+        share_frame(mapping.frame);
+      }
+      pages_of(this)[address] = mapping;
+    }
+    lent_of(this).erase(start.value);
+  }
+  return {};
+}
+
+void Pmap::give_back(UserAddr at, usize pages) {
+  auto& tables = lent_of(this);
+  const u64 end = at.value + pages * kPageSize;
+  for (auto next = tables.lower_bound(at.value);
+       next != tables.end() && next->first + kTableSize <= end; next = tables.erase(next))
+    if (next->second.use_count() == 1)
+      pages_of(this).insert(next->second->begin(), next->second->end());
 }
 
 void Pmap::activate() {
   active = this;
 }
+void Pmap::deactivate() {
+  if (active == this) active = nullptr;
+}
 
 usize Pmap::table_bytes() const {
   std::set<u64> tables;
   for (const auto& [address, mapping] : pages_of(this)) tables.insert(address / kLargePageSize);
+  for (const auto& [start, table] : lent_of(this)) tables.insert(start / kLargePageSize);
   return (tables.size() + 1) * kPageSize;
 }
 
@@ -144,11 +259,12 @@ std::byte* fake::user_bytes(UserAddr address, Protection access, usize& room, bo
   }
   present = false;
   if (!active) return nullptr;
-  auto& all = pages_of(active);
-  const auto found = all.find(address.page().value);
-  if (found == all.end()) return nullptr;
+  bool lent;
+  Pmap::Mapping* const found = find_page(active, address.page().value, lent);
+  if (!found) return nullptr;
   present = true;
-  Pmap::Mapping& mapping = found->second;
+  Pmap::Mapping& mapping = *found;
+  if (lent && access == Protection::kWrite) return nullptr;
   // x86 has no pages that can be written or executed but not read.
   const bool allowed = access == Protection::kRead ? mapping.protection != Protection::kNone
                                                    : has(mapping.protection, access);

@@ -1,217 +1,10 @@
-// The program's half of the page tables. The upper half of every root is one entry: the kernel's
-// window.
-#include "kernel/platform/pmap.h"
-
+// The program's half of the page tables.
 #include <cstring>
 #include <utility>
 
-#include "kernel/arch/x86_64/instructions.h"
-#include "kernel/mm/frame.h"
-#include "kernel/platform/vm/page_tables.h"
-#include "kernel/platform/vm/window.h"
+#include "kernel/platform/vm/pmap_tables.h"
 
 namespace narwhal {
-
-namespace {
-
-using vm::table_at;
-using x86::kAddressMask;
-using x86::kLarge;
-using x86::kPresent;
-
-constexpr u64 kTableBits = kPresent | x86::kWritable | x86::kUser;
-// Above this many pages a whole flush is cheaper than one by one.
-constexpr usize kMostSingleFlushes = 64;
-
-u64 entry_bits(Protection protection) {
-  // Pages without any right stay in the table as not present, with their frame: see kHidden.
-  u64 bits = kPresent | x86::kUser;
-  if (has(protection, Protection::kWrite)) bits |= x86::kWritable;
-  if (!has(protection, Protection::kExecute)) bits |= x86::kNoExecute;
-  return bits;
-}
-// A page that is mapped but may not be touched (PROT_NONE): not present for the CPU, and marked so
-// that we know.
-constexpr u64 kHidden = u64{1} << 9;
-
-u64 make_entry(u64 frame, Protection protection) {
-  if (protection == Protection::kNone) return frame | kHidden | x86::kNoExecute;
-  return frame | entry_bits(protection);
-}
-bool in_use(u64 entry) {
-  return entry & (kPresent | kHidden);
-}
-
-Protection protection_of(u64 entry) {
-  if (entry & kHidden) return Protection::kNone;
-  Protection protection = Protection::kRead;
-  if (entry & x86::kWritable) protection |= Protection::kWrite;
-  if (!(entry & x86::kNoExecute)) protection |= Protection::kExecute;
-  return protection;
-}
-
-// How many entries of a table are in use: in the record of its frame, so that a table that became
-// empty is found without looking through it. (The lists of tables below use the same word, for
-// tables that are empty.)
-u64& used_entries(u64 table) {
-  return frame_at(PhysAddr(table)).owner;
-}
-u64 table_of(const u64& entry) {
-  return platform::direct_map_to_phys(&entry).page().value;
-}
-void set_entry(u64& entry, u64 value) {
-  if (!in_use(entry)) ++used_entries(table_of(entry));
-  entry = value;
-}
-void clear_entry(u64& entry) {
-  entry = 0;
-  --used_entries(table_of(entry));
-}
-
-}  // namespace
-
-// Reaches into Pmap for the functions below.
-struct PmapImplementation {
-  static Result<u64> new_table(Pmap& pmap) {
-    const PhysAddr frame = TRY(allocate_frames(0, FrameContent::kZeroed));
-    set_frame_kind(frame, FrameKind::kPageTable);
-    ++pmap.table_pages_;
-    return frame.value;
-  }
-
-  // A large page has a table set aside, so that taking it apart never fails: a part that is to be
-  // unmapped must be unmapped, memory or not.
-  static Result<> set_table_aside(Pmap& pmap) {
-    const u64 table = TRY(new_table(pmap));
-    --pmap.table_pages_;
-    used_entries(table) = pmap.tables_aside_;
-    pmap.tables_aside_ = table;
-    return {};
-  }
-  static u64 take_table_aside(Pmap& pmap) {
-    const u64 table = pmap.tables_aside_;
-    pmap.tables_aside_ = used_entries(table);
-    used_entries(table) = 0;
-    return table;
-  }
-
-  static Result<Own<Pmap>> create() {
-    Own<Pmap> pmap(new (std::nothrow) Pmap());
-    if (!pmap) return Errno::kNoMem;
-    pmap->root_ = TRY(new_table(*pmap));
-    const usize window = x86::level_index(vm::boot_state.window_base, 3);
-    table_at(pmap->root_)[window] = table_at(vm::boot_state.root_table)[window];
-    return pmap;
-  }
-
-  static void free_tables(u64 table, unsigned level, usize entries) {
-    if (level > 0)
-      for (usize i = 0; i < entries; ++i) {
-        const u64 entry = table_at(table)[i];
-        if ((entry & kPresent) && !(entry & kLarge))
-          free_tables(entry & kAddressMask, level - 1, x86::kEntries);
-      }
-    free_frames(PhysAddr(table), 0);
-  }
-
-  static bool active(const Pmap& pmap) { return (x86::read_cr3() & kAddressMask) == pmap.root_; }
-
-  static void flush(const Pmap& pmap, u64 address, usize pages) {
-    if (!active(pmap)) return;
-    if (pages > kMostSingleFlushes) {
-      x86::write_cr3(x86::read_cr3());
-      return;
-    }
-    for (usize i = 0; i < pages; ++i) x86::invalidate_page(address + i * kPageSize);
-  }
-
-  // The table at `level` that holds the entry of an address, made if need be. ENOMEM.
-  static Result<u64> table_for(Pmap& pmap, u64 address, unsigned level) {
-    u64 table = pmap.root_;
-    for (unsigned at = 3; at > level; --at) {
-      u64& entry = table_at(table)[x86::level_index(address, at)];
-      if (!in_use(entry))
-        set_entry(entry, TRY(new_table(pmap)) | kTableBits);
-      else if (entry & kLarge)
-        split(pmap, entry);
-      table = entry & kAddressMask;
-    }
-    return table;
-  }
-
-  // Turns a page of 2 MiB, present or hidden, into 512 small ones with the same rights.
-  static void split(Pmap& pmap, u64& large) {
-    const u64 table = take_table_aside(pmap);
-    ++pmap.table_pages_;
-    used_entries(table) = x86::kEntries;
-    const u64 rights = large & ~kAddressMask & ~kLarge;
-    const u64 frame = large & kAddressMask;
-    for (usize i = 0; i < x86::kEntries; ++i) table_at(table)[i] = (frame + i * kPageSize) | rights;
-    large = table | kTableBits;
-  }
-
-  // Takes out what is mapped in [start, end) below one table, and puts tables that became empty on
-  // the list `empty`.
-  static void unmap_in(Pmap& pmap, u64 table, unsigned level, u64 start, u64 end, u64& empty) {
-    const u64 size = x86::level_size(level);
-    for (u64 at = start; at < end; at = align_down(at, size) + size) {
-      u64& entry = table_at(table)[x86::level_index(at, level)];
-      if (!in_use(entry)) continue;
-      if (level == 0) {
-        clear_entry(entry);
-        continue;
-      }
-      const u64 first = align_down(at, size);
-      const u64 to = end < first + size ? end : first + size;
-      if (entry & kLarge) {
-        if (at == first && to == first + size) {
-          clear_entry(entry);
-          free_frames(PhysAddr(take_table_aside(pmap)), 0);
-          continue;
-        }
-        split(pmap, entry);
-      }
-      const u64 below = entry & kAddressMask;
-      unmap_in(pmap, below, level - 1, at, to, empty);
-      if (used_entries(below) != 0) continue;
-      clear_entry(entry);
-      used_entries(below) = empty;
-      empty = below;
-      --pmap.table_pages_;
-    }
-  }
-
-  // Calls visit(entry, address, size) for every entry in use in [start, end); a large page that
-  // sticks out is split first.
-  template <typename Visit>
-  static void for_each_entry(Pmap& pmap, u64 start, u64 end, Visit visit) {
-    for (u64 at = start; at < end;) {
-      u64 table = pmap.root_;
-      unsigned level = 3;
-      for (;; --level) {
-        u64& entry = table_at(table)[x86::level_index(at, level)];
-        const u64 size = x86::level_size(level);
-        const u64 next = align_down(at, size) + size;
-        if (!in_use(entry)) {
-          at = next;
-          break;
-        }
-        const bool large = level > 0 && (entry & kLarge);
-        if (large && (align_down(at, size) < start || next > end)) {
-          split(pmap, entry);
-          table = entry & kAddressMask;
-          continue;
-        }
-        if (level == 0 || large) {
-          visit(entry, align_down(at, size), size);
-          at = next;
-          break;
-        }
-        table = entry & kAddressMask;
-      }
-    }
-  }
-};
 
 using Implementation = PmapImplementation;
 
@@ -221,8 +14,7 @@ Result<Own<Pmap>> Pmap::create() {
 
 Pmap::~Pmap() {
   if (root_ == 0) return;
-  // Whoever runs on these tables must have left them; the kernel's own always work.
-  if (Implementation::active(*this)) x86::write_cr3(vm::boot_state.root_table);
+  deactivate();
   while (tables_aside_ != 0) free_frames(PhysAddr(Implementation::take_table_aside(*this)), 0);
   Implementation::free_tables(root_, 3, x86::kEntries / 2);
 }
@@ -277,34 +69,35 @@ void Pmap::protect(UserAddr at, usize pages, Protection protection) {
 }
 
 bool Pmap::lookup(UserAddr at, Mapping& out) const {
-  u64 table = root_;
-  for (unsigned level = 3;; --level) {
-    const u64 entry = table_at(table)[x86::level_index(at.value, level)];
-    if (!in_use(entry)) return false;
-    if (level == 0 || (entry & kLarge)) {
-      const u64 inside = at.value & (x86::level_size(level) - 1) & ~(kPageSize - 1);
-      out = {PhysAddr((entry & kAddressMask) + inside), protection_of(entry),
-             (entry & x86::kAccessed) != 0, (entry & x86::kDirty) != 0};
-      return true;
-    }
-    table = entry & kAddressMask;
-  }
+  UserAddr found;
+  return next_mapped(at, at.page() + kPageSize, found, out);
 }
 
 bool Pmap::next_mapped(UserAddr at, UserAddr end, UserAddr& found, Mapping& out) const {
-  u64 address = at.page().value;
-  while (address < end.value) {
+  for (u64 address = at.page().value; address < end.value;) {
     u64 table = root_;
+    u64 denied = 0;
     for (unsigned level = 3;; --level) {
-      const u64 entry = table_at(table)[x86::level_index(address, level)];
+      const u64 size = x86::level_size(level);
+      usize index = x86::level_index(address, level);
+      const u64* const entries = table_at(table);
+      // Of the pages of one table, the next without another walk.
+      if (level == 0)
+        for (; !in_use(entries[index]) && address < end.value && index + 1 < x86::kEntries; ++index)
+          address += kPageSize;
+      const u64 entry = entries[index] & ~denied;
       if (!in_use(entry)) {
-        address = align_down(address, x86::level_size(level)) + x86::level_size(level);
+        address = align_down(address, size) + size;
         break;
       }
       if (level == 0 || (entry & kLarge)) {
+        if (address >= end.value) return false;
         found = UserAddr(address);
-        return lookup(found, out);
+        out = {PhysAddr((entry & kAddressMask) + (address & (size - 1))), protection_of(entry),
+               (entry & x86::kAccessed) != 0, (entry & x86::kDirty) != 0};
+        return true;
       }
+      if (entry & kLent) denied = x86::kWritable;
       table = entry & kAddressMask;
     }
   }
@@ -316,6 +109,10 @@ void Pmap::clear_marks(UserAddr at, bool accessed, bool dirty) {
   Implementation::for_each_entry(*this, at.value, at.value + kPageSize,
                                  [&](u64& entry, u64, u64) { entry &= ~marks; });
   Implementation::flush(*this, at.value, 1);
+}
+
+void Pmap::deactivate() {
+  if (Implementation::active(*this)) x86::write_cr3(vm::boot_state.root_table);
 }
 
 void Pmap::activate() {
