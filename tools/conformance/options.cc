@@ -97,7 +97,7 @@ ConformanceOptions parse_conformance(int argc, const char* const* argv) {
       ->type_name("N")
       ->check(CLI::Range(1, 256))
       ->group(machine);
-  app.add_option("-m,--memory", options.memory, "A guest's memory (default 1G)")
+  app.add_option("-m,--memory", options.memory, "A guest's memory (default 4G)")
       ->type_name("SIZE")
       ->group(machine);
   app.add_option("--accel", options.accelerator, "auto (default), kvm, or tcg")

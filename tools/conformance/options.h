@@ -24,7 +24,7 @@ struct ConformanceOptions {
   std::string output;
   double at_least = 100;
   unsigned guests = 1;
-  std::string memory = "1G";
+  std::string memory = "4G";
   std::string accelerator = "auto";
   std::string kernel;
   bool verbose = false;

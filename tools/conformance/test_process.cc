@@ -10,11 +10,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "tools/base/unique_fd.h"
@@ -86,7 +88,11 @@ std::vector<pid_t> children() {
                          const std::map<std::string, std::string>& environment,
                          const std::string& folder, int output) {
   setsid();
-  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  // Past the C library, which keeps two of them to itself: zeros mean the default.
+  const char defaults[32] = {};
+  for (int signal = 1; signal < NSIG; ++signal) {
+    syscall(SYS_rt_sigaction, signal, defaults, nullptr, sizeof(uint64_t));
+  }
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -1,6 +1,7 @@
 #include "tools/conformance/verdict.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -19,6 +20,8 @@ constexpr int kAllBits = kFailBit | kBrokenBit | kWarningBit | kNotConfiguredBit
 // A shell's own: found but not runnable, not found.
 constexpr int kNotRunnable = 126;
 constexpr int kNotFound = 127;
+// Above these, a shell tells which signal ended its command.
+constexpr int kSignalBase = 128;
 constexpr size_t kLongestReason = 160;
 
 // One line of plain text: neither control characters nor colours.
@@ -53,8 +56,9 @@ std::string said_after(std::string_view output, std::string_view mark) {
   if (at == std::string_view::npos) return "";
   std::string_view rest = output.substr(at + mark.size());
   rest = rest.substr(0, rest.find('\n'));
-  while (!rest.empty() && (rest[0] == ':' || rest[0] == ' ')) rest.remove_prefix(1);
-  return plain(rest);
+  const std::string said = plain(rest);
+  const size_t start = said.find_first_not_of(": ");
+  return start == std::string::npos ? "" : said.substr(start);
 }
 
 std::string last_line(std::string_view output) {
@@ -74,8 +78,27 @@ std::string reason_of(std::string_view output, std::string_view mark, int status
   return shortened(std::move(said));
 }
 
+std::string quoted_end(std::string_view output) {
+  const std::string line = last_line(output);
+  return line.empty() ? "" : "after: " + line;
+}
+
+Judgement judge_signal(int signal, std::string_view output) {
+  const std::string name = strsignal(signal);
+  // Shells say it too.
+  while (last_line(output).starts_with(name)) {
+    const size_t at = output.rfind(name);
+    output = output.substr(0, at);
+  }
+  const std::string end = quoted_end(output);
+  return {Verdict::kCrash, shortened(end.empty() ? name : name + " " + end)};
+}
+
 Judgement judge_status(int status, std::string_view output) {
   if (status == 0) return {Verdict::kPass, ""};
+  if (status > kSignalBase && status < kSignalBase + NSIG) {
+    return judge_signal(status - kSignalBase, output);
+  }
   if (status == kNotFound || status == kNotRunnable) {
     return {Verdict::kBroken, reason_of(output, "TBROK", status)};
   }
@@ -119,14 +142,10 @@ Judgement judge(const TestResult& result) {
   if (!result.runner_end.empty()) {
     judgement = {Verdict::kMachineEnd, shortened(plain(result.runner_end))};
   } else if (result.time_over) {
-    const std::string line = last_line(result.output);
-    judgement = {Verdict::kTimeOver,
-                 shortened(line.empty() ? "it printed nothing" : "after: " + line)};
+    const std::string end = quoted_end(result.output);
+    judgement = {Verdict::kTimeOver, shortened(end.empty() ? "it printed nothing" : end)};
   } else if (WIFSIGNALED(result.status)) {
-    const std::string line = last_line(result.output);
-    judgement = {Verdict::kCrash,
-                 shortened(fmt::format("{}{}{}", strsignal(WTERMSIG(result.status)),
-                                       line.empty() ? "" : " after: ", line))};
+    judgement = judge_signal(WTERMSIG(result.status), result.output);
   } else {
     judgement = judge_status(WEXITSTATUS(result.status), result.output);
   }
