@@ -30,7 +30,7 @@ struct RawValues {
 
 constexpr char kExamples[] =
     "Examples:\n"
-    "  narwhal run -p 8080:80 nginx -g 'daemon off; master_process off;'\n"
+    "  narwhal run -p 8080:80 nginx -g 'daemon off;'\n"
     "  narwhal run -p 6379:6379 redis-server --protected-mode no\n"
     "  narwhal run -v ./app.py:/app.py python3 /app.py\n"
     "  narwhal run -it busybox sh\n"
