@@ -85,7 +85,7 @@ class _Client:
 
     def _lost(self, reason):
         self.close()
-        if self._used and not self._data and not self._retried:
+        if self._used and not self._data and not self._retried and not self._load.is_ending:
             self._retried = True
             self._load.retries += 1
             self._load.retried.add(self._number)
@@ -93,7 +93,8 @@ class _Client:
             return
         used = 'used' if self._used else 'new'
         self._load.failures.append(f'request {self._number} on a {used} connection: {reason}, {self._data[:300]!r}')
-        self._next()
+        if not self._load.is_ending:
+            self._next()
 
     def serve(self, events):
         """Does what can be done now."""
