@@ -94,6 +94,7 @@ class Pmap : NonCopyable {
   [[maybe_unused]] u64 root_ = 0;          // vm: physical address of the top-level table
   [[maybe_unused]] u64 table_pages_ = 0;   // tables allocated below the root, the root included
   [[maybe_unused]] u64 tables_aside_ = 0;  // vm: list of empty tables, one for each large page
+  [[maybe_unused]] u64 tag_ = 0;           // vm: what the CPU knows them by; 0: nothing
   [[maybe_unused]] u64 lent_tables_ = 0;   // those of table_pages_ that others may use as well
 };
 

@@ -34,6 +34,7 @@ inline constexpr u64 kCr4FxSave = 1 << 9;
 inline constexpr u64 kCr4SimdExceptions = 1 << 10;
 inline constexpr u64 kCr4UserInstructionPrevention = 1 << 11;
 inline constexpr u64 kCr4FsGsBase = 1 << 16;
+inline constexpr u64 kCr4ProcessContextIds = 1 << 17;
 inline constexpr u64 kCr4XSave = 1 << 18;
 inline constexpr u64 kCr4Smep = 1 << 20;
 inline constexpr u64 kCr4Smap = 1 << 21;

@@ -134,6 +134,7 @@ void find_features() {
   cpu_features.xsave = basic.ecx >> 26 & 1;
   cpu_features.tsc_deadline = basic.ecx >> 24 & 1;
   cpu_features.x2apic = basic.ecx >> 21 & 1;
+  cpu_features.pcid = basic.ecx >> 17 & 1;
   cpu_features.fsgsbase = extended.ebx & 1;
   cpu_features.smep = extended.ebx >> 7 & 1;
   cpu_features.smap = extended.ebx >> 20 & 1;
@@ -181,6 +182,8 @@ void cpu_init() {
   if (cpu_features.smep) cr4 |= x86::kCr4Smep;
   if (cpu_features.smap) cr4 |= x86::kCr4Smap;
   if (cpu_features.xsave) cr4 |= x86::kCr4XSave;
+  // CR3 holds number 0 now, as it must.
+  if (cpu_features.pcid) cr4 |= x86::kCr4ProcessContextIds;
   x86::write_cr4(cr4);
   narwhal_has_smap = cpu_features.smap;
 }

@@ -7,7 +7,8 @@ namespace narwhal::vm {
 
 // What this CPU can do, found once at boot.
 struct CpuFeatures {
-  bool smep, smap, fsgsbase, umip, xsave, xsaveopt, x2apic, tsc_deadline, invariant_tsc, hypervisor;
+  bool smep, smap, fsgsbase, umip, pcid, xsave, xsaveopt, x2apic, tsc_deadline, invariant_tsc,
+      hypervisor;
 };
 extern CpuFeatures cpu_features;
 

@@ -2,11 +2,19 @@
 #include <cstring>
 #include <utility>
 
+#include "kernel/platform/vm/address_space_tags.h"
+#include "kernel/platform/vm/cpu.h"
 #include "kernel/platform/vm/pmap_tables.h"
 
 namespace narwhal {
 
 using Implementation = PmapImplementation;
+
+namespace {
+
+constinit vm::AddressSpaceTags tags;
+
+}  // namespace
 
 Result<Own<Pmap>> Pmap::create() {
   return Implementation::create();
@@ -116,7 +124,8 @@ void Pmap::deactivate() {
 }
 
 void Pmap::activate() {
-  if (!Implementation::active(*this)) x86::write_cr3(root_);
+  if (Implementation::active(*this)) return;
+  x86::write_cr3(vm::cpu_features.pcid ? tags.select(tag_, root_) : root_);
 }
 
 usize Pmap::table_bytes() const {

@@ -119,8 +119,11 @@ struct PmapImplementation {
 
   static bool active(const Pmap& pmap) { return (x86::read_cr3() & kAddressMask) == pmap.root_; }
 
-  static void flush(const Pmap& pmap, u64 address, usize pages) {
-    if (!active(pmap)) return;
+  static void flush(Pmap& pmap, u64 address, usize pages) {
+    if (!active(pmap)) {
+      pmap.tag_ = 0;
+      return;
+    }
     if (pages > kMostSingleFlushes) {
       x86::write_cr3(x86::read_cr3());
       return;
