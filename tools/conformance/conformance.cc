@@ -138,7 +138,7 @@ class Comparison {
     Fingerprint fingerprint;
     fingerprint.add(ltp_.fingerprint);
     fingerprint.add(system.release);
-    fingerprint.add(read_file(runner_).value_or(""));
+    fingerprint.add(int64_t{kRunnerVersion});
     fingerprint.add(to_line(runner_settings(ltp_.root, 1)));
     return fingerprint.text();
   }

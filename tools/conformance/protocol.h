@@ -10,6 +10,10 @@
 
 namespace narwhal::tools {
 
+// Raised when a change of the runner may change what tests do: native results that were kept count
+// no more.
+inline constexpr int kRunnerVersion = 1;
+
 // To the runner, first.
 struct RunnerSettings {
   std::string root;  // where LTP lies, as the runner sees it

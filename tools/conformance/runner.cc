@@ -20,6 +20,7 @@
 #include <string>
 
 #include "tools/conformance/isolation.h"
+#include "tools/conformance/loop_devices.h"
 #include "tools/conformance/protocol.h"
 #include "tools/conformance/test_process.h"
 
@@ -80,6 +81,7 @@ class Runner {
     for (auto point = points.rbegin(); point != points.rend(); ++point) {
       if (point->starts_with(kScratch) && *point != kPrograms) umount2(point->c_str(), MNT_DETACH);
     }
+    detach_loop_devices(kScratch);
     std::error_code ignored;
     fs::remove_all(kScratch, ignored);
     if (getpid() != 1) return;  // what is there may be somebody else's
