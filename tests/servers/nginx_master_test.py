@@ -165,7 +165,15 @@ class NginxMaster(guest.TestCase):
         workers = self.wait_for_workers()
         with Load(self.port, page()) as load:
             load.wait_for(50)
+            # As a package's upgrade does it: another file takes the name of the one that runs, which can't be written.
+            self.shell.check(f'cp {NGINX} {NGINX}.new')
+            status, output = self.shell.run(f'cat {NGINX}.new >{NGINX}')
+            self.assertNotEqual(status, 0)
+            self.assertIn('Text file busy', output)
+            self.shell.check(f'mv {NGINX}.new {NGINX}')
             second = self.upgrade(first)
+            self.assertEqual(self.shell.check(f'readlink /proc/{first}/exe'), f'{NGINX} (deleted)\n')
+            self.assertEqual(self.shell.check(f'readlink /proc/{second}/exe'), f'{NGINX}\n')
             load.wait_for(50)
             # Back: the old master starts workers again, the new one goes.
             self.shell.check(f'kill -WINCH {first}')
