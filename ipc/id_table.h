@@ -12,6 +12,7 @@ namespace narwhal::sysv {
 struct Caller {
   const Credentials& who;
   u32 pid = 0;
+  u64 lock_limit = 0;  // RLIMIT_MEMLOCK
 };
 
 // What every object has (struct ipc_perm). Guarded by the lock of its kind.
@@ -62,6 +63,13 @@ class IdAllocator {
     return Errno::kNoSpc;
   }
   u16 sequence() const { return sequence_; }
+  // The first free index from a number's own on. ENOSPC.
+  template <typename Used>
+  static Result<u32> next_free(u32 number, Used used) {
+    for (u32 index = number % kMaxIds; index < kMaxIds; ++index)
+      if (!used(index)) return index;
+    return Errno::kNoSpc;
+  }
 
  private:
   u32 next_ = 0;
@@ -103,17 +111,24 @@ class IdTable : NonCopyable {
     return nullptr;
   }
   // Numbers an object that belongs to the caller. ENOSPC at `limit` objects, ENOMEM.
-  Result<i32> add(Ref<T> object, i32 key, u32 mode, const Credentials& who, u32 limit) {
+  // `next_id`: the number that somebody wants for it who restores a saved program, or -1; the next
+  // free one with the same sequence number if it is taken (/proc/sys/kernel/msg_next_id).
+  Result<i32> add(Ref<T> object, i32 key, u32 mode, const Credentials& who, u32 limit,
+                  Atomic<i32>& next_id) {
     if (in_use_ >= limit) return Errno::kNoSpc;
-    const u32 index = TRY(ids_.take(in_use_, limit, [&](u32 i) { return at(i) != nullptr; }));
+    const auto used = [&](u32 i) { return at(i) != nullptr; };
+    const i32 wanted = next_id.exchange(-1);
+    const u32 index = wanted < 0 ? TRY(ids_.take(in_use_, limit, used))
+                                 : TRY(IdAllocator::next_free(u32(wanted), used));
+    const u16 sequence = wanted < 0 ? ids_.sequence() : u16(u32(wanted) / IdAllocator::kMaxIds);
     if (index >= slots_.size()) TRY(slots_.resize(index + 1));
     Entry& entry = object->entry;
     entry.key = key;
     entry.uid = entry.cuid = who.euid;
     entry.gid = entry.cgid = who.egid;
     entry.mode = mode & 0777;
-    entry.sequence = ids_.sequence();
-    entry.id = i32(ids_.sequence() * IdAllocator::kMaxIds + index);
+    entry.sequence = sequence;
+    entry.id = i32(sequence * IdAllocator::kMaxIds + index);
     slots_[index] = std::move(object);
     ++in_use_;
     return i32(slots_[index]->entry.id);

@@ -16,7 +16,7 @@ class IdTableTest : public testing::Test {
  protected:
   static constexpr u32 kLimit = 100;
   i32 add(i32 key = abi::kIpcPrivate, u32 mode = 0600) {
-    auto made = table_.add(make_ref<Thing>().take(), key, mode, *who_, kLimit);
+    auto made = table_.add(make_ref<Thing>().take(), key, mode, *who_, kLimit, next_id_);
     return made.ok() ? made.value() : -i32(made.error());
   }
   void remove(i32 id) { table_.remove(*table_.find(id).value()); }
@@ -29,8 +29,19 @@ class IdTableTest : public testing::Test {
   }
 
   IdTable<Thing> table_;
+  Atomic<i32> next_id_{-1};
   Ref<Credentials> who_ = make_ref<Credentials>().take();
 };
+
+TEST_F(IdTableTest, ANumberCanBeAskedFor) {
+  const i32 wanted = 5 * i32(IdAllocator::kMaxIds) + 7;
+  next_id_.store(wanted);
+  EXPECT_EQ(add(), wanted);
+  EXPECT_EQ(next_id_.load(), -1) << "asked for once";
+  EXPECT_EQ(add(), 0);
+  next_id_.store(wanted);
+  EXPECT_EQ(add(), wanted + 1) << "taken: the next one";
+}
 
 TEST_F(IdTableTest, FindsByNumberAndByKey) {
   const i32 one = add(11), two = add(22);

@@ -12,6 +12,7 @@ constinit Mutex<LockRank::kMutexOther> msg_lock;
 constinit Atomic<u32> Messages::max_size{8192};
 constinit Atomic<u32> Messages::max_bytes{16384};
 constinit Atomic<u32> Messages::max_ids{32000};
+constinit Atomic<i32> Messages::next_id{-1};
 
 namespace {
 
@@ -23,8 +24,9 @@ i64 now_s() {
 
 }  // namespace
 
-MessageQueue::~MessageQueue() {
-  Guard guard(msg_lock);
+// Nobody refers to it any more, and msg_lock may be held: msgget(2) gives a queue up that found no
+// room in the table.
+MessageQueue::~MessageQueue() TA_NO_ANALYSIS {
   while (Message* message = messages_.pop_front()) delete message;
 }
 
@@ -34,7 +36,7 @@ Result<i32> Messages::get(const Caller& caller, i32 key, u32 flags) {
     auto queue = TRY(make_ref<MessageQueue>());
     queue->max_bytes_ = max_bytes.load();
     queue->changed_at_ = now_s();
-    return queues.add(std::move(queue), key, flags, caller.who, max_ids.load());
+    return queues.add(std::move(queue), key, flags, caller.who, max_ids.load(), next_id);
   };
   return sysv::get(queues, caller, key, flags, [](MessageQueue&) { return Result<>(); }, make);
 }

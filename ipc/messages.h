@@ -48,6 +48,7 @@ class Messages {
  public:
   // /proc/sys/kernel/msgmax, msgmnb, msgmni.
   static Atomic<u32> max_size, max_bytes, max_ids;
+  static Atomic<i32> next_id;  // msg_next_id there
 
   // msgget(2): ENOENT, EEXIST, EACCES, ENOSPC, ENOMEM.
   static Result<i32> get(const Caller& caller, i32 key, u32 flags);

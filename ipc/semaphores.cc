@@ -11,6 +11,7 @@ constinit Atomic<u32> Semaphores::max_per_set{32000};
 constinit Atomic<u32> Semaphores::max_total{32000 * 32000};
 constinit Atomic<u32> Semaphores::max_operations{500};
 constinit Atomic<u32> Semaphores::max_ids{32000};
+constinit Atomic<i32> Semaphores::next_id{-1};
 
 namespace {
 
@@ -198,7 +199,7 @@ Result<i32> Semaphores::get(const Caller& caller, i32 key, i32 count, u32 flags)
     TRY(semaphores.resize(u32(count)));
     auto set = TRY(make_ref<SemaphoreSet>(std::move(semaphores)));
     set->changed_ = now_s();
-    const i32 id = TRY(sets.add(std::move(set), key, flags, caller.who, max_ids.load()));
+    const i32 id = TRY(sets.add(std::move(set), key, flags, caller.who, max_ids.load(), next_id));
     total += u32(count);
     return id;
   };

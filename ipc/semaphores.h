@@ -86,6 +86,7 @@ class Semaphores {
  public:
   // /proc/sys/kernel/sem: semaphores of a set, of all sets, operations of a call, sets.
   static Atomic<u32> max_per_set, max_total, max_operations, max_ids;
+  static Atomic<i32> next_id;  // sem_next_id there
   static constexpr i32 kMaxValue = 32767;
 
   // semget(2): ENOENT, EEXIST, EINVAL, EACCES, ENOSPC, ENOMEM.

@@ -12,6 +12,7 @@ namespace {
 // SHMMAX and SHMALL: nearly no limit, but sums of few of them do not wrap.
 constexpr u64 kNearlyUnlimited = ~u64{0} - (u64{1} << 24);
 constexpr u64 kMaxIds = 4096;
+constexpr u32 kHugePagesGroup = 0;  // /proc/sys/vm/hugetlb_shm_group
 
 [[clang::no_destroy]] constinit IdTable<Segment> segments TA_GUARDED_BY(shm_lock);
 constinit u64 total_pages TA_GUARDED_BY(shm_lock) = 0;
@@ -22,6 +23,7 @@ constinit u32 (*pid_source)() = nullptr;
 constinit Atomic<u64> SharedMemory::max_bytes{kNearlyUnlimited};
 constinit Atomic<u64> SharedMemory::max_pages{kNearlyUnlimited};
 constinit Atomic<u64> SharedMemory::max_ids{kMaxIds};
+constinit Atomic<i32> SharedMemory::next_id{-1};
 
 void set_current_pid_source(u32 (*source)()) {
   pid_source = source;
@@ -92,7 +94,11 @@ Result<i32> SharedMemory::make(const Caller& caller, i32 key, u64 size, u32 flag
   const u64 pages = div_round_up(size, kPageSize);
   if (align_up(size, kPageSize) < size) return Errno::kNoSpc;
   // There is no pool of huge pages to take from.
-  if (flags & abi::kShmHugeTlb) return Errno::kNoMem;
+  if (flags & abi::kShmHugeTlb) {
+    const bool allowed = caller.who.capable(Capability::kIpcLock) ||
+                         caller.who.in_group(kHugePagesGroup) || size <= caller.lock_limit;
+    return allowed ? Errno::kNoMem : Errno::kPerm;
+  }
   auto made = TRY(make_ref<Segment>(size, caller.pid));
   const i64 now = current_file_time().seconds;
   Segment& segment = *made;
@@ -104,7 +110,7 @@ Result<i32> SharedMemory::make(const Caller& caller, i32 key, u64 size, u32 flag
     if (total_pages + pages < total_pages || total_pages + pages > max_pages.load())
       return Errno::kNoSpc;
     segment.changed_at_ = now;
-    id = TRY(segments.add(made, key, flags, caller.who, u32(max_ids.load())));
+    id = TRY(segments.add(made, key, flags, caller.who, u32(max_ids.load()), next_id));
     total_pages += pages;
   }
   auto source = make_ref<Segment::Source>(segment.entry);
@@ -232,13 +238,13 @@ Result<> SharedMemory::set(const Caller& caller, i32 id, const abi::IpcPermissio
   return {};
 }
 
-Result<> SharedMemory::lock(const Caller& caller, i32 id, bool locked, u64 lock_limit) {
+Result<> SharedMemory::lock(const Caller& caller, i32 id, bool locked) {
   SpinGuard guard(shm_lock);
   Segment& segment = *TRY(segments.find(id));
   Entry& entry = segment.entry;
   if (!caller.who.capable(Capability::kIpcLock)) {
     if (caller.who.euid != entry.uid && caller.who.euid != entry.cuid) return Errno::kPerm;
-    if (locked && lock_limit == 0) return Errno::kPerm;
+    if (locked && caller.lock_limit == 0) return Errno::kPerm;
   }
   entry.mode = locked ? entry.mode | abi::kShmLocked : entry.mode & ~abi::kShmLocked;
   return {};

@@ -48,6 +48,7 @@ class SharedMemory {
  public:
   // /proc/sys/kernel/shmmax, shmall (pages), shmmni.
   static Atomic<u64> max_bytes, max_pages, max_ids;
+  static Atomic<i32> next_id;  // shm_next_id there
 
   // shmget(2): ENOENT, EEXIST, EINVAL, EACCES, ENOSPC, ENOMEM.
   static Result<i32> get(const Caller& caller, i32 key, u64 size, u32 flags);
@@ -67,7 +68,7 @@ class SharedMemory {
   static Result<> remove(const Caller& caller, i32 id);
   static Result<> set(const Caller& caller, i32 id, const abi::IpcPermission& wanted);
   // SHM_LOCK, SHM_UNLOCK: memory is never swapped, so this is a mark. EPERM.
-  static Result<> lock(const Caller& caller, i32 id, bool locked, u64 lock_limit);
+  static Result<> lock(const Caller& caller, i32 id, bool locked);
   static abi::ShmLimits limits();
   static abi::ShmUsage usage();
   static i32 highest_index();

@@ -5,12 +5,8 @@
 #include "fs/core/file_lock.h"
 
 namespace narwhal {
-namespace {
 
-// Linux's fs.nr_open: no limit is higher.
-constexpr u64 kMaxDescriptors = u64{1} << 20;
-
-}  // namespace
+constinit Atomic<u32> max_descriptors{1 << 20};
 
 FdTable::Reservation::~Reservation() {
   if (!table_) return;
@@ -65,7 +61,7 @@ void FdTable::set_free(int fd) {
 }
 
 Result<FdTable::Reservation> FdTable::reserve(u64 limit, int lowest) {
-  if (limit > kMaxDescriptors) limit = kMaxDescriptors;
+  if (const u64 most = max_descriptors.load(Order::kRelaxed); limit > most) limit = most;
   Guard guard(mutex_);
   const int fd = find_free(lowest);
   if (u64(fd) >= limit) return Errno::kMFile;
@@ -106,7 +102,7 @@ Result<> FdTable::close(int fd) {
 }
 
 Result<> FdTable::replace(int fd, FileRef file, bool close_on_exec, u64 limit) {
-  if (limit > kMaxDescriptors) limit = kMaxDescriptors;
+  if (const u64 most = max_descriptors.load(Order::kRelaxed); limit > most) limit = most;
   if (fd < 0 || u64(fd) >= limit) return Errno::kBadF;
   FileRef old;
   {
@@ -169,6 +165,11 @@ Result<Ref<FdTable>> FdTable::copy() {
   // Not shared yet; its lock ranks with this one's.
   const auto fill = [&]() TA_NO_ANALYSIS -> Result<> {
     if (files_.empty()) return {};
+    if (files_.size() > max_descriptors.load(Order::kRelaxed)) {
+      // The table grows in steps: what counts is what is in it.
+      for (usize fd = max_descriptors.load(Order::kRelaxed); fd < files_.size(); ++fd)
+        if (files_[fd]) return Errno::kMFile;
+    }
     TRY(made->grow(int(files_.size()) - 1));
     for (usize fd = 0; fd < files_.size(); ++fd) {
       if (!files_[fd]) continue;

@@ -5,6 +5,9 @@
 
 namespace narwhal {
 
+// /proc/sys/fs/nr_open: no limit on descriptors is higher.
+extern Atomic<u32> max_descriptors;
+
 class FdTable : public RefCounted {
  public:
   // A number taken but not yet visible. commit() can't fail; going out of scope gives the number

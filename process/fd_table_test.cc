@@ -80,6 +80,17 @@ TEST_F(FdTableTest, Limits) {
   EXPECT_EQ(add(0, 3), 1);
 }
 
+// What is open already stays, but nobody gets a copy of it (unshare(2)).
+TEST_F(FdTableTest, TheLimitOfAllMayBeLowered) {
+  ASSERT_EQ(add(100), 100);
+  const u32 before = max_descriptors.exchange(64);
+  EXPECT_EQ(table_->copy().error(), Errno::kMFile);
+  EXPECT_EQ(add(64), -int(Errno::kMFile));
+  ASSERT_EQ(close(100), Errno{});
+  EXPECT_TRUE(table_->copy().ok());
+  max_descriptors.store(before);
+}
+
 TEST_F(FdTableTest, BadDescriptors) {
   for (int fd : {-1, 0, 5, 1 << 30}) {
     EXPECT_EQ(table_->get(fd).error(), Errno::kBadF);

@@ -58,6 +58,8 @@ Result<FutexKey> FutexKey::of(Task& task, UserAddr address, bool shared) {
   if (!user_range_ok(address, sizeof(u32))) return Errno::kFault;
   FutexKey key;
   if (shared) {
+    // The key of a shared word is the page behind it, so there has to be one (futex(2), EFAULT).
+    if (!platform::atomic_load_user(address).ok()) TRY(platform::prefault_user(address, false));
     auto location = TRY(task.memory().shared_location(address));
     if (location.object) {
       key.owner = location.object.get();

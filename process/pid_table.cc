@@ -7,6 +7,7 @@ namespace narwhal {
 constinit SpinLock<LockRank::kThreadList> thread_list_lock;
 
 constinit Atomic<u32> task_limit{kPidLimit};
+constinit Atomic<u32> pid_limit{kPidLimit};
 
 namespace {
 
@@ -30,7 +31,7 @@ bool group_bears(u32 number) TA_REQUIRES(thread_list_lock) {
 Result<u32> pid_table::take_number() {
   constexpr u32 kFirstAfterWrap = 300;  // as Linux: low numbers are not used again
   for (u32 tries = 0; tries < kPidLimit; ++tries) {
-    if (++last_number >= kPidLimit) {
+    if (++last_number >= pid_limit.load(Order::kRelaxed)) {
       last_number = kFirstAfterWrap;
       wrapped = true;
     }
@@ -85,6 +86,11 @@ Ref<Task> find_task_of(Process& process) {
 u64 tasks_made() {
   SpinGuard guard(thread_list_lock);
   return tasks_added;
+}
+void set_last_pid(u32 number) {
+  SpinGuard guard(thread_list_lock);
+  if (number < last_number) wrapped = true;  // what comes next may be in use
+  last_number = number;
 }
 u32 last_pid() {
   SpinGuard guard(thread_list_lock);

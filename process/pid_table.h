@@ -11,7 +11,8 @@ extern SpinLock<LockRank::kThreadList> thread_list_lock;
 // How many tasks there may be at once, whoever they belong to (/proc/sys/kernel/threads-max).
 extern Atomic<u32> task_limit;
 
-inline constexpr u32 kPidLimit = 4'194'304;  // /proc/sys/kernel/pid_max
+inline constexpr u32 kPidLimit = 4'194'304;
+extern Atomic<u32> pid_limit;  // /proc/sys/kernel/pid_max, at most kPidLimit
 
 // Null when there is none. A process is found until its parent has waited for it, a task until it
 // ends.
@@ -20,6 +21,8 @@ Ref<Process> find_process(u32 pid);
 // The task that stands for a process: its leader, or any other once that has ended.
 Ref<Task> find_task_of(Process& process);
 u32 last_pid();
+// /proc/sys/kernel/ns_last_pid: the next number is looked for behind this one.
+void set_last_pid(u32 number);
 u64 tasks_made();  // since boot
 
 namespace pid_table {

@@ -54,7 +54,8 @@ class Task final : public Thread, public GroupMember {
   // execve(2): goes over to another address space at once.
   void set_memory(Ref<AddressSpace> memory);
 
-  // Brings what others may look at (a core dump) up to date with the registers: of the current task.
+  // Brings what others may look at (a core dump) up to date with the registers: of the current
+  // task.
   void save_user_state();
 
   // On the way out: takes no signals any more.
@@ -104,11 +105,17 @@ class Task final : public Thread, public GroupMember {
   bool no_new_privileges = false;
   Signal parent_death_signal = Signal::kNone;
   u64 timer_slack_ns = 50'000;
+  u64 default_timer_slack_ns = 50'000;  // what the parent had when it made this task
   // sched(7), ioprio_set(2): kept and reported.
   i32 policy = 0;
   i32 real_time_priority = 0;
+  struct Deadline {  // SCHED_DEADLINE; nanoseconds
+    u64 runtime = 0, deadline = 0, period = 0;
+  };
+  Deadline deadline;
   bool reset_on_fork = false;
   u16 io_priority = 0;
+  u32 memory_policy = 0;  // set_mempolicy(2): kept and told
 
   u64 minor_faults = 0;
   // Times that the task had left its CPU when it last went back to the program (rseq(2)).

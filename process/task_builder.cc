@@ -4,6 +4,7 @@
 
 #include "ipc/shared_memory.h"
 #include "kernel/abi/resource.h"
+#include "kernel/abi/sched.h"
 #include "kernel/mm/frame.h"
 #include "process/family.h"
 #include "process/file_signal.h"
@@ -107,6 +108,8 @@ Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
   task_limit.store(largest_task_count());
   set_first_limits(*process);
   sysv::set_current_pid_source([] { return current_process().pid(); });
+  AddressSpace::set_lock_privilege(
+      [] { return current_task().credentials().capable(Capability::kIpcLock); });
   file_signals_init();
   process->set_executable(std::move(program.executable), std::move(program.write_denial));
   program.memory->set_limits(process->memory_limits());
@@ -172,12 +175,19 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
     child.rseq_signature = parent.rseq_signature;
   }
   child.no_new_privileges = parent.no_new_privileges;
-  child.timer_slack_ns = parent.timer_slack_ns;
+  child.timer_slack_ns = child.default_timer_slack_ns = parent.timer_slack_ns;
   child.io_priority = parent.io_priority;
+  child.memory_policy = parent.memory_policy;
+  child.nice = parent.nice;
   if (!parent.reset_on_fork) {
     child.policy = parent.policy;
     child.real_time_priority = parent.real_time_priority;
-    child.nice = parent.nice;
+    child.deadline = parent.deadline;
+  } else if (parent.real_time_priority != 0 || parent.policy == abi::kPolicyDeadline) {
+    child.nice = 0;
+  } else {
+    child.policy = parent.policy;
+    if (child.nice < 0) child.nice = 0;
   }
   if (has(parent.user_work(), UserWork::kTrace)) child.set_user_work(UserWork::kTrace);
 
@@ -235,6 +245,8 @@ Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, 
 Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
   const auto set = [&](CloneFlags flag) { return has(request.flags, flag); };
   TRY(check_flags(parent.process(), request));
+  // The time that was promised to one task is not promised to two.
+  if (parent.policy == abi::kPolicyDeadline && !parent.reset_on_fork) return Errno::kAgain;
   if (set(CloneFlags::kSetTls) && request.tls >= kUserEnd.value) return Errno::kPerm;
   const bool new_process = !set(CloneFlags::kThread);
   auto child = TRY(make(parent.name()));

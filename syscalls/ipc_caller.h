@@ -2,12 +2,14 @@
 #pragma once
 
 #include "ipc/id_table.h"
+#include "kernel/abi/resource.h"
 #include "process/task.h"
 
 namespace narwhal {
 
 inline sysv::Caller ipc_caller(Task& task) {
-  return {task.credentials(), task.process().pid()};
+  Process& process = task.process();
+  return {task.credentials(), process.pid(), process.soft_limit(abi::kLimitLockedMemory)};
 }
 
 // *_STAT and *_STAT_ANY: the status goes out, the number is the result.

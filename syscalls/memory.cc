@@ -24,14 +24,14 @@ constexpr MapFlags kValidated =
 
 // Asks the file for the memory behind it. Rights first: reading is always needed, writing for what
 // others shall see.
-Result<> map_file(Task& task, Fd fd, MapRequest& request) {
-  FileRef file = TRY(task.files().get(fd.value));
+Result<> map_file(File& file, MapRequest& request) {
   const bool shared = has(request.flags, MapFlags::kShared);
-  if (!file->readable()) return Errno::kAcces;
-  if (shared && has(request.protection, Protection::kWrite) && !file->writable())
+  if (!file.readable()) return Errno::kAcces;
+  if (shared && has(request.protection, Protection::kWrite) && !file.writable())
     return Errno::kAcces;
-  if (has(request.flags, MapFlags::kHugeTlb)) return Errno::kInval;
-  return file->mmap(request);
+  // What the descriptor must not write can't be made writable later either.
+  if (shared && !file.writable()) request.max_protection &= ~Protection::kWrite;
+  return file.mmap(request);
 }
 
 }  // namespace
@@ -39,6 +39,12 @@ Result<> map_file(Task& task, Fd fd, MapRequest& request) {
 SysResult sys::mmap(Task& task, UserAddr address, usize length, ProtectionBits protection,
                     MapFlags flags, Fd fd, u64 offset) {
   if (!is_aligned(offset, kPageSize)) return Errno::kInval;
+  const bool anonymous = has(flags, MapFlags::kAnonymous);
+  FileRef file;
+  if (!anonymous) {
+    file = TRY(task.files().get(fd.value));
+    if (has(flags, MapFlags::kHugeTlb)) return Errno::kInval;
+  }
   MapRequest request;
   request.hint = address;
   request.length = length;
@@ -62,7 +68,6 @@ SysResult sys::mmap(Task& task, UserAddr address, usize length, ProtectionBits p
   const u64 size = align_up(length, kPageSize);
   if (size < length) return Errno::kNoMem;
   if (offset + size < offset) return Errno::kOverflow;
-  const bool anonymous = has(flags, MapFlags::kAnonymous);
   if (has(request.flags, MapFlags::kGrowsDown) && has(request.flags, MapFlags::kShared))
     return Errno::kInval;
   if (anonymous) {
@@ -70,7 +75,7 @@ SysResult sys::mmap(Task& task, UserAddr address, usize length, ProtectionBits p
     if (has(flags, MapFlags::kHugeTlb)) return Errno::kNoMem;
     request.object_offset = 0;
   } else {
-    TRY(map_file(task, fd, request));
+    TRY(map_file(*file, request));
   }
   return i64(TRY(task.memory().map(request)).value);
 }
@@ -115,6 +120,18 @@ SysResult sys::mremap(Task& task, UserAddr old_address, usize old_length, usize 
 
 SysResult sys::madvise(Task& task, UserAddr address, usize length, i32 advice) {
   TRY(task.memory().advise(address, length, advice));
+  return i64{0};
+}
+
+SysResult sys::remap_file_pages(Task& task, UserAddr address, usize length, u64 protection,
+                                u64 page, MapFlags flags) {
+  if (protection != 0) return Errno::kInval;
+  const usize size = align_down(length, kPageSize);
+  const UserAddr start = address.page();
+  if (start.value + size <= start.value) return Errno::kInval;
+  if (page + size / kPageSize < page || page > ~u64{0} / kPageSize) return Errno::kInval;
+  TRY(task.memory().remap_file_pages(start, size, page * kPageSize,
+                                     flags & (MapFlags::kPopulate | MapFlags::kNonBlock)));
   return i64{0};
 }
 

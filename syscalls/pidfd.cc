@@ -4,6 +4,7 @@
 #include "kernel/abi/resource.h"
 #include "process/access.h"
 #include "process/family.h"
+#include "process/proc/process_of.h"
 #include "process/signals.h"
 #include "syscalls/handlers.h"
 #include "syscalls/pidfd_argument.h"
@@ -32,8 +33,12 @@ SysResult sys::pidfd_open(Task& task, Pid pid, OpenFlags flags) {
 SysResult sys::pidfd_send_signal(Task& task, Fd fd, SignalNumber signal, UserAddr address,
                                  HexInt flags) {
   if (flags.value != 0) return Errno::kInval;
-  const auto pidfd = TRY(load_pidfd(task, fd));
-  Process& target = pidfd->process();
+  // A directory of /proc does as well, as in the days before pidfd_open(2).
+  const auto file = TRY(task.files().get(fd.value));
+  const auto process = file->kind() == File::Kind::kPidFd
+                           ? Ref<Process>(&static_cast<PidFd&>(*file).process())
+                           : TRY(proc_process_of(*file));
+  Process& target = *process;
   abi::SignalInfo info = user_signal(Signal(signal.value), abi::kCodeUser, task);
   if (address.value != 0) {
     info = TRY(load_signal_info(address));

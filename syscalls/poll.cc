@@ -121,6 +121,12 @@ Result<usize> select_files(Task& task, int count, std::span<const UserAddr, Sele
   return total;
 }
 
+// STICKY_TIMEOUTS of personality(2): as in other Unix systems, what is left is not told.
+bool keeps_timeouts(const Task& task) {
+  constexpr u32 kStickyTimeouts = 0x4000000;
+  return task.process().personality.load() & kStickyTimeouts;
+}
+
 }  // namespace
 
 SysResult sys::poll(Task& task, UserAddr fds, u32 count, i32 timeout_ms) {
@@ -137,7 +143,8 @@ SysResult sys::ppoll(Task& task, UserAddr fds, u32 count, UserAddr timeout, User
   TRY(temporary.set(mask, mask_size));
   auto ready = temporary.done(poll_files(task, fds, count, deadline));
   // Linux writes back what is left; a failure to do so is not an error.
-  if (timeout.value != 0) store_user(timeout, to_timespec(remaining_until(deadline))).ignore();
+  if (timeout.value != 0 && !keeps_timeouts(task))
+    store_user(timeout, to_timespec(remaining_until(deadline))).ignore();
   return as_result(std::move(ready));
 }
 
@@ -154,7 +161,8 @@ SysResult sys::select(Task& task, i32 count, UserAddr read, UserAddr write, User
   }
   const std::array<UserAddr, 3> sets{read, write, except};
   auto ready = select_files(task, count, sets, deadline);
-  if (timeout.value != 0) store_user(timeout, to_timeval(remaining_until(deadline))).ignore();
+  if (timeout.value != 0 && !keeps_timeouts(task))
+    store_user(timeout, to_timeval(remaining_until(deadline))).ignore();
   return as_result(std::move(ready));
 }
 
@@ -168,7 +176,8 @@ SysResult sys::pselect6(Task& task, i32 count, UserAddr read, UserAddr write, Us
   }
   const std::array<UserAddr, 3> sets{read, write, except};
   auto ready = temporary.done(select_files(task, count, sets, deadline));
-  if (timeout.value != 0) store_user(timeout, to_timespec(remaining_until(deadline))).ignore();
+  if (timeout.value != 0 && !keeps_timeouts(task))
+    store_user(timeout, to_timespec(remaining_until(deadline))).ignore();
   return as_result(std::move(ready));
 }
 

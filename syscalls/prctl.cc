@@ -44,8 +44,6 @@ struct PrctlArgs {
   bool rest_is_zero() const { return b == 0 && c == 0 && d == 0; }
 };
 
-constexpr u64 kDefaultTimerSlack = 50'000;
-
 // --- names
 
 SysResult set_name(Task& task, UserAddr name) {
@@ -201,7 +199,7 @@ SysResult sys::prctl(Task& task, i32 option, u64 a, u64 b, u64 c, u64 d) {
       if (a != u64(kTscEnable)) return Errno::kInval;
       return i64{0};
     case kSetTimerSlack:
-      task.timer_slack_ns = a != 0 ? a : kDefaultTimerSlack;
+      task.timer_slack_ns = a != 0 ? a : task.default_timer_slack_ns;
       return i64{0};
     case kGetTimerSlack:
       return i64(task.timer_slack_ns);

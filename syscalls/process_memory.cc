@@ -1,7 +1,9 @@
-// process_vm_readv(2), process_vm_writev(2).
+// process_vm_readv(2), process_vm_writev(2), process_madvise(2), process_mrelease(2).
+#include "kernel/abi/mman.h"
 #include "kernel/abi/uio.h"
 #include "process/access.h"
 #include "syscalls/handlers.h"
+#include "syscalls/pidfd_argument.h"
 
 namespace narwhal {
 namespace {
@@ -89,6 +91,41 @@ SysResult sys::process_vm_readv(Task& task, Pid pid, UserAddr local, usize local
 SysResult sys::process_vm_writev(Task& task, Pid pid, UserAddr local, usize local_count,
                                  UserAddr remote, usize remote_count, u64 flags) {
   return move_memory(task, pid, local, local_count, remote, remote_count, flags, true);
+}
+
+SysResult sys::process_madvise(Task& task, Fd fd, UserAddr vectors, usize count, i32 advice,
+                               HexInt flags) {
+  if (flags.value != 0) return Errno::kInval;
+  Pieces pieces;
+  TRY(pieces.load(vectors, count));
+  const auto pidfd = TRY(load_pidfd(task, fd));
+  // What changes nothing that the process could see.
+  if (advice != abi::kAdviceWillNeed && advice != abi::kAdviceCold && advice != abi::kAdvicePageOut)
+    return Errno::kInval;
+  const auto target = find_task_of(pidfd->process());
+  if (!target) return Errno::kSrch;
+  if (!may_inspect(task, *target, true)) return Errno::kPerm;
+  if (!task.credentials().capable(Capability::kSysNice)) return Errno::kPerm;
+  const auto memory = target->memory_copy();
+  if (!memory) return Errno::kSrch;
+  i64 advised = 0;
+  for (UserBuffer piece = pieces.front(); piece.size != 0; piece = pieces.front()) {
+    auto done = memory->advise(piece.addr, piece.size, advice);
+    if (!done.ok()) return advised > 0 ? SysResult(advised) : SysResult(done.error());
+    advised += i64(piece.size);
+    pieces.consume(piece.size);
+  }
+  return advised;
+}
+
+// Memory goes with the last task on its own; only what is not ending is refused.
+SysResult sys::process_mrelease(Task& task, Fd fd, HexInt flags) {
+  if (flags.value != 0) return Errno::kInval;
+  const auto pidfd = TRY(load_pidfd(task, fd));
+  SpinGuard guard(thread_list_lock);
+  if (pidfd->process().task_count() == 0) return Errno::kSrch;
+  if (!pidfd->process().exiting()) return Errno::kInval;
+  return i64{0};
 }
 
 }  // namespace narwhal

@@ -7,8 +7,6 @@
 namespace narwhal {
 namespace {
 
-constexpr u64 kMostOpenFiles = 1024 * 1024;  // /proc/sys/fs/nr_open
-
 // Some limits are looked at by those who hold the resource; the others by asking the process.
 void pass_on(Process& process, u32 resource) {
   switch (resource) {
@@ -37,7 +35,7 @@ Result<> check_resource(u32 resource) {
 
 Result<> change_limit(Task& caller, Process& process, u32 resource, ResourceLimit wanted) {
   if (wanted.soft > wanted.hard) return Errno::kInval;
-  if (resource == abi::kLimitOpenFiles && wanted.hard > kMostOpenFiles) return Errno::kPerm;
+  if (resource == abi::kLimitOpenFiles && wanted.hard > max_descriptors.load()) return Errno::kPerm;
   if (wanted.hard > process.limit(resource).hard &&
       !caller.credentials().capable(Capability::kSysResource))
     return Errno::kPerm;

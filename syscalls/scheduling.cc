@@ -1,5 +1,5 @@
 // sched(7): policies, priorities, affinity. The scheduler shares the CPU fairly, by nice values;
-// real-time policies are kept and told, but nobody is preferred for them.
+// real-time and deadline policies are kept and told, but nobody is preferred for them.
 #include <cstddef>
 #include <cstring>
 
@@ -22,7 +22,7 @@ bool is_real_time(i32 policy) {
 }
 bool is_known(i32 policy) {
   return is_real_time(policy) || policy == abi::kPolicyOther || policy == abi::kPolicyBatch ||
-         policy == abi::kPolicyIdle;
+         policy == abi::kPolicyIdle || policy == abi::kPolicyDeadline;
 }
 
 Result<Ref<Task>> find_target(Task& task, Pid pid) {
@@ -43,11 +43,22 @@ struct Wish {
   bool reset_on_fork = false;
   bool has_nice = false;
   i32 nice = 0;
+  Task::Deadline deadline;
 };
+
+// sched(7), "SCHED_DEADLINE"; the bounds are those of Linux's kernel/sched/deadline.c.
+bool is_possible(const Task::Deadline& wish) {
+  constexpr u64 kLeastRuntime = 1024, kMostBits = 63;
+  constexpr u64 kLeastPeriod = 100 * kNanosPerMicro, kMostPeriod = (u64{1} << 22) * kNanosPerMicro;
+  return wish.deadline != 0 && wish.runtime >= kLeastRuntime && !(wish.deadline >> kMostBits) &&
+         !(wish.period >> kMostBits) && wish.runtime <= wish.deadline &&
+         wish.deadline <= wish.period && wish.period >= kLeastPeriod && wish.period <= kMostPeriod;
+}
 
 // What takes CAP_SYS_NICE (sched(7), "Privileges and resource limits").
 Result<> check_privileges(const Task& caller, const Task& target, const Wish& wish) {
   if (caller.credentials().capable(Capability::kSysNice)) return {};
+  if (wish.policy == abi::kPolicyDeadline) return Errno::kPerm;
   const Process& process = target.process();
   if (is_real_time(wish.policy)) {
     const u64 limit = process.soft_limit(abi::kLimitRealTimePriority);
@@ -71,11 +82,14 @@ Result<> set_policy(const Task& caller, Task& target, const Wish& wish) {
   if (!is_known(wish.policy)) return Errno::kInval;
   if (wish.priority < 0 || wish.priority > kHighestRealTime) return Errno::kInval;
   if (is_real_time(wish.policy) != (wish.priority != 0)) return Errno::kInval;
+  const bool has_deadline = wish.policy == abi::kPolicyDeadline;
+  if (has_deadline && !is_possible(wish.deadline)) return Errno::kInval;
   TRY(check_privileges(caller, target, wish));
+  target.deadline = has_deadline ? wish.deadline : Task::Deadline{};
   target.policy = wish.policy;
   target.real_time_priority = wish.priority;
   target.reset_on_fork = wish.reset_on_fork;
-  if (wish.has_nice && !is_real_time(wish.policy)) target.nice = i8(wish.nice);
+  if (wish.has_nice && !is_real_time(wish.policy) && !has_deadline) target.nice = i8(wish.nice);
   return {};
 }
 
@@ -86,6 +100,7 @@ SysResult set_scheduler(Task& task, Pid pid, i32 policy, UserIn<i32> priority) {
   auto target = TRY(find_target(task, pid));
   if (policy == kSamePolicy) {
     wish.policy = target->policy;
+    wish.deadline = target->deadline;
     wish.reset_on_fork = target->reset_on_fork;
   } else {
     wish.reset_on_fork = (u32(policy) & abi::kPolicyResetOnFork) != 0;
@@ -153,13 +168,13 @@ SysResult sys::sched_getparam(Task& task, Pid pid, UserOut<i32> priority) {
 
 SysResult sys::sched_get_priority_max(Task&, i32 policy) {
   if (is_real_time(policy)) return i64{kHighestRealTime};
-  if (!is_known(policy) && policy != abi::kPolicyDeadline) return Errno::kInval;
+  if (!is_known(policy)) return Errno::kInval;
   return i64{0};
 }
 
 SysResult sys::sched_get_priority_min(Task&, i32 policy) {
   if (is_real_time(policy)) return i64{1};
-  if (!is_known(policy) && policy != abi::kPolicyDeadline) return Errno::kInval;
+  if (!is_known(policy)) return Errno::kInval;
   return i64{0};
 }
 
@@ -184,8 +199,9 @@ SysResult sys::sched_setattr(Task& task, Pid pid, UserAddr attributes, HexInt fl
   // So the program learns what this kernel knows.
   if (loaded.failed(Errno::kTooBig)) TRY(store_user(attributes, u32(sizeof(abi::SchedAttributes))));
   const abi::SchedAttributes given = TRY(std::move(loaded));
-  constexpr u64 kKnownFlags =
-      abi::kSchedResetOnFork | abi::kSchedKeepPolicy | abi::kSchedKeepParams;
+  constexpr u64 kKnownFlags = abi::kSchedResetOnFork | abi::kSchedReclaim |
+                              abi::kSchedDeadlineOverrun | abi::kSchedKeepPolicy |
+                              abi::kSchedKeepParams;
   if (i32(given.policy) < 0 || (given.flags & ~kKnownFlags) != 0) return Errno::kInval;
   auto target = TRY(find_target(task, pid));
   Wish wish;
@@ -196,6 +212,9 @@ SysResult sys::sched_setattr(Task& task, Pid pid, UserAddr attributes, HexInt fl
   wish.reset_on_fork = (given.flags & abi::kSchedResetOnFork) != 0;
   wish.has_nice = !keep_params && !is_real_time(wish.policy);
   wish.nice = given.nice < -20 ? -20 : given.nice > 19 ? 19 : given.nice;
+  wish.deadline = {given.runtime, given.deadline,
+                   given.period != 0 ? given.period : given.deadline};
+  if (keep_params) wish.deadline = target->deadline;
   TRY(set_policy(task, *target, wish));
   return i64{0};
 }
@@ -209,10 +228,15 @@ SysResult sys::sched_getattr(Task& task, Pid pid, UserAddr attributes, u32 size,
   result.size = size < sizeof result ? size : sizeof result;
   result.policy = u32(target->policy);
   if (target->reset_on_fork) result.flags = abi::kSchedResetOnFork;
-  if (is_real_time(target->policy))
+  if (target->policy == abi::kPolicyDeadline) {
+    result.runtime = target->deadline.runtime;
+    result.deadline = target->deadline.deadline;
+    result.period = target->deadline.period;
+  } else if (is_real_time(target->policy)) {
     result.priority = u32(target->real_time_priority);
-  else
+  } else {
     result.nice = target->nice;
+  }
   if (platform::copy_to_user(attributes, &result, result.size) != 0) return Errno::kFault;
   return i64{0};
 }

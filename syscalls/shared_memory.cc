@@ -45,8 +45,7 @@ SysResult sys::shmctl(Task& task, i32 id, i32 command, UserAddr buffer) {
       return as_zero(SharedMemory::remove(caller, id));
     case abi::kShmLock:
     case abi::kShmUnlock:
-      return as_zero(SharedMemory::lock(caller, id, command == abi::kShmLock,
-                                        task.process().soft_limit(abi::kLimitLockedMemory)));
+      return as_zero(SharedMemory::lock(caller, id, command == abi::kShmLock));
     default:
       return Errno::kInval;
   }

@@ -122,10 +122,6 @@ SysResult sys::personality(Task& task, u32 persona) {
 
 // --- refused. The program has the machine for itself, but what stands behind it is the host's.
 
-SysResult sys::syslog(Task&, i32, UserAddr, i32) {
-  return Errno::kPerm;
-}
-
 SysResult sys::reboot(Task&, HexInt, HexInt, HexInt, UserAddr) {
   return Errno::kPerm;
 }

@@ -306,6 +306,47 @@ TEST(Msg, Limits) {
   EXPECT_EQ(limits.msgssz, 16);
 }
 
+// A name space of its own where there are any: other programs' queues stay as they are. The queue
+// that was refused must leave nothing behind, a held lock least of all.
+TEST(Msg, AFullTable) {
+  NEEDS_ROOT();
+  const auto body = [] {
+    unshare(CLONE_NEWIPC);
+    const char* setting = "/proc/sys/kernel/msgmni";
+    const std::string before = read_file(setting);
+    const Msg first(make()), second(make());
+    msginfo usage = {};
+    if (msgctl(0, MSG_INFO, reinterpret_cast<msqid_ds*>(&usage)) < 0) return 1;
+    write_file(setting, std::to_string(usage.msgpool));
+    const int refused = make();
+    const int error = errno;
+    const bool works = send(first, 1, "one") == 0 && receive(first) == R{1, "one"};
+    write_file(setting, before);
+    if (refused >= 0 || error != ENOSPC) return 2;
+    return works ? 0 : 3;
+  };
+  EXPECT_EQ(in_child(body), 0);
+}
+
+// A program that is restored asks for the number that it had.
+TEST(Msg, ANumberCanBeAskedFor) {
+  NEEDS_ROOT();
+  const char* setting = "/proc/sys/kernel/msg_next_id";
+  if (access(setting, F_OK) != 0) GTEST_SKIP() << "a kernel without CONFIG_CHECKPOINT_RESTORE";
+  const auto body = [setting] {
+    unshare(CLONE_NEWIPC);
+    constexpr int kWanted = 3 * 32768 + 1234;
+    write_file(setting, std::to_string(kWanted));
+    const Msg asked(make());
+    if (read_file(setting) != "-1\n") return 1;
+    write_file(setting, std::to_string(kWanted));
+    const Msg next(make());
+    if (asked != kWanted) return 2;
+    return next == kWanted + 1 ? 0 : 3;
+  };
+  EXPECT_EQ(in_child(body), 0);
+}
+
 TEST(Msg, UsageCountsQueues) {
   msginfo before = {}, after = {};
   EXPECT_GE(msgctl(0, MSG_INFO, reinterpret_cast<msqid_ds*>(&before)), 0);

@@ -1,5 +1,7 @@
 // shmget(2), shmat(2), shmdt(2), shmctl(2).
+#include <grp.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <cstdint>
 
@@ -381,6 +383,22 @@ TEST(Shm, FutexBetweenAttachments) {
   waiter.join();
   EXPECT_OK(shmdt(one));
   EXPECT_OK(shmdt(two));
+}
+
+// Huge pages are locked memory, so they take the right to lock so much.
+TEST(Shm, HugePagesNeedTheRight) {
+  NEEDS_ROOT();
+  const auto body = [] {
+    const rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_MEMLOCK, &none) || setgroups(0, nullptr) || setgid(kOtherGroup) ||
+        setuid(kOtherUser))
+      return 1;
+    const Shm refused(shmget(IPC_PRIVATE, 4096, SHM_HUGETLB | 0600));
+    if (refused >= 0) return 2;
+    // EINVAL: a kernel without CONFIG_HUGETLBFS.
+    return errno == EPERM || errno == EINVAL ? 0 : 3;
+  };
+  EXPECT_EQ(in_child(body), 0);
 }
 
 }  // namespace

@@ -234,6 +234,28 @@ TEST(Proc, UptimeAndLoadAreNumbers) {
   EXPECT_GT(atoi(file_text("/proc/sys/kernel/pid_max").c_str()), 300);
 }
 
+TEST(Proc, SettingsAreWrittenAndReadBack) {
+  for (const char* setting : {"/proc/sys/vm/swappiness", "/proc/sys/vm/min_free_kbytes",
+                              "/proc/sys/vm/vfs_cache_pressure", "/proc/sys/kernel/tainted",
+                              "/proc/sys/net/ipv4/conf/lo/tag"}) {
+    const std::string before = read_file(setting);
+    EXPECT_NE(before.find_first_of("0123456789"), std::string::npos) << setting;
+    if (geteuid() != 0) continue;
+    const Fd fd(open(setting, O_WRONLY));
+    EXPECT_OK(write(fd, before.data(), before.size())) << setting;
+    EXPECT_EQ(read_file(setting), before);
+    EXPECT_ERRNO(EINVAL, pwrite(fd, "x\n", 2, 0)) << setting;
+  }
+}
+
+// What gzip(1) makes of a text: magic number and method (RFC 1952).
+TEST(Proc, TheConfigurationIsPacked) {
+  if (access("/proc/config.gz", R_OK) != 0) GTEST_SKIP() << "a kernel without CONFIG_IKCONFIG_PROC";
+  const std::string packed = read_file("/proc/config.gz");
+  EXPECT_EQ(packed.substr(0, 3), "\x1f\x8b\x08");
+  EXPECT_GT(packed.size(), 100u);
+}
+
 TEST(Proc, WhatIsNotThere) {
   EXPECT_ERRNO(ENOENT, access("/proc/999999", F_OK));
   EXPECT_ERRNO(ENOENT, access("/proc/self/fd/999", F_OK));

@@ -121,6 +121,20 @@ TEST(PidFd, RefusesWhatIsNoProcess) {
   EXPECT_ERRNO(EFAULT, send(fd, SIGUSR1, bad_pointer<siginfo_t>()));
 }
 
+TEST(PidFd, ADirectoryOfProcDoesAsWell) {
+  const pid_t child = spawn_sleeper();
+  const Fd directory(open(("/proc/" + std::to_string(child)).c_str(), O_DIRECTORY));
+  ASSERT_GE(directory, 0);
+  EXPECT_OK(send(directory, 0));
+  const Fd tasks(open(("/proc/" + std::to_string(child) + "/task").c_str(), O_DIRECTORY));
+  EXPECT_ERRNO(EBADF, send(tasks, 0));
+  EXPECT_OK(send(directory, SIGKILL));
+  EXPECT_EQ(-SIGKILL, outcome(child));
+  EXPECT_ERRNO(ESRCH, send(directory, 0));
+  const Fd root(open("/proc", O_DIRECTORY));
+  EXPECT_ERRNO(EBADF, send(root, 0));
+}
+
 TEST(PidFd, NeedsTheRightToSend) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   Fd fd = open_process(getpid());

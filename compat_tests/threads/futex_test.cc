@@ -146,6 +146,18 @@ TEST_F(Futex, BadAddresses) {
   EXPECT_ERRNO(EFAULT, futex(bad_pointer<FutexWord>(), FUTEX_WAKE, 1));
 }
 
+// What processes share is found by the page behind the word.
+TEST_F(Futex, SharedWordsNeedAPage) {
+  void* page = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(MAP_FAILED, page);
+  auto* there = static_cast<FutexWord*>(page);
+  EXPECT_ERRNO(EFAULT, futex(there, FUTEX_WAKE, 1)) << "no right to read it";
+  EXPECT_ERRNO(EFAULT, futex_two(&word, FUTEX_REQUEUE, 1, 1, there));
+  munmap(page, 4096);
+  EXPECT_ERRNO(EFAULT, futex(there, FUTEX_WAKE, 1)) << "not mapped";
+  EXPECT_EQ(0, futex(there, FUTEX_WAKE_PRIVATE, 1)) << "just an address";
+}
+
 TEST_F(Futex, UnknownOperations) {
   EXPECT_ERRNO(ENOSYS, futex(&word, 99, 0));
   EXPECT_ERRNO(ENOSYS, futex(&word, FUTEX_WAKE | FUTEX_CLOCK_REALTIME, 0));

@@ -125,6 +125,46 @@ TEST(Scheduling, Attributes) {
   EXPECT_ERRNO(EINVAL, syscall(SYS_sched_setattr, 0, nullptr, 0));
 }
 
+constexpr uint32_t kDeadline = 6;  // SCHED_DEADLINE
+constexpr uint64_t kMs = 1000000;
+
+TEST(Scheduling, ADeadlineIsKept) {
+  in_thread([] {
+    Attributes wanted = {sizeof wanted, kDeadline, 0, 0, 0, {1 * kMs, 50 * kMs, 100 * kMs}};
+    if (syscall(SYS_sched_setattr, 0, &wanted, 0) != 0) {
+      // Linux also wants the time that is promised to be there, on all CPUs.
+      ASSERT_TRUE(errno == EPERM || errno == EBUSY) << error_name(errno);
+      return;
+    }
+    Attributes found = {};
+    ASSERT_OK(syscall(SYS_sched_getattr, 0, &found, sizeof found, 0));
+    EXPECT_EQ(kDeadline, found.sched_policy);
+    EXPECT_EQ(1 * kMs, found.times[0]);
+    EXPECT_EQ(50 * kMs, found.times[1]);
+    EXPECT_EQ(100 * kMs, found.times[2]);
+    EXPECT_EQ(int(kDeadline), sched_getscheduler(0));
+    EXPECT_ERRNO(EAGAIN, syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)) << "its time is promised once";
+    const sched_param plain = {};
+    ASSERT_OK(sched_setscheduler(0, SCHED_OTHER, &plain));
+    ASSERT_OK(syscall(SYS_sched_getattr, 0, &found, sizeof found, 0));
+    EXPECT_EQ(0u, found.times[1]);
+  });
+}
+
+TEST(Scheduling, ImpossibleDeadlines) {
+  const uint64_t times[][3] = {
+      {1 * kMs, 0, 100 * kMs},          // no deadline
+      {100, 50 * kMs, 100 * kMs},       // next to no time
+      {60 * kMs, 50 * kMs, 100 * kMs},  // cannot be done by then
+      {1 * kMs, 200 * kMs, 100 * kMs},  // not before it is due again
+      {1 * kMs, 50 * kMs, uint64_t{1} << 63},
+  };
+  for (const auto& wrong : times) {
+    Attributes wanted = {sizeof wanted, kDeadline, 0, 0, 0, {wrong[0], wrong[1], wrong[2]}};
+    EXPECT_ERRNO(EINVAL, syscall(SYS_sched_setattr, 0, &wanted, 0)) << wrong[0];
+  }
+}
+
 TEST(Scheduling, RoundRobinInterval) {
   timespec interval = {.tv_sec = -1, .tv_nsec = -1};
   ASSERT_OK(sched_rr_get_interval(0, &interval));

@@ -133,7 +133,6 @@ Result<> RegularFile::mmap(MapRequest& request) {
     request.max_protection &= ~Protection::kExecute;
   }
   if (shared) {
-    if (!writable()) request.max_protection &= ~Protection::kWrite;
     const auto seals = inode_.seals();
     if (seals.ok() && (seals.value() & (kSealWrite | kSealFutureWrite))) {
       if (has(request.protection, Protection::kWrite)) return Errno::kPerm;

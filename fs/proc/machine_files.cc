@@ -2,6 +2,8 @@
 
 #include "fs/core/lease.h"
 #include "fs/core/special_file.h"
+#include "fs/generated/numbers.h"
+#include "fs/proc/kernel_config.h"
 #include "fs/proc/proc.h"
 #include "kernel/mm/frame.h"
 #include "kernel/random/random.h"
@@ -172,62 +174,9 @@ Result<> show_number(TextSink& out) {
 }
 template <auto& Setting>
 Result<> store_number(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  if (text.empty() || text.size() > 9) return Errno::kInval;
-  u32 value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return Errno::kInval;
-    value = value * 10 + u32(c - '0');
-  }
-  Setting.store(value);
+  Setting.store(u32(TRY(take_number(text, INT32_MAX))));
   return {};
 }
-
-struct ConstantSetting {
-  std::string_view directory, name, text;
-};
-// Settings that Linux lets one change and that nothing here depends on: read-only, with Linux's
-// defaults.
-constexpr ConstantSetting kSettings[] = {
-    {"sys/kernel", "pid_max", "4194304\n"},
-    {"sys/kernel", "overflowuid", "65534\n"},
-    {"sys/kernel", "overflowgid", "65534\n"},
-    {"sys/kernel", "ngroups_max", "65536\n"},
-    {"sys/kernel", "cap_last_cap", "40\n"},
-    {"sys/kernel", "randomize_va_space", "2\n"},
-    {"sys/kernel", "core_pipe_limit", "0\n"},
-    {"sys/kernel", "perf_event_paranoid", "4\n"},
-    {"sys/kernel", "sched_rr_timeslice_ms", "100\n"},
-    {"sys/kernel/random", "entropy_avail", "256\n"},
-    {"sys/kernel/random", "poolsize", "256\n"},
-    {"sys/vm", "overcommit_ratio", "50\n"},
-    {"sys/vm", "max_map_count", "65530\n"},
-    {"sys/vm", "swappiness", "60\n"},
-    {"sys/vm", "mmap_min_addr", "65536\n"},
-    {"sys/vm", "nr_hugepages", "0\n"},
-    {"sys/fs", "file-max", "9223372036854775807\n"},
-    {"sys/fs", "nr_open", "1048576\n"},
-    {"sys/fs", "pipe-max-size", "1048576\n"},
-    {"sys/fs", "pipe-user-pages-soft", "16384\n"},
-    {"sys/fs/inotify", "max_user_watches", "65536\n"},
-    {"sys/fs/inotify", "max_user_instances", "128\n"},
-    {"sys/fs/inotify", "max_queued_events", "16384\n"},
-    {"sys/fs/epoll", "max_user_watches", "1048576\n"},
-    {"sys/net/core", "somaxconn", "4096\n"},
-    {"sys/net/core", "rmem_max", "212992\n"},
-    {"sys/net/core", "wmem_max", "212992\n"},
-    {"sys/net/core", "rmem_default", "212992\n"},
-    {"sys/net/core", "wmem_default", "212992\n"},
-    {"sys/net/ipv4", "ip_local_port_range", "32768\t60999\n"},
-    {"sys/net/ipv4", "tcp_max_syn_backlog", "4096\n"},
-    {"sys/net/ipv4", "tcp_fin_timeout", "60\n"},
-    {"sys/net/ipv4", "tcp_keepalive_time", "7200\n"},
-    {"sys/net/ipv4", "tcp_keepalive_intvl", "75\n"},
-    {"sys/net/ipv4", "tcp_keepalive_probes", "9\n"},
-    {"sys/net/ipv4", "ip_forward", "0\n"},
-    {"sys/net/ipv4", "ip_unprivileged_port_start", "1024\n"},
-    {"sys/net/ipv6/conf/all", "disable_ipv6", "0\n"},
-};
 
 }  // namespace
 
@@ -253,8 +202,7 @@ Result<> proc_add_machine_files() {
   TRY(proc_add_constant("", "swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"));
   TRY(proc_add_constant("", "modules", ""));
   TRY(proc_add("", "mounts", TRY(make_link(proc_file_system(), "self/mounts"))));
-  for (const ConstantSetting& setting : kSettings)
-    TRY(proc_add_constant(setting.directory, setting.name, setting.text));
+  TRY(proc_add_constant("", "config.gz", packed_kernel_config()));
   return {};
 }
 

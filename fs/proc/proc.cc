@@ -1,6 +1,7 @@
 #include "fs/proc/proc.h"
 
 #include "fs/proc/machine_files.h"
+#include "fs/proc/settings.h"
 
 namespace narwhal {
 namespace {
@@ -57,6 +58,7 @@ Result<> proc_init() {
   fs->set_root(TRY(make_ref<ProcRoot>(*fs)));
   the_file_system = fs.release();
   TRY(proc_add_machine_files());
+  TRY(proc_add_settings());
   register_file_system_type(proc_type);
   return {};
 }

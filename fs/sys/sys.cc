@@ -1,6 +1,7 @@
 #include "fs/sys/sys.h"
 
 #include "fs/generated/generated.h"
+#include "kernel/mm/frame.h"
 
 namespace narwhal {
 namespace {
@@ -24,6 +25,24 @@ Result<> show_cpus(TextSink& out) {
   return {};
 }
 
+Result<> show_node_memory(TextSink& out) {
+  constexpr u64 kKiBPerFrame = kPageSize / kKiB;
+  const MemoryStatistics m = memory_statistics();
+  const struct {
+    std::string_view name;
+    u64 frames;
+  } lines[] = {{"MemTotal", m.total_frames},
+               {"MemFree", m.free_frames},
+               {"MemUsed", m.total_frames - m.free_frames},
+               {"AnonPages", m.anonymous_frames}};
+  for (const auto& line : lines) {
+    out << "Node 0 " << line.name << ':';
+    for (usize width = line.name.size(); width < 15; ++width) out << ' ';
+    out << padded(line.frames * kKiBPerFrame, 8) << " kB\n";
+  }
+  return {};
+}
+
 class CpuName {
  public:
   static constexpr usize kMost = 64;
@@ -35,6 +54,24 @@ class CpuName {
     return sink.view();
   }
 };
+
+// The mask of all CPUs in hexadecimal, as cpumap has it.
+Result<> show_cpu_mask(TextSink& out) {
+  const u32 count = platform::cpu_count();
+  out << hex_digits(count >= 64 ? ~u64{0} : (u64{1} << count) - 1, div_round_up(count, 4u)) << '\n';
+  return {};
+}
+
+// All memory is one node (numa(7)).
+Result<> add_memory_node(GeneratedFileSystem& sys) {
+  constexpr std::string_view kNodes = "devices/system/node", kNode = "devices/system/node/node0";
+  for (std::string_view name : {"online", "possible", "has_cpu", "has_memory", "has_normal_memory"})
+    TRY(generated_add(sys, kNodes, name, TRY(make_constant_file(sys, "0\n"))));
+  TRY(generated_add(sys, kNode, "distance", TRY(make_constant_file(sys, "10\n"))));
+  TRY(generated_add(sys, kNode, "cpulist", TRY(make_text_file(sys, show_cpus))));
+  TRY(generated_add(sys, kNode, "cpumap", TRY(make_text_file(sys, show_cpu_mask))));
+  return generated_add(sys, kNode, "meminfo", TRY(make_text_file(sys, show_node_memory)));
+}
 
 }  // namespace
 
@@ -50,7 +87,7 @@ Result<> sys_init() {
     TRY(generated_add(sys, kCpuDirectory, name, TRY(make_constant_file(sys, "\n"))));
   for (u32 cpu = 0; cpu < platform::cpu_count() && cpu < CpuName::kMost; ++cpu)
     TRY(generated_add(sys, kCpuDirectory, CpuName::of(cpu), TRY(make_directory(sys))));
-  TRY(generated_add(sys, "devices/system/node", "online", TRY(make_constant_file(sys, "0\n"))));
+  TRY(add_memory_node(sys));
   TRY(generated_add(sys, "kernel/mm/transparent_hugepage", "enabled",
                     TRY(make_constant_file(sys, "always [madvise] never\n"))));
   TRY(generated_add(sys, "kernel/mm/transparent_hugepage", "hpage_pmd_size",

@@ -1,5 +1,6 @@
 #include "ipc/proc/ipc_files.h"
 
+#include "fs/generated/numbers.h"
 #include "fs/mqueue/mqueue.h"
 #include "fs/proc/proc.h"
 #include "ipc/messages.h"
@@ -12,26 +13,6 @@ namespace {
 using sysv::Messages;
 using sysv::Semaphores;
 using sysv::SharedMemory;
-
-constexpr bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\n';
-}
-
-// The next number of a text that holds several; EINVAL when there is none, or it is above `most`.
-Result<u64> take_number(std::string_view& text, u64 most) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  u64 value = 0;
-  usize digits = 0;
-  for (; digits < text.size() && text[digits] >= '0' && text[digits] <= '9'; ++digits) {
-    const u64 digit = u64(text[digits] - '0');
-    if (value > (most - digit) / 10) return Errno::kInval;
-    value = value * 10 + digit;
-  }
-  if (digits == 0) return Errno::kInval;
-  text.remove_prefix(digits);
-  if (!text.empty() && !is_blank(text.front())) return Errno::kInval;
-  return value;
-}
 
 template <auto& Setting>
 Result<> show_number(TextSink& out) {
@@ -62,6 +43,17 @@ Result<> store_sem(std::string_view text) {
     settings[i]->store(u32(value.value()));
   }
   return {};
+}
+
+// -1: nobody asks for a number.
+template <auto& Setting>
+Result<> store_next_id(std::string_view text) {
+  Setting.store(i32(TRY(take_number(text, INT32_MAX))));
+  return {};
+}
+template <auto& Setting>
+Result<> add_next_id(std::string_view name) {
+  return proc_add_text("sys/kernel", name, show_number<Setting>, store_next_id<Setting>);
 }
 
 // mq_overview(7).
@@ -99,6 +91,9 @@ Result<> proc_ipc_init() {
   TRY(proc_add_text("sysvipc", "sem", Semaphores::show));
   TRY(proc_add_text("sysvipc", "msg", Messages::show));
   TRY(proc_add_mqueue());
+  TRY(add_next_id<SharedMemory::next_id>("shm_next_id"));
+  TRY(add_next_id<Semaphores::next_id>("sem_next_id"));
+  TRY(add_next_id<Messages::next_id>("msg_next_id"));
   constexpr u64 kMaxIds = sysv::IdAllocator::kMaxIds;
   TRY(proc_add_text("sys/kernel", "shmmax", show_number<SharedMemory::max_bytes>,
                     store_number<SharedMemory::max_bytes, ~u64{0}>));

@@ -15,6 +15,8 @@ inline constexpr u32 kPolicyResetOnFork = 0x40000000;
 
 // sched_setattr(2): `flags`
 inline constexpr u64 kSchedResetOnFork = 0x01;
+inline constexpr u64 kSchedReclaim = 0x02;
+inline constexpr u64 kSchedDeadlineOverrun = 0x04;
 inline constexpr u64 kSchedKeepPolicy = 0x08;
 inline constexpr u64 kSchedKeepParams = 0x10;
 

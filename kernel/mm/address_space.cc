@@ -7,6 +7,7 @@
 namespace narwhal {
 
 constinit Atomic<bool> overcommits_always{false};
+constinit Atomic<u32> max_map_count{65530};
 
 using State = AddressSpace::State;
 
@@ -21,6 +22,7 @@ bool joins(const Mapping& low, const Mapping& high) {
          low.object == high.object && low.source == high.source &&
          low.special_name == high.special_name && low.keep_from_child == high.keep_from_child &&
          low.wipe_in_child == high.wipe_in_child && low.keep_from_dump == high.keep_from_dump &&
+         low.memory_policy == high.memory_policy &&
          (!low.object || low.object_offset + low.size() == high.object_offset);
 }
 
@@ -132,6 +134,7 @@ void State::insert(Mapping& mapping) {
   mappings.insert(mapping);
   update_gap(mappings, &mapping);
   update_gap(mappings, mappings.next(mapping));
+  ++mapping_count;
   total_pages += mapping.pages();
   if (has(mapping.flags, MapFlags::kLocked)) locked_pages += mapping.pages();
   if (total_pages > peak_pages) peak_pages = total_pages;
@@ -141,6 +144,7 @@ void State::remove(Mapping& mapping) {
   Mapping* above = mappings.next(mapping);
   mappings.remove(mapping);
   update_gap(mappings, above);
+  --mapping_count;
   total_pages -= mapping.pages();
   if (has(mapping.flags, MapFlags::kLocked)) locked_pages -= mapping.pages();
   if (mapping.object) mapping.object->detach(mapping);
@@ -152,6 +156,7 @@ void State::set_bounds(Mapping& mapping, u64 start, u64 end) {
   mapping.object_offset += start - mapping.start;
   mapping.start = start;
   mapping.end = end;
+  ++mapping_count;
   total_pages += mapping.pages();
   if (has(mapping.flags, MapFlags::kLocked)) locked_pages += mapping.pages();
   if (total_pages > peak_pages) peak_pages = total_pages;
@@ -180,6 +185,7 @@ Result<Own<Mapping>> State::copy(const Mapping& model, u64 start, u64 end, State
   made->keep_from_child = model.keep_from_child;
   made->wipe_in_child = model.wipe_in_child;
   made->keep_from_dump = model.keep_from_dump;
+  made->memory_policy = model.memory_policy;
   made->object = model.object;
   made->object_offset = model.object_offset + (start - model.start);
   made->source = model.source;
@@ -192,6 +198,11 @@ Result<Own<Mapping>> State::copy(const Mapping& model, u64 start, u64 end, State
 Result<> State::split(u64 at) {
   Mapping* low = find(at);
   if (!low || low->start == at) return {};
+  return is_full() ? Result<>(Errno::kNoMem) : split(*low, at);
+}
+
+Result<> State::split(Mapping& whole, u64 at) {
+  Mapping* low = &whole;
   auto high = TRY(copy(*low, at, low->end, *this));
   set_bounds(*low, low->start, at);
   insert(*high.release());
@@ -224,8 +235,10 @@ void State::merge_range(u64 start, u64 end) {
 Result<> State::clear(u64 start, u64 end) {
   Mapping* mapping = first_above(start);
   if (!mapping || mapping->start >= end) return {};
-  TRY(split(start));
-  TRY(split(end));
+  // Only a hole in the middle makes mappings more.
+  if (mapping->start < start && mapping->end > end && is_full()) return Errno::kNoMem;
+  if (mapping->start < start) TRY(split(*mapping, start));
+  if (Mapping* last = find(end); last && last->start < end) TRY(split(*last, end));
   TRY(own_edges(start, end));
   drop_lent_tables(start, end);
   mapping = first_above(start);
@@ -304,9 +317,9 @@ Result<UserAddr> AddressSpace::map(const MapRequest& request) {
   }
   State& s = *state_;
   Session session(s);
+  if (s.mapping_count > max_map_count.load(Order::kRelaxed)) return Errno::kNoMem;
   if ((s.total_pages * kPageSize) + length > s.limits.address_space) return Errno::kNoMem;
-  if (has(request.flags, MapFlags::kLocked) &&
-      s.locked_pages * kPageSize + length > s.limits.locked)
+  if (has(request.flags, MapFlags::kLocked) && s.locked_pages * kPageSize + length > s.lock_limit())
     return Errno::kAgain;
   if (fixed) {
     if (has(request.flags, MapFlags::kFixedNoReplace) && !s.is_free(start, start + length))
@@ -397,6 +410,18 @@ void AddressSpace::set_heap_start(UserAddr start) {
 void AddressSpace::set_mmap_base(UserAddr base) {
   Session session(*state_);
   state_->mmap_base = base.value;
+}
+
+namespace {
+constinit bool (*may_lock_anything)() = [] { return false; };
+}  // namespace
+
+void AddressSpace::set_lock_privilege(bool (*privileged)()) {
+  may_lock_anything = privileged;
+}
+
+u64 AddressSpace::State::lock_limit() const {
+  return may_lock_anything() ? ~u64{0} : limits.locked;
 }
 
 void AddressSpace::set_limits(const Limits& limits) {

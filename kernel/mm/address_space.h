@@ -56,6 +56,8 @@ struct MapRequest {
 // /proc/sys/vm/overcommit_memory: 1 (true) promises any amount, 0 refuses what is more than all of
 // the memory at once (Linux's mm/util.c, __vm_enough_memory).
 extern Atomic<bool> overcommits_always;
+// /proc/sys/vm/max_map_count: how many mappings one address space may have.
+extern Atomic<u32> max_map_count;
 
 class AddressSpace : public RefCounted {
  public:
@@ -93,6 +95,16 @@ class AddressSpace : public RefCounted {
   Result<> lock_all(int flags);
   // mincore(2): one byte per page into `out`.
   Result<> residency(UserAddr start, usize pages, std::span<u8> out);
+
+  // mbind(2), get_mempolicy(2): a mapping's policy, whose meaning is the callers' own; 0 at first.
+  // EFAULT where nothing is mapped.
+  Result<> set_memory_policy(UserAddr start, usize length, u32 policy);
+  Result<u32> memory_policy(UserAddr address);
+  // move_pages(2): EFAULT where nothing is mapped, ENOENT where there is no page yet.
+  Result<> find_page(UserAddr address);
+  // remap_file_pages(2): shows another part of the file there. `populate`: kPopulate, kNonBlock.
+  // EINVAL when it is not a shared mapping of one file.
+  Result<> remap_file_pages(UserAddr start, usize length, u64 object_offset, MapFlags populate);
 
   // brk(2): returns the break after the call, the old one on failure.
   UserAddr set_break(UserAddr wanted);
@@ -147,6 +159,9 @@ class AddressSpace : public RefCounted {
   void drop_object_pages(const MemoryObject& object, u64 first, u64 last);
 
   void set_limits(const Limits& limits);
+  // Who may lock more than Limits::locked: asked about the running task. Told by process/ when the
+  // machine starts.
+  static void set_lock_privilege(bool (*privileged)());
   Statistics statistics();
   Pmap& pmap() { return *pmap_; }
 

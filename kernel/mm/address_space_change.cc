@@ -2,24 +2,13 @@
 #include "kernel/abi/mman.h"
 #include "kernel/base/vector.h"
 #include "kernel/mm/address_space_state.h"
+#include "kernel/mm/page_range.h"
 
 namespace narwhal {
 
 using State = AddressSpace::State;
 
 namespace {
-
-// [start, start + length) rounded to pages. EINVAL when `start` is not aligned; ENOMEM when it
-// leaves the program's half.
-struct PageRange {
-  u64 start, end;
-  static Result<PageRange> of(UserAddr start, usize length) {
-    if (!start.page_aligned()) return Errno::kInval;
-    const u64 size = align_up(length, kPageSize);
-    if (size < length || !user_range_ok(start, size)) return Errno::kNoMem;
-    return PageRange{start.value, start.value + size};
-  }
-};
 
 // Calls visit(mapping, from, to) for the part of each mapping in a range, and goes on after holes,
 // as madvise(2) does. ENOMEM at the end if there were any.
@@ -195,7 +184,7 @@ Result<UserAddr> AddressSpace::remap(UserAddr old_start, usize old_length, usize
     if (s.total_pages * kPageSize + growth > s.limits.address_space) return Errno::kNoMem;
     TRY(State::promise(*mapping, growth));
     if (has(mapping->flags, MapFlags::kLocked) &&
-        s.locked_pages * kPageSize + growth > s.limits.locked)
+        s.locked_pages * kPageSize + growth > s.lock_limit())
       return Errno::kAgain;
   }
   if (in_place && old_end == mapping->end) {
@@ -331,8 +320,8 @@ Result<> AddressSpace::lock_pages(UserAddr start, usize length, bool on_fault) {
     if (has(mapping.flags, MapFlags::kLocked)) already += to - from;
     return {};
   }));
-  if (s.locked_pages * kPageSize + (range.end - range.start) - already > s.limits.locked)
-    return s.limits.locked == 0 ? Errno::kPerm : Errno::kNoMem;
+  if (s.locked_pages * kPageSize + (range.end - range.start) - already > s.lock_limit())
+    return s.lock_limit() == 0 ? Errno::kPerm : Errno::kNoMem;
   TRY(s.split(range.start));
   TRY(s.split(range.end));
   TRY(for_each_part(s, range, [&](Mapping& mapping, u64, u64) -> Result<> {
@@ -363,7 +352,7 @@ Result<> AddressSpace::lock_all(int flags) {
   State& s = *state_;
   Session session(s);
   const bool current = flags & abi::kLockCurrent;
-  if (current && s.total_pages * kPageSize > s.limits.locked) return Errno::kNoMem;
+  if (current && s.total_pages * kPageSize > s.lock_limit()) return Errno::kNoMem;
   s.lock_future = flags & abi::kLockFuture;
   for (Mapping* mapping = s.mappings.first(); mapping; mapping = s.mappings.next(*mapping))
     if (current || flags == 0) s.set_locked(*mapping, current);

@@ -275,7 +275,7 @@ Mapping* State::grow_down(u64 address) {
   const u64 growth = mapping->start - start;
   if (total_pages * kPageSize + growth > limits.address_space) return nullptr;
   if (!promise(*mapping, growth).ok()) return nullptr;
-  if (has(mapping->flags, MapFlags::kLocked) && locked_pages * kPageSize + growth > limits.locked)
+  if (has(mapping->flags, MapFlags::kLocked) && locked_pages * kPageSize + growth > lock_limit())
     return nullptr;
   // A gap stays below, so that a frame that jumps over it is noticed (mmap(2), MAP_GROWSDOWN).
   const Mapping* below = mappings.previous(*mapping);

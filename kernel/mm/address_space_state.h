@@ -27,11 +27,14 @@ struct AddressSpace::State {
   Tree mappings;
   Mapping* removed = nullptr;  // taken out in this session
   Limits limits;
+  // How many bytes the caller may lock: RLIMIT_MEMLOCK does not bind who has CAP_IPC_LOCK.
+  u64 lock_limit() const;
   u64 mmap_base = kUserEnd.value;
   u64 heap_start = 0;
   u64 heap_end = 0;  // the break, not page-aligned
   bool lock_future = false;
   // Pages. The page of zeros counts as resident nowhere.
+  u64 mapping_count = 0;
   u64 total_pages = 0, locked_pages = 0, peak_pages = 0;
   u64 resident_anonymous = 0, resident_object = 0, peak_resident = 0;
 
@@ -64,8 +67,10 @@ struct AddressSpace::State {
   void set_locked(Mapping& mapping, bool locked);
   // A mapping like `model` for [start, end) of the model's meaning, not yet in the tree. ENOMEM.
   Result<Own<Mapping>> copy(const Mapping& model, u64 start, u64 end, State& into) const;
-  // Makes `at` a border between mappings. ENOMEM.
+  // Makes `at` a border between mappings. ENOMEM, also when there are as many as may be.
   Result<> split(u64 at);
+  Result<> split(Mapping& mapping, u64 at);  // that contains it; however many there are
+  bool is_full() const { return mapping_count >= max_map_count.load(Order::kRelaxed); }
   // Joins a mapping with its neighbours where they mean the same; returns what contains it now.
   Mapping* merge(Mapping& mapping);
   // The same for everything in a range, after a change there.

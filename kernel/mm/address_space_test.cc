@@ -216,6 +216,17 @@ TEST_F(AddressSpaceTest, StacksGrowToTheirLimit) {
   EXPECT_EQ(poke(*space, top - 17 * kPageSize, 1), Errno::kFault);
 }
 
+TEST_F(AddressSpaceTest, MappingsAreCounted) {
+  const UserAddr at = map(*space, 5 * kPageSize);
+  const u32 before = max_map_count.exchange(1);
+  EXPECT_EQ(space->protect(at, kPageSize, Protection::kRead).error(), Errno::kNoMem);
+  EXPECT_EQ(space->unmap(at + kPageSize, kPageSize).error(), Errno::kNoMem) << "two of one";
+  EXPECT_TRUE(space->unmap(at, kPageSize).ok()) << "one of one";
+  max_map_count.store(before);
+  EXPECT_TRUE(space->unmap(at + 2 * kPageSize, kPageSize).ok());
+  EXPECT_EQ(mappings(*space), 2u);
+}
+
 TEST_F(AddressSpaceTest, AdviceDropsPages) {
   const UserAddr at = map(*space, 4 * kPageSize);
   for (u64 i = 0; i < 4; ++i) ASSERT_EQ(poke(*space, at + i * kPageSize, 1), kOk);

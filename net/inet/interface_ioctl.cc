@@ -169,9 +169,10 @@ Result<i64> interface_ioctl(u32 command, UserAddr argument) {
       return i64{0};
     }
     default:
+      if (!is_change(command)) return Errno::kNotTty;
       // The settings of `narwhal run` are the machine's: no program changes them.
-      if (is_change(command)) return Errno::kPerm;
-      return Errno::kNotTty;
+      TRY(load_user<Request>(argument));
+      return Errno::kPerm;
   }
 }
 

@@ -4,8 +4,8 @@
 #include "process/proc/file_kinds.h"
 #include "process/proc/links.h"
 #include "process/proc/machine.h"
-#include "process/proc/sysrq.h"
 #include "process/proc/proc_process.h"
+#include "process/proc/sysrq.h"
 
 namespace narwhal {
 namespace {
@@ -256,6 +256,7 @@ Result<> proc_process_init() {
   TRY(proc_add("", "thread-self", Ref<Inode>(TRY(make_ref<SelfLink>(fs, true)))));
   TRY(proc_add_process_counts());
   TRY(proc_add_core_settings());
+  TRY(proc_add_limits());
   TRY(proc_add_sysrq());
   proc_set_process_source({lookup_process, read_processes});
   return {};

@@ -7,6 +7,8 @@ namespace narwhal {
 
 // loadavg, stat, uptime, vmstat. ENOMEM.
 Result<> proc_add_process_counts();
+// /proc/sys: limits on memory, tasks and descriptors.
+Result<> proc_add_limits();
 // What /proc/sys says of core dumps.
 Result<> proc_add_core_settings();
 

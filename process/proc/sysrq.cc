@@ -1,6 +1,5 @@
 // /proc/sysrq-trigger: the commands of Linux's "magic system request" key that mean something here
-// (Documentation/admin-guide/sysrq.rst). The first character counts. Also the settings of
-// /proc/sys that concern memory and tasks.
+// (Documentation/admin-guide/sysrq.rst). The first character counts.
 #include "process/proc/sysrq.h"
 
 #include "fs/proc/proc.h"
@@ -8,7 +7,6 @@
 #include "kernel/base/panic.h"
 #include "kernel/mm/frame.h"
 #include "process/out_of_memory.h"
-#include "process/pid_table.h"
 
 namespace narwhal {
 namespace {
@@ -45,51 +43,11 @@ class SysrqFile final : public GeneratedFile {
   }
 };
 
-// --- numbers
-
-Result<u64> parse_setting(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  if (text.empty() || text.size() > 9) return Errno::kInval;
-  u64 value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return Errno::kInval;
-    value = value * 10 + u64(c - '0');
-  }
-  return value;
-}
-
-Result<> show_overcommit(TextSink& out) {
-  out << (overcommits_always.load() ? 1 : 0) << '\n';
-  return {};
-}
-
-// 2, strict accounting, is refused: nothing here counts what was promised.
-Result<> store_overcommit(std::string_view text) {
-  const u64 value = TRY(parse_setting(text));
-  if (value > 1) return Errno::kInval;
-  overcommits_always.store(value == 1);
-  return {};
-}
-
-Result<> show_task_limit(TextSink& out) {
-  out << task_limit.load() << '\n';
-  return {};
-}
-
-Result<> store_task_limit(std::string_view text) {
-  const u64 value = TRY(parse_setting(text));
-  if (value < 1 || value > kPidLimit) return Errno::kInval;
-  task_limit.store(u32(value));
-  return {};
-}
-
 }  // namespace
 
 Result<> proc_add_sysrq() {
   auto file = TRY(make_ref<SysrqFile>(proc_file_system()));
-  TRY(proc_add("", "sysrq-trigger", Ref<Inode>(std::move(file))));
-  TRY(proc_add_text("sys/vm", "overcommit_memory", show_overcommit, store_overcommit));
-  return proc_add_text("sys/kernel", "threads-max", show_task_limit, store_task_limit);
+  return proc_add("", "sysrq-trigger", Ref<Inode>(std::move(file)));
 }
 
 }  // namespace narwhal

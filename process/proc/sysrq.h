@@ -1,4 +1,4 @@
-// /proc/sysrq-trigger, and settings of memory and tasks that can be changed.
+// /proc/sysrq-trigger.
 #pragma once
 
 #include "kernel/base/result.h"
