@@ -126,9 +126,8 @@ SysResult sys::get_mempolicy(Task& task, UserOut<i32> mode, UserAddr nodes, usiz
   }
   u32 policy = task.memory_policy;
   if (flags.value & kOfAddress) {
-    // Without one of its own, a mapping follows its task.
-    const u32 own = TRY(task.memory().memory_policy(address));
-    if (own != kDefault) policy = own;
+    // A mapping without one of its own follows its task, but that is not told here.
+    policy = TRY(task.memory().memory_policy(address));
   } else if (address.value != 0) {
     return Errno::kInval;
   }

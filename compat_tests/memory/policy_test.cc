@@ -106,6 +106,19 @@ TEST(MemoryPolicy, OfARange) {
   EXPECT_EQ(MPOL_DEFAULT, policy_at(map.page(1)));
 }
 
+TEST(MemoryPolicy, ARangeWithoutOneHasTheDefault) {
+  NEEDS_NUMA();
+  in_thread([] {
+    const Mapping map(1);
+    unsigned long nodes[16] = {7};
+    int mode = -1;
+    ASSERT_OK(set_policy(MPOL_PREFERRED, kNode0));
+    ASSERT_OK(get_policy(&mode, nodes, map.data(), MPOL_F_ADDR));
+    EXPECT_EQ(MPOL_DEFAULT, mode);
+    EXPECT_EQ(0u, nodes[0]) << "its task's is not told";
+  });
+}
+
 TEST(MemoryPolicy, ImpossibleRanges) {
   NEEDS_NUMA();
   const Mapping map(3);

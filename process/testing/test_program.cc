@@ -247,6 +247,7 @@ int main(int count, char** values) {
   testing::InitGoogleTest(&argument_count, arguments);
   frames_init();
   fake::set_user_program(run_program);
+  fake::set_frame_sharing(frame_add_ref);
   fake::run([] {
     scheduler_init();
     start_machine();
