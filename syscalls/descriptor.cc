@@ -1,6 +1,7 @@
 // Descriptors: close(2), close_range(2), dup(2), ioctl(2).
 #include "fs/core/inode.h"
 #include "kernel/abi/ioctl.h"
+#include "kernel/abi/loop.h"
 #include "kernel/abi/resource.h"
 #include "kernel/abi/termios.h"
 #include "process/task.h"
@@ -142,6 +143,12 @@ SysResult sys::ioctl(Task& task, Fd fd, HexInt command, UserAddr argument) {
     case abi::kFiCloneRange:
     case abi::kFiemap:
       return refuse_extents(*file);
+    case abi::kLoopSetFd:
+    case abi::kLoopChangeFd:
+      return file->ioctl_about(command.value, argument, TRY(task.files().get(i32(argument.value))));
+    case abi::kLoopConfigure:
+      return file->ioctl_about(command.value, argument,
+                               TRY(task.files().get(TRY(load_user<i32>(argument)))));
     default:
       return file->ioctl(command.value, argument);
   }

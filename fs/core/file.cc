@@ -20,6 +20,9 @@ Result<usize> File::write_at(IoBuffer&, u64) {
 Result<i64> File::seek(i64, int) {
   return Errno::kSPipe;
 }
+Result<i64> File::ioctl_about(u32, UserAddr, FileRef) {
+  return Errno::kNotTty;
+}
 Result<FileRef> File::open_peer(OpenFlags) {
   return Errno::kNotTty;
 }

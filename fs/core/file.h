@@ -82,6 +82,8 @@ class File : public RefCounted {
   virtual Result<> stat(abi::Stat& out) = 0;
   // ENOTTY by default.
   virtual Result<i64> ioctl(u32 command, UserAddr argument);
+  // The few commands that name another file by its descriptor, with that file. ENOTTY by default.
+  virtual Result<i64> ioctl_about(u32 command, UserAddr argument, FileRef other);
   // TIOCGPTPEER: the other side of a pseudo-terminal, opened. ENOTTY by default.
   virtual Result<FileRef> open_peer(OpenFlags flags);
   // Fills object, object_offset, source of the request or changes its flags (/dev/zero). ENODEV by

@@ -106,10 +106,10 @@ Result<FileRef> Inode::open(const Path& path, OpenFlags flags) {
     case FileType::kDirectory:
       return FileRef(TRY(make_ref<DirectoryFile>(path, flags)));
     case FileType::kCharacterDevice:
-      return open_character_device(path, flags);
+    case FileType::kBlockDevice:
+      return open_device(path, flags);
     case FileType::kFifo:
       return open_fifo(path, flags);
-    case FileType::kBlockDevice:
     case FileType::kSocket:
       return Errno::kNxIo;
     case FileType::kSymlink:

@@ -7,30 +7,37 @@ namespace narwhal {
 namespace {
 
 constinit SpinLock<LockRank::kSpinOther> devices_lock;
-[[clang::no_destroy]] constinit List<CharacterDevice, &CharacterDevice::node> devices
-    TA_GUARDED_BY(devices_lock);
+using DeviceRanges = List<DeviceRange, &DeviceRange::node>;
+[[clang::no_destroy]] constinit DeviceRanges character_devices TA_GUARDED_BY(devices_lock);
+[[clang::no_destroy]] constinit DeviceRanges block_devices TA_GUARDED_BY(devices_lock);
+
+DeviceRanges& devices_of(FileType type) TA_REQUIRES(devices_lock) {
+  return type == FileType::kBlockDevice ? block_devices : character_devices;
+}
+
 constinit Atomic<FifoOpener> fifo_opener{nullptr};
 
 }  // namespace
 
-void register_character_device(CharacterDevice& device) {
+void register_device(FileType type, DeviceRange& device) {
   SpinGuard guard(devices_lock);
-  devices.push_back(device);
+  devices_of(type).push_back(device);
 }
 
-void for_each_character_device(void (*visit)(const CharacterDevice& device, void* argument),
-                               void* argument) {
+void for_each_device(FileType type, void (*visit)(const DeviceRange& device, void* argument),
+                     void* argument) {
   SpinGuard guard(devices_lock);
-  for (CharacterDevice& device : devices) visit(device, argument);
+  for (DeviceRange& device : devices_of(type)) visit(device, argument);
 }
 
-Result<FileRef> open_character_device(const Path& path, OpenFlags flags) {
-  const u64 number = path.dentry->inode().special_device();
+Result<FileRef> open_device(const Path& path, OpenFlags flags) {
+  const Inode& inode = path.dentry->inode();
+  const u64 number = inode.special_device();
   const u32 major = device_major(number), minor = device_minor(number);
   Result<FileRef> (*open)(const Path&, OpenFlags) = nullptr;
   {
     SpinGuard guard(devices_lock);
-    for (CharacterDevice& device : devices)
+    for (DeviceRange& device : devices_of(inode.type()))
       if (device.major == major && device.first_minor <= minor && minor <= device.last_minor)
         open = device.open;
   }

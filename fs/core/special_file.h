@@ -6,9 +6,9 @@
 
 namespace narwhal {
 
-// A range of character devices, mknod(2); it lives for ever ([[clang::no_destroy]]). `open` gets
-// the rights-checked path; the device number is path.dentry->inode().special_device().
-struct CharacterDevice {
+// A range of device numbers of one type, mknod(2); it lives for ever ([[clang::no_destroy]]).
+// `open` gets the rights-checked path; the device number is path.dentry->inode().special_device().
+struct DeviceRange {
   ListNode node;
   u32 major;
   u32 first_minor;
@@ -16,12 +16,13 @@ struct CharacterDevice {
   std::string_view name;  // in /proc/devices
   Result<FileRef> (*open)(const Path& path, OpenFlags flags);
 };
-void register_character_device(CharacterDevice& device);
+// `type`: character or block device.
+void register_device(FileType type, DeviceRange& device);
 // For /proc/devices. `visit` runs under a spinlock.
-void for_each_character_device(void (*visit)(const CharacterDevice& device, void* argument),
-                               void* argument);
+void for_each_device(FileType type, void (*visit)(const DeviceRange& device, void* argument),
+                     void* argument);
 // ENXIO when nobody serves the number.
-Result<FileRef> open_character_device(const Path& path, OpenFlags flags);
+Result<FileRef> open_device(const Path& path, OpenFlags flags);
 
 // Opens an end of the pipe behind a FIFO (fifo(7)); the pipe is kept as the inode's attachment.
 using FifoOpener = Result<FileRef> (*)(const Path& path, OpenFlags flags);

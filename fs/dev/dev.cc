@@ -9,12 +9,17 @@ namespace {
 constexpr u32 kTerminalMajor = 5;
 constexpr u32 kTerminalGroup = 5;  // "tty", as Debian and Alpine number it
 
+constexpr u32 kMiscMajor = 10;
+constexpr u32 kLoopMajor = 7;
+constexpr u32 kDiskGroup = 6;  // "disk", as Debian and Alpine number it
+
 struct Device {
   std::string_view name;
   u32 mode;
   u32 gid;
   u32 major;
   u32 minor;
+  FileType type = FileType::kCharacterDevice;
 };
 constexpr Device kDevices[] = {
     {"null", 0666, 0, kMemoryMajor, u32(MemoryDevice::kNull)},
@@ -25,6 +30,15 @@ constexpr Device kDevices[] = {
     {"ptmx", 0666, kTerminalGroup, kTerminalMajor, 2},
     {"tty", 0666, kTerminalGroup, kTerminalMajor, 0},
     {"console", 0600, 0, kTerminalMajor, 1},
+    {"loop-control", 0660, kDiskGroup, kMiscMajor, 237},
+    {"loop0", 0660, kDiskGroup, kLoopMajor, 0, FileType::kBlockDevice},
+    {"loop1", 0660, kDiskGroup, kLoopMajor, 1, FileType::kBlockDevice},
+    {"loop2", 0660, kDiskGroup, kLoopMajor, 2, FileType::kBlockDevice},
+    {"loop3", 0660, kDiskGroup, kLoopMajor, 3, FileType::kBlockDevice},
+    {"loop4", 0660, kDiskGroup, kLoopMajor, 4, FileType::kBlockDevice},
+    {"loop5", 0660, kDiskGroup, kLoopMajor, 5, FileType::kBlockDevice},
+    {"loop6", 0660, kDiskGroup, kLoopMajor, 6, FileType::kBlockDevice},
+    {"loop7", 0660, kDiskGroup, kLoopMajor, 7, FileType::kBlockDevice},
 };
 
 struct Link {
@@ -51,7 +65,7 @@ Result<> fill(TmpFs& fs) {
     attributes.mode = device.mode;
     attributes.gid = device.gid;
     attributes.device = make_device(device.major, device.minor);
-    TRY(fs.add_name(root, device.name, TRY(fs.make_inode(FileType::kCharacterDevice, attributes))));
+    TRY(fs.add_name(root, device.name, TRY(fs.make_inode(device.type, attributes))));
   }
   attributes.gid = 0;
   attributes.device = 0;

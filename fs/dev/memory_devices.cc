@@ -129,13 +129,13 @@ Result<FileRef> open_memory_device(const Path& path, OpenFlags flags) {
   return Errno::kNxIo;
 }
 
-[[clang::no_destroy]] constinit CharacterDevice memory_devices{{},    kMemoryMajor,      0, 255,
+[[clang::no_destroy]] constinit DeviceRange memory_devices{{},    kMemoryMajor,      0, 255,
                                                                "mem", open_memory_device};
 
 }  // namespace
 
 void register_memory_devices() {
-  register_character_device(memory_devices);
+  register_device(FileType::kCharacterDevice, memory_devices);
 }
 
 }  // namespace narwhal

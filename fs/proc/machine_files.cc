@@ -4,6 +4,7 @@
 #include "fs/core/special_file.h"
 #include "fs/generated/numbers.h"
 #include "fs/proc/kernel_config.h"
+#include "fs/loop/loop_sys.h"
 #include "fs/proc/proc.h"
 #include "kernel/mm/frame.h"
 #include "kernel/random/random.h"
@@ -154,14 +155,20 @@ Result<> store_domain_name(std::string_view text) {
   return set_domain_name(text.substr(0, text.find('\n')));
 }
 
-Result<> show_devices(TextSink& out) {
-  out << "Character devices:\n";
-  for_each_character_device(
-      [](const CharacterDevice& device, void* argument) {
+void list_devices(TextSink& out, FileType type) {
+  for_each_device(
+      type,
+      [](const DeviceRange& device, void* argument) {
         *static_cast<TextSink*>(argument) << padded(device.major, 3) << ' ' << device.name << '\n';
       },
       &out);
+}
+
+Result<> show_devices(TextSink& out) {
+  out << "Character devices:\n";
+  list_devices(out, FileType::kCharacterDevice);
   out << "\nBlock devices:\n";
+  list_devices(out, FileType::kBlockDevice);
   return {};
 }
 
@@ -188,6 +195,7 @@ Result<> proc_add_machine_files() {
   TRY(proc_add_text("sys/kernel/random", "uuid", show_uuid));
   TRY(proc_add_text("", "version", show_version));
   TRY(proc_add_text("", "devices", show_devices));
+  TRY(proc_add_text("", "partitions", loop_show_partitions));
   TRY(proc_add_text("sys/kernel", "ostype", show_name<kSystemName>));
   TRY(proc_add_text("sys/kernel", "osrelease", show_name<kKernelRelease>));
   TRY(proc_add_text("sys/kernel", "version", show_name<kKernelVersion>));

@@ -139,7 +139,7 @@ Result<FileRef> open_slave(const Path& path, OpenFlags flags) {
   if (!has(flags, OpenFlags::kNoControllingTty) && file->readable()) pty->opened_by_current();
   return file;
 }
-[[clang::no_destroy]] constinit CharacterDevice slave_devices{{},    kPtySlaveMajor, 0, kLastMinor,
+[[clang::no_destroy]] constinit DeviceRange slave_devices{{},    kPtySlaveMajor, 0, kLastMinor,
                                                               "pts", open_slave};
 
 }  // namespace
@@ -161,7 +161,7 @@ Result<> devpts_init() {
                                                   make_device(kAuxiliaryMajor, kMasterMinor)))));
   the_file_system->set_root(std::move(root));
   register_file_system_type(devpts_type);
-  register_character_device(slave_devices);
+  register_device(FileType::kCharacterDevice, slave_devices);
   return {};
 }
 

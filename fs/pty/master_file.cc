@@ -175,14 +175,14 @@ Result<FileRef> open_master(const Path& path, OpenFlags flags) {
   }
   return FileRef(file.take());
 }
-[[clang::no_destroy]] constinit CharacterDevice master_device{
+[[clang::no_destroy]] constinit DeviceRange master_device{
     {}, kMasterMajor, kMasterMinor, kMasterMinor, "/dev/ptmx", open_master};
 
 }  // namespace
 
 Result<> pty_init() {
   TRY(devpts_init());
-  register_character_device(master_device);
+  register_device(FileType::kCharacterDevice, master_device);
   return {};
 }
 

@@ -98,7 +98,7 @@ TEST_F(PtyTest, NamesComeAndGo) {
   master_ = open("/dev/ptmx", OpenFlags::kReadWrite).take();
   i32 off = 0;
   ASSERT_TRUE(control(*master_, abi::kTiocSetLock, off).ok());
-  EXPECT_EQ(open_character_device(place, OpenFlags::kReadWrite).error(), Errno::kIo);
+  EXPECT_EQ(open_device(place, OpenFlags::kReadWrite).error(), Errno::kIo);
 }
 
 TEST_F(PtyTest, BytesGoBothWays) {

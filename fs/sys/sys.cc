@@ -1,6 +1,7 @@
 #include "fs/sys/sys.h"
 
 #include "fs/generated/generated.h"
+#include "fs/loop/loop_sys.h"
 #include "kernel/mm/frame.h"
 
 namespace narwhal {
@@ -92,6 +93,7 @@ Result<> sys_init() {
                     TRY(make_constant_file(sys, "always [madvise] never\n"))));
   TRY(generated_add(sys, "kernel/mm/transparent_hugepage", "hpage_pmd_size",
                     TRY(make_constant_file(sys, "2097152\n"))));
+  TRY(loop_add_to_sys(sys));
   register_file_system_type(sysfs_type);
   return {};
 }

@@ -33,7 +33,7 @@ u64 current_token() {
   return u64(reinterpret_cast<uptr>(current_thread())) | 1;
 }
 
-[[clang::no_destroy]] constinit CharacterDevice tty_devices{
+[[clang::no_destroy]] constinit DeviceRange tty_devices{
     {}, kMajor, kTtyMinor, kConsoleMinor, "/dev/tty", open_tty};
 
 }  // namespace
@@ -79,7 +79,7 @@ Result<i64> TerminalFile::ioctl(u32 command, UserAddr argument) {
 }
 
 void tty_init() {
-  register_character_device(tty_devices);
+  register_device(FileType::kCharacterDevice, tty_devices);
 }
 
 void set_console_terminal(Ref<Terminal> terminal) {

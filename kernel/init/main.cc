@@ -1,6 +1,7 @@
 // From a machine that works to a program that runs. This is the only place that knows every part of
 // the kernel; docs/architecture.md draws it.
 #include "fs/dev/dev.h"
+#include "fs/loop/loop_device.h"
 #include "fs/mqueue/mqueue.h"
 #include "fs/pipe/pipe.h"
 #include "fs/proc/proc.h"
@@ -60,6 +61,7 @@ Result<> make_parts_known() {
   register_fifos();
   TRY(mqueue::init());
   dev_init();
+  loop_init();
   tty_init();
   process_terminals_init();
   TRY(proc_init());

@@ -1,0 +1,13 @@
+// /sys/block/loopN: size, and what losetup(8) reads of a device's settings.
+#pragma once
+
+#include "fs/generated/generated.h"
+
+namespace narwhal {
+
+// Adds "block" to /sys. ENOMEM.
+Result<> loop_add_to_sys(GeneratedFileSystem& sys);
+// /proc/partitions: the devices that have a size, as on Linux.
+Result<> loop_show_partitions(TextSink& out);
+
+}  // namespace narwhal
