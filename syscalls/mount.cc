@@ -74,11 +74,7 @@ SysResult change_propagation(const Path& place, u32 flags) {
 
 SysResult move(Task& task, std::string_view source, const Path& to) {
   if (source.empty()) return Errno::kInval;
-  const Path from = TRY(find(task, source));
-  if (!is_mount_root(from)) return Errno::kInval;
-  if (from.dentry->inode().is_directory() != to.dentry->inode().is_directory())
-    return Errno::kInval;
-  TRY(MountTree::move(from.mount, to));
+  TRY(vfs::move_mount(TRY(find(task, source)), to));
   return i64{0};
 }
 
@@ -105,7 +101,8 @@ SysResult sys::mount(Task& task, UserAddr source_argument, UserString target_arg
   if (flags & kMove) return move(task, source.view(), place);
   if (type_argument.value == 0) return Errno::kInval;
   auto file_system = TRY(create_file_system(type.view(), options.view()));
-  TRY(vfs::mount(task.actor(), target.view(), std::move(file_system), raw(mount_flags(flags))));
+  TRY(vfs::mount(task.actor(), target.view(), std::move(file_system), raw(mount_flags(flags)),
+                 source.view()));
   return i64{0};
 }
 

@@ -126,7 +126,8 @@ class File : public RefCounted {
     kMemFd,
     kPidFd,
     kTerminal,
-    kHostStream
+    kHostStream,
+    kMountContext
   };
   virtual Kind kind() const { return Kind::kOther; }
 

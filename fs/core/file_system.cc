@@ -42,15 +42,17 @@ void register_file_system_type(FileSystemType& type) {
   types.push_back(type);
 }
 
+const FileSystemType* find_file_system_type(std::string_view name) {
+  SpinGuard guard(types_lock);
+  for (const FileSystemType& type : types)
+    if (type.name == name) return &type;
+  return nullptr;
+}
+
 Result<Ref<FileSystem>> create_file_system(std::string_view name, std::string_view options) {
-  Result<Ref<FileSystem>> (*create)(std::string_view) = nullptr;
-  {
-    SpinGuard guard(types_lock);
-    for (FileSystemType& type : types)
-      if (type.name == name) create = type.create;
-  }
-  if (!create) return Errno::kNoDev;
-  return create(options);
+  const FileSystemType* type = find_file_system_type(name);
+  if (!type) return Errno::kNoDev;
+  return type->create(options);
 }
 
 void for_each_file_system_type(void (*visit)(const FileSystemType& type, void* argument),

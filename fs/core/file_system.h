@@ -67,8 +67,12 @@ struct FileSystemType {
   ListNode node;
   std::string_view name;
   Result<Ref<FileSystem>> (*create)(std::string_view options);
+  // Whether it knows these options: EINVAL. Null: it takes none, and does not mind.
+  Result<> (*check)(std::string_view options) = nullptr;
 };
 void register_file_system_type(FileSystemType& type);
+// Null when there is none.
+const FileSystemType* find_file_system_type(std::string_view name);
 // ENODEV.
 Result<Ref<FileSystem>> create_file_system(std::string_view type, std::string_view options);
 void for_each_file_system_type(void (*visit)(const FileSystemType& type, void* argument),

@@ -13,9 +13,10 @@ constinit Atomic<u32> last_mount_id{0};
 constinit MountTree::Mounts MountTree::mounts_;
 constinit Mount* MountTree::root_ = nullptr;
 
-Mount::Mount(Ref<FileSystem> file_system, Ref<Dentry> root, MountFlags flags)
+Mount::Mount(Ref<FileSystem> file_system, Ref<Dentry> root, MountFlags flags, String source)
     : file_system_(std::move(file_system)),
       root_(std::move(root)),
+      source_(std::move(source)),
       flags_(raw(flags)),
       id_(last_mount_id.fetch_add(1) + 1) {}
 
@@ -36,6 +37,7 @@ Mount* MountTree::find(const Mount& parent, const Dentry& mountpoint) {
 void MountTree::link(Mount& mount, Mount& parent, Dentry& mountpoint) {
   mount.parent_ = Ref<Mount>(&parent);
   mount.mountpoint_ = Ref<Dentry>(&mountpoint);
+  mount.awaits_place_ = false;
   ++parent.children_;
   mountpoint.covers_.fetch_add(1);
 }
@@ -55,17 +57,20 @@ Result<> MountTree::attach_root(Ref<Mount> mount) {
   return {};
 }
 
-Result<> MountTree::attach(Ref<Mount> mount, const Path& at) {
-  NamesWriteGuard guard;
-  if (at.dentry->unlinked()) return Errno::kNoEnt;
-  // Somebody may have mounted there since the path was walked: stand on top.
+void MountTree::link_on_top(Mount& mount, const Path& at) {
   Mount* parent = at.mount.get();
   Dentry* mountpoint = at.dentry.get();
   while (Mount* covering = find(*parent, *mountpoint)) {
     parent = covering;
     mountpoint = covering->root_.get();
   }
-  link(*mount, *parent, *mountpoint);
+  link(mount, *parent, *mountpoint);
+}
+
+Result<> MountTree::attach(Ref<Mount> mount, const Path& at) {
+  NamesWriteGuard guard;
+  if (at.dentry->unlinked()) return Errno::kNoEnt;
+  link_on_top(*mount, at);
   mounts_.push_back(*mount.release());
   return {};
 }
@@ -111,12 +116,14 @@ Result<> MountTree::detach(const Ref<Mount>& mount, bool lazy) {
 Result<> MountTree::move(const Ref<Mount>& mount, const Path& to) {
   Path dropped;
   NamesWriteGuard guard;
-  if (mount == root_ || !mount->node_.linked()) return Errno::kInval;
+  const bool is_placed = mount->node_.linked();
+  if (mount == root_ || (!is_placed && !mount->awaits_place_)) return Errno::kInval;
   for (Mount* m = to.mount.get(); m; m = m->parent_.get())
     if (m == mount) return Errno::kLoop;
   if (to.dentry->unlinked()) return Errno::kNoEnt;
-  unlink(*mount, dropped);
-  link(*mount, *to.mount, *to.dentry);
+  if (is_placed) unlink(*mount, dropped);
+  link_on_top(*mount, to);
+  if (!is_placed) mounts_.push_back(*Ref<Mount>(mount).release());
   return {};
 }
 

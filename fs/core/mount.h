@@ -25,7 +25,8 @@ ENABLE_FLAGS(MountFlags);
 
 class Mount final : public RefCounted {
  public:
-  Mount(Ref<FileSystem> file_system, Ref<Dentry> root, MountFlags flags);
+  // `source`: what mount(2) was told to mount, for /proc/mounts.
+  Mount(Ref<FileSystem> file_system, Ref<Dentry> root, MountFlags flags, String source = {});
   ~Mount() override;
 
   FileSystem& file_system() const { return *file_system_; }
@@ -33,6 +34,10 @@ class Mount final : public RefCounted {
   const Ref<Dentry>& root() const { return root_; }
   MountFlags flags() const { return MountFlags(flags_.load(Order::kRelaxed)); }
   void set_flags(MountFlags flags) { flags_.store(raw(flags), Order::kRelaxed); }
+  // The type where nothing else was said.
+  std::string_view source() const {
+    return source_.view().empty() ? file_system_->type_name() : source_.view();
+  }
   bool read_only() const { return has(flags(), MountFlags::kReadOnly); }
   u32 id() const { return id_; }  // /proc/PID/mountinfo
 
@@ -48,11 +53,14 @@ class Mount final : public RefCounted {
   friend class MountTree;
   const Ref<FileSystem> file_system_;
   const Ref<Dentry> root_;
+  const String source_;
   Atomic<u32> flags_;
   const u32 id_;
   Ref<Mount> parent_ TA_GUARDED_BY(names_lock);
   Ref<Dentry> mountpoint_ TA_GUARDED_BY(names_lock);
   u32 children_ TA_GUARDED_BY(names_lock) = 0;
+  // Made and not yet set upon anything (fsmount(2), open_tree(2)); what was taken away stays away.
+  bool awaits_place_ TA_GUARDED_BY(names_lock) = true;
   ListNode node_;  // in the list of all mounts, which owns one reference
 };
 
@@ -69,7 +77,8 @@ class MountTree {
   // Takes a mount away. EINVAL for the root of all; EBUSY when mounts are on it, or somebody uses
   // it; `lazy` takes it away all the same, and all that is mounted below.
   static Result<> detach(const Ref<Mount>& mount, bool lazy) TA_EXCLUDES(names_lock);
-  // Moves it (MS_MOVE). EINVAL for the root of all; ELOOP when `to` is below it.
+  // Moves it (MS_MOVE), or gives it its first place (move_mount(2)). EINVAL for the root of all and
+  // for what was taken away; ELOOP when `to` is below it.
   static Result<> move(const Ref<Mount>& mount, const Path& to) TA_EXCLUDES(names_lock);
 
   static Mount* root() NARWHAL_TSA(requires_shared_capability(names_lock));
@@ -78,6 +87,8 @@ class MountTree {
 
  private:
   using Mounts = List<Mount, &Mount::node_>;
+  // Upon `at`, or upon what somebody has mounted there already.
+  static void link_on_top(Mount& mount, const Path& at) TA_REQUIRES(names_lock);
   static void link(Mount& mount, Mount& parent, Dentry& mountpoint) TA_REQUIRES(names_lock);
   // What must be dropped after the lock is left in `dropped`.
   static void unlink(Mount& mount, Path& dropped) TA_REQUIRES(names_lock);

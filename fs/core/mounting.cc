@@ -12,16 +12,23 @@ Result<> check_mountpoint(const Dentry& root, const Path& at) {
   return {};
 }
 
-Result<Ref<Mount>> mount_of(Ref<FileSystem> file_system, Ref<Dentry> root, MountFlags flags) {
-  return make_ref<Mount>(std::move(file_system), std::move(root), flags);
+Result<Ref<Mount>> mount_of(Ref<FileSystem> file_system, u32 flags, std::string_view source) {
+  Ref<Dentry> root = TRY(file_system->root());
+  return make_ref<Mount>(std::move(file_system), std::move(root), MountFlags(flags),
+                         TRY(String::copy(source)));
+}
+
+// Another mount of the same, or of what lies below `root` of it.
+Result<Ref<Mount>> copy_of(const Mount& original, Ref<Dentry> root) {
+  return make_ref<Mount>(original.file_system_ref(), std::move(root), original.flags(),
+                         TRY(String::copy(original.source())));
 }
 
 }  // namespace
 
 Result<> mount_root(Ref<FileSystem> file_system) {
-  Ref<Dentry> root = TRY(file_system->root());
   return MountTree::attach_root(
-      TRY(mount_of(std::move(file_system), std::move(root), MountFlags::kRelativeAccessTime)));
+      TRY(mount_of(std::move(file_system), raw(MountFlags::kRelativeAccessTime), {})));
 }
 
 Path root_path() {
@@ -31,18 +38,35 @@ Path root_path() {
   return Path{Ref<Mount>(root), root->root()};
 }
 
-Result<> mount(const Actor& actor, std::string_view at, Ref<FileSystem> file_system, u32 flags) {
+Result<> mount(const Actor& actor, std::string_view at, Ref<FileSystem> file_system, u32 flags,
+               std::string_view source) {
   const Path place = TRY(lookup(actor, Path(), at, LookupFlags::kFollow));
-  Ref<Dentry> root = TRY(file_system->root());
-  TRY(check_mountpoint(*root, place));
-  return MountTree::attach(
-      TRY(mount_of(std::move(file_system), std::move(root), MountFlags(flags))), place);
+  Ref<Mount> fresh = TRY(mount_of(std::move(file_system), flags, source));
+  TRY(check_mountpoint(*fresh->root(), place));
+  return MountTree::attach(std::move(fresh), place);
+}
+
+Result<Path> make_mount(Ref<FileSystem> file_system, u32 flags, std::string_view source) {
+  Ref<Mount> fresh = TRY(mount_of(std::move(file_system), flags, source));
+  Ref<Dentry> root = fresh->root();
+  return Path{std::move(fresh), std::move(root)};
+}
+
+Result<Path> clone_mount(const Path& from) {
+  return Path{TRY(copy_of(*from.mount, from.dentry)), from.dentry};
+}
+
+Result<> move_mount(const Path& from, const Path& to) {
+  if (from.dentry != from.mount->root()) return Errno::kInval;
+  if (from.dentry->inode().is_directory() != to.dentry->inode().is_directory())
+    return Errno::kInval;
+  return MountTree::move(from.mount, to);
 }
 
 Result<> bind_mount(const Actor& actor, const Path& from, std::string_view at, bool recursive) {
   const Path place = TRY(lookup(actor, Path(), at, LookupFlags::kFollow));
   TRY(check_mountpoint(*from.dentry, place));
-  Ref<Mount> copy = TRY(mount_of(from.mount->file_system_ref(), from.dentry, from.mount->flags()));
+  Ref<Mount> copy = TRY(copy_of(*from.mount, from.dentry));
   TRY(MountTree::attach(copy, place));
   if (!recursive) return {};
 
@@ -68,8 +92,7 @@ Result<> bind_mount(const Actor& actor, const Path& from, std::string_view at, b
       }
     }
     if (!point) continue;
-    Ref<Mount> below =
-        TRY(mount_of(original->file_system_ref(), original->root(), original->flags()));
+    Ref<Mount> below = TRY(copy_of(*original, original->root()));
     TRY(MountTree::attach(below, point));
     TRY(pairs.push_back({original, below}));
   }

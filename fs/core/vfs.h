@@ -123,9 +123,17 @@ Result<usize> list_xattr(const Actor& actor, const Path& path, std::span<char> o
 
 // The one tree of mounts. mount() sets a file system's root upon a directory.
 Result<> mount_root(Ref<FileSystem> file_system);
-Result<> mount(const Actor& actor, std::string_view at, Ref<FileSystem> file_system, u32 flags);
+// `source` is what /proc/mounts shows.
+Result<> mount(const Actor& actor, std::string_view at, Ref<FileSystem> file_system, u32 flags,
+               std::string_view source = {});
 // mount(2) with MS_BIND; `recursive` takes the mounts below with it.
 Result<> bind_mount(const Actor& actor, const Path& from, std::string_view at, bool recursive);
+// The root of a mount that has no place yet; it goes with the last reference. fsmount(2).
+Result<Path> make_mount(Ref<FileSystem> file_system, u32 flags, std::string_view source);
+// Another mount of what `from` shows, without a place: open_tree(2).
+Result<Path> clone_mount(const Path& from);
+// Sets the mount whose root `from` is upon `to`: move_mount(2), MS_MOVE. EINVAL, ELOOP, ENOENT.
+Result<> move_mount(const Path& from, const Path& to);
 Result<> unmount(const Actor& actor, std::string_view at, bool lazy, bool follow);
 Path root_path();
 

@@ -120,7 +120,13 @@ Result<Ref<FileSystem>> create_for_mount(std::string_view options) {
   return Ref<FileSystem>(TRY(TmpFs::create(TRY(TmpFs::parse_options(options, {})))));
 }
 
-[[clang::no_destroy]] constinit FileSystemType tmpfs_type{{}, "tmpfs", create_for_mount};
+Result<> check_options(std::string_view options) {
+  TRY(TmpFs::parse_options(options, {}));
+  return {};
+}
+
+[[clang::no_destroy]] constinit FileSystemType tmpfs_type{
+    {}, "tmpfs", create_for_mount, check_options};
 
 }  // namespace
 

@@ -95,7 +95,6 @@ Result<String> read_archive_settings(TextSink& problem) {
 Result<> make_root(TextSink& problem) {
   TmpFs::Options options;
   options.mode = 0755;
-  options.type_name = "rootfs";
   // All of the memory, so that a file system that cannot grow any more is never the reason why a
   // program does not start; and not without a limit, because programs ask how much room there is.
   const auto archive = archive_bytes();

@@ -65,7 +65,7 @@ Result<> for_each_mount(const ProcSubject& subject, TextSink& out, Show show) {
 
 Result<> show_mounts(const ProcSubject& subject, TextSink& out) {
   return for_each_mount(subject, out, [&](const Mount& mount, std::string_view path) -> Result<> {
-    show_escaped(out, mount.file_system().type_name(), kSpecial);
+    show_escaped(out, mount.source(), kSpecial);
     out << ' ';
     show_escaped(out, path, kSpecial);
     out << ' ' << mount.file_system().type_name() << ' ';
@@ -109,8 +109,9 @@ Result<> show_mountinfo(const ProcSubject& subject, TextSink& out) {
     show_escaped(out, path, kSpecial);
     out << ' ';
     show_mount_options(out, mount);
-    out << " - " << file_system.type_name() << ' ' << file_system.type_name() << ' '
-        << (mount.read_only() ? "ro" : "rw");
+    out << " - " << file_system.type_name() << ' ';
+    show_escaped(out, mount.source(), kSpecial);
+    out << ' ' << (mount.read_only() ? "ro" : "rw");
     show_file_system_options(out, mount);
     out << '\n';
     return {};
@@ -120,7 +121,7 @@ Result<> show_mountinfo(const ProcSubject& subject, TextSink& out) {
 Result<> show_mountstats(const ProcSubject& subject, TextSink& out) {
   return for_each_mount(subject, out, [&](const Mount& mount, std::string_view path) -> Result<> {
     out << "device ";
-    show_escaped(out, mount.file_system().type_name(), kSpecial);
+    show_escaped(out, mount.source(), kSpecial);
     out << " mounted on ";
     show_escaped(out, path, kSpecial);
     out << " with fstype " << mount.file_system().type_name() << '\n';
