@@ -218,6 +218,12 @@ TEST_F(Mounts, Picked) {
   EXPECT_ERRNO(ENOENT, syscall(SYS_fspick, AT_FDCWD, (at_ + "/none").c_str(), 0));
 }
 
+// df(1) and its like leave out what is called "rootfs".
+TEST_F(Mounts, RootIsListed) {
+  EXPECT_NE("", line_of("/"));
+  EXPECT_EQ(std::string::npos, line_of("/").find("rootfs"));
+}
+
 TEST_F(Mounts, SourceIsShown) {
   ASSERT_OK(mount("a whale", at_.c_str(), "tmpfs", kReadOnly, "mode=0750"));
   EXPECT_EQ(0u, line_of(at_).find("a\\040whale " + at_ + " tmpfs ro,relatime"));
