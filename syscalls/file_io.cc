@@ -1,6 +1,6 @@
 // read(2), write(2), their relatives with offsets and pieces, and lseek(2).
 #include "kernel/abi/resource.h"
-#include "process/task.h"
+#include "syscalls/file_transfer.h"
 #include "syscalls/file_wait.h"
 #include "syscalls/handlers.h"
 
@@ -14,20 +14,6 @@ constexpr u32 kSync = 4;
 constexpr u32 kNoWait = 8;
 constexpr u32 kAppend = 16;
 constexpr u32 kKnownFlags = kHighPriority | kDataSync | kSync | kNoWait | kAppend;
-
-// RWF_*: what is not known is refused, and what a file in memory has no use for as Linux's tmpfs
-// does.
-Result<> check_flags(const File& file, u32 flags) {
-  if (flags & ~kKnownFlags) return Errno::kOpNotSupp;
-  if ((flags & kNoWait) && file.kind() == File::Kind::kRegular) return Errno::kOpNotSupp;
-  return {};
-}
-
-// Where a transfer takes place: at an offset, or where the file stands.
-struct Place {
-  bool positioned = false;
-  u64 offset = 0;
-};
 
 // A short write to these means that there was no room for the moment, and a blocking call goes on.
 // To others it is the whole truth.
@@ -43,7 +29,15 @@ bool goes_on_after_short_write(const File& file) {
   }
 }
 
-SysResult read_file(File& file, IoBuffer& to, Place place, u32 flags = 0) {
+}  // namespace
+
+Result<> check_transfer_flags(const File& file, u32 flags) {
+  if (flags & ~kKnownFlags) return Errno::kOpNotSupp;
+  if ((flags & kNoWait) && file.kind() == File::Kind::kRegular) return Errno::kOpNotSupp;
+  return {};
+}
+
+SysResult read_file(File& file, IoBuffer& to, TransferPlace place, u32 flags) {
   // Nothing to read from a stream is nothing to wait for.
   if (to.remaining() == 0 && file.kind() == File::Kind::kSocket) return i64{0};
   const bool may_wait = !file.nonblocking() && !(flags & kNoWait);
@@ -54,7 +48,7 @@ SysResult read_file(File& file, IoBuffer& to, Place place, u32 flags = 0) {
   return i64(moved.value());
 }
 
-SysResult write_file(Task& task, File& file, IoBuffer& from, Place place, u32 flags = 0) {
+SysResult write_file(Task& task, File& file, IoBuffer& from, TransferPlace place, u32 flags) {
   const u64 size_limit = task.process().soft_limit(abi::kLimitFileSize);
   from.rules.size_limit = size_limit;
   from.rules.append = flags & kAppend;
@@ -82,11 +76,12 @@ SysResult write_file(Task& task, File& file, IoBuffer& from, Place place, u32 fl
   return i64(total);
 }
 
-// One piece of the program's memory, as read(2) checks it.
 Result<UserBuffer> checked_buffer(UserAddr address, usize size) {
   if (!user_range_ok(address, size)) return Errno::kFault;
   return UserBuffer{address, size < kMaxIoBytes ? size : kMaxIoBytes};
 }
+
+namespace {
 
 Result<FileRef> get_readable(Task& task, Fd fd) {
   auto file = TRY(task.files().get(fd.value));
@@ -115,7 +110,8 @@ Result<> check_end(i64 offset, usize size) {
   return {};
 }
 
-SysResult read_pieces(Task& task, Fd fd, UserAddr iovecs, usize count, Place place, u32 flags) {
+SysResult read_pieces(Task& task, Fd fd, UserAddr iovecs, usize count, TransferPlace place,
+                      u32 flags) {
   auto file = TRY(place.positioned ? get_seekable(task, fd, i64(place.offset))
                                    : task.files().get(fd.value));
   if (!file->readable()) return Errno::kBadF;
@@ -123,11 +119,12 @@ SysResult read_pieces(Task& task, Fd fd, UserAddr iovecs, usize count, Place pla
   IoBuffer to{std::span<const abi::IoVec>(pieces)};
   if (to.remaining() == 0) return i64{0};
   if (place.positioned) TRY(check_end(i64(place.offset), to.remaining()));
-  TRY(check_flags(*file, flags));
+  TRY(check_transfer_flags(*file, flags));
   return read_file(*file, to, place, flags);
 }
 
-SysResult write_pieces(Task& task, Fd fd, UserAddr iovecs, usize count, Place place, u32 flags) {
+SysResult write_pieces(Task& task, Fd fd, UserAddr iovecs, usize count, TransferPlace place,
+                       u32 flags) {
   auto file = TRY(place.positioned ? get_seekable(task, fd, i64(place.offset))
                                    : task.files().get(fd.value));
   if (!file->writable()) return Errno::kBadF;
@@ -135,16 +132,16 @@ SysResult write_pieces(Task& task, Fd fd, UserAddr iovecs, usize count, Place pl
   IoBuffer from{std::span<const abi::IoVec>(pieces)};
   if (from.remaining() == 0) return i64{0};
   if (place.positioned) TRY(check_end(i64(place.offset), from.remaining()));
-  TRY(check_flags(*file, flags));
+  TRY(check_transfer_flags(*file, flags));
   return write_file(task, *file, from, place, flags);
 }
 
-Place at(i64 offset) {
+TransferPlace at(i64 offset) {
   return {true, u64(offset)};
 }
 // preadv2(2): -1 stands for the file's own position.
-Place at_or_here(i64 offset) {
-  return offset == -1 ? Place{} : at(offset);
+TransferPlace at_or_here(i64 offset) {
+  return offset == -1 ? TransferPlace{} : at(offset);
 }
 
 }  // namespace

@@ -52,7 +52,11 @@ Result<Path> find(Task& task, std::string_view path) {
 SysResult remount(const Path& place, u32 flags, std::string_view options) {
   if (!is_mount_root(place)) return Errno::kInval;
   // With MS_BIND only this mount's flags change, not the file system.
-  if (!(flags & kBind) && !options.empty()) TRY(place.mount->file_system().reconfigure(options));
+  if (!(flags & kBind)) {
+    FileSystem& file_system = place.mount->file_system();
+    if (!options.empty()) TRY(file_system.reconfigure(options));
+    if (!(flags & raw(MountFlags::kReadOnly))) file_system.set_read_only(false);
+  }
   place.mount->set_flags(mount_flags(flags));
   return i64{0};
 }

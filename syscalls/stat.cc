@@ -80,11 +80,12 @@ abi::Statx to_statx(const Found& found) {
 // statfs(2)'s ST_* flags of a mount: the same bits as MS_* but for two.
 i64 mount_flags(const Mount& mount) {
   constexpr u32 kSameBits =
-      raw(MountFlags::kReadOnly | MountFlags::kNoSetUid | MountFlags::kNoDevices |
-          MountFlags::kNoExecute | MountFlags::kNoAccessTime | MountFlags::kNoDirectoryAccessTime);
+      raw(MountFlags::kNoSetUid | MountFlags::kNoDevices | MountFlags::kNoExecute |
+          MountFlags::kNoAccessTime | MountFlags::kNoDirectoryAccessTime);
   constexpr i64 kRelativeTime = 4096, kNoSymlinkFollow = 8192;
   const MountFlags flags = mount.flags();
   i64 out = abi::kStatFsValid | i64(raw(flags) & kSameBits);
+  if (mount.read_only()) out |= raw(MountFlags::kReadOnly);
   if (has(flags, MountFlags::kRelativeAccessTime)) out |= kRelativeTime;
   if (has(flags, MountFlags::kNoSymlinkFollow)) out |= kNoSymlinkFollow;
   return out;

@@ -52,6 +52,37 @@ Result<usize> write_page(File& file, u64* offset, Pipe::Page& page) {
   return written;
 }
 
+// Writes a page, all of it if it can: the error that ended it, or none. What is written before a
+// pipe is full ends the call; to a stream it is only the beginning.
+Errno write_whole(File& out, u64* offset, Pipe::Page& page, bool may_wait, usize& total) {
+  while (page.length != 0) {
+    const bool waits =
+        may_wait && !out.nonblocking() && (total == 0 || out.kind() != File::Kind::kPipe);
+    auto written =
+        attempt_on(out, kPollWritable, waits, [&] { return write_page(out, offset, page); });
+    if (!written.ok()) return written.error();
+    total += written.value();
+  }
+  return Errno{};
+}
+
+// Directories and what is no stream of bytes have no part in it.
+bool can_be_spliced(const File& file) {
+  switch (file.kind()) {
+    case File::Kind::kDirectory:
+    case File::Kind::kEpoll:
+    case File::Kind::kEventFd:
+    case File::Kind::kTimerFd:
+    case File::Kind::kSignalFd:
+    case File::Kind::kInotify:
+    case File::Kind::kPidFd:
+    case File::Kind::kMountContext:
+      return false;
+    default:
+      return true;
+  }
+}
+
 // Where a transfer reads or writes: at an offset that the program gave, at the file's own position,
 // or in a stream.
 class Cursor : NonCopyable {
@@ -149,16 +180,7 @@ SysResult drain_pipe(PipeFile& in, File& out, UserAddr out_offset, usize count, 
     }
     Pipe::Page piece = page.take();
     if (piece.length == 0) break;
-    while (piece.length != 0 && error == Errno{}) {
-      const bool may_wait_for_room =
-          may_wait && !out.nonblocking() && (total == 0 || out.kind() != File::Kind::kPipe);
-      auto written = attempt_on(out, kPollWritable, may_wait_for_room,
-                                [&] { return write_page(out, to.offset(), piece); });
-      if (written.ok())
-        total += written.value();
-      else
-        error = written.error();
-    }
+    error = write_whole(out, to.offset(), piece, may_wait, total);
     if (piece.length != 0) {
       in.pipe().unpop(std::move(piece));
       break;
@@ -173,8 +195,8 @@ SysResult send_file(Task& task, Fd out_fd, Fd in_fd, UserAddr offset, usize coun
   if (!in->readable() || !out->writable()) return Errno::kBadF;
   if (has(out->flags(), OpenFlags::kAppend)) return Errno::kInval;
   if (!in->seekable() && offset.value != 0) return Errno::kSPipe;
-  if (in->kind() == File::Kind::kDirectory || (!in->seekable() && in->kind() != File::Kind::kPipe))
-    return Errno::kInval;
+  if (!can_be_spliced(*in) || !can_be_spliced(*out)) return Errno::kInval;
+  if (!in->seekable() && in->kind() != File::Kind::kPipe) return Errno::kInval;
   if (count > kMaxIoBytes) count = kMaxIoBytes;
   Cursor from;
   TRY(from.open(*in, offset, true));
@@ -188,18 +210,8 @@ SysResult send_file(Task& task, Fd out_fd, Fd in_fd, UserAddr offset, usize coun
     }
     Pipe::Page piece = page.take();
     if (piece.length == 0) break;
-    while (piece.length != 0) {
-      const bool may_wait = !out->nonblocking() && (total == 0 || out->kind() != File::Kind::kPipe);
-      auto written = attempt_on(*out, kPollWritable, may_wait,
-                                [&] { return write_page(*out, nullptr, piece); });
-      if (!written.ok()) {
-        error = written.error();
-        if (from.offset())
-          *from.offset() -= piece.length;  // not sent: the position stays before it
-        break;
-      }
-      total += written.value();
-    }
+    error = write_whole(*out, nullptr, piece, true, total);
+    if (from.offset()) *from.offset() -= piece.length;  // what could not be sent
   }
   return finish(from, total, error);
 }
@@ -237,13 +249,7 @@ SysResult copy_range(File& in, Cursor& from, File& out, Cursor& to, usize count)
     }
     Pipe::Page piece = page.take();
     if (piece.length == 0) break;
-    while (piece.length != 0 && error == Errno{}) {
-      auto written = write_page(out, to.offset(), piece);
-      if (written.ok())
-        total += written.value();
-      else
-        error = written.error();
-    }
+    error = write_whole(out, to.offset(), piece, true, total);
     *from.offset() -= piece.length;  // what could not be written
   }
   TRY(from.close());
@@ -284,6 +290,7 @@ SysResult sys::splice(Task& task, Fd in_fd, UserAddr in_offset, Fd out_fd, UserA
   const bool in_pipe = in->kind() == File::Kind::kPipe, out_pipe = out->kind() == File::Kind::kPipe;
   if ((in_pipe && in_offset.value != 0) || (out_pipe && out_offset.value != 0))
     return Errno::kSPipe;
+  if (!can_be_spliced(*in) || !can_be_spliced(*out)) return Errno::kInval;
   if ((in_offset.value != 0 && !in->seekable()) || (out_offset.value != 0 && !out->seekable()))
     return Errno::kInval;
   if (in_pipe) {

@@ -148,6 +148,19 @@ TEST_F(Inotify, UnlinkedFileIsDeletedWhenItIsClosed) {
   EXPECT_EQ("deleted ignored", event_text());
 }
 
+// The directory in which an open file had its name is told of it still, unless it does not want to.
+TEST_F(Inotify, DirectorySeesUnlinkedFiles) {
+  for (const uint32_t flag : {0u, uint32_t(IN_EXCL_UNLINK)}) {
+    Fd file(open((dir / "file").c_str(), O_CREAT | O_RDWR, 0600));
+    ASSERT_OK(unlink((dir / "file").c_str()));
+    const int number = watch(dir / ".", IN_MODIFY | flag);
+    ASSERT_EQ(1, write(file, "x", 1));
+    EXPECT_EQ(flag ? "" : "modify:file", event_text());
+    ASSERT_OK(inotify_rm_watch(fd, number));
+    events();
+  }
+}
+
 TEST_F(Inotify, RemoveWatch) {
   const int number = watch(dir.path(), IN_CREATE);
   ASSERT_OK(inotify_rm_watch(fd, number));

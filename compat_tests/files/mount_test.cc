@@ -1,5 +1,6 @@
 // Mounts that have descriptors: fsopen(2), fsconfig(2), fsmount(2), move_mount(2), open_tree(2),
 // fspick(2), mount_setattr(2); and what /proc/self/mounts says.
+#include <dirent.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -104,6 +105,9 @@ TEST_F(Mounts, MadeByParts) {
   EXPECT_OK(stat(at_.c_str(), &st));
   EXPECT_EQ(S_IFDIR | 0700u, st.st_mode);
   EXPECT_EQ(0u, line_of(at_).find("whale " + at_ + " tmpfs rw,nodev,relatime"));
+  // The file system is what the context is about; its mount may go.
+  root = Fd();
+  EXPECT_OK(umount2(at_.c_str(), 0));
 }
 
 TEST_F(Mounts, WrongParts) {
@@ -213,9 +217,60 @@ TEST_F(Mounts, Picked) {
   EXPECT_OK(fs_config(context, FSCONFIG_SET_FLAG, "rw", nullptr));
   EXPECT_OK(fs_config(context, FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr));
   EXPECT_OK(mkdir((at_ + "/x").c_str(), 0755));
+  // It is the file system that can't be written to, by none of its mounts.
+  ASSERT_OK(mount(at_.c_str(), other_.c_str(), nullptr, 0x1000, nullptr));
+  EXPECT_OK(fs_config(context, FSCONFIG_SET_FLAG, "ro", nullptr));
+  EXPECT_OK(fs_config(context, FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr));
+  EXPECT_ERRNO(EROFS, mkdir((other_ + "/y").c_str(), 0755));
   EXPECT_ERRNO(EINVAL, syscall(SYS_fspick, AT_FDCWD, (at_ + "/x").c_str(), 0));
   EXPECT_ERRNO(EINVAL, syscall(SYS_fspick, AT_FDCWD, at_.c_str(), 0x10));
   EXPECT_ERRNO(ENOENT, syscall(SYS_fspick, AT_FDCWD, (at_ + "/none").c_str(), 0));
+}
+
+TEST_F(Mounts, TimesOfAccess) {
+  const auto accessed = [](const std::string& path) {
+    struct stat st{};
+    EXPECT_OK(stat(path.c_str(), &st));
+    return st.st_atim;
+  };
+  // Whether a second reading moves the time: it is young then, and nothing was changed since.
+  const auto read_moves = [&](const std::string& path) {
+    const auto read_it = [&] {
+      if (DIR* directory = opendir(path.c_str())) {
+        readdir(directory);
+        closedir(directory);
+      } else {
+        read_file(path);
+      }
+    };
+    usleep(20'000);
+    read_it();
+    const timespec before = accessed(path);
+    usleep(20'000);
+    read_it();
+    const timespec after = accessed(path);
+    return after.tv_sec != before.tv_sec || after.tv_nsec != before.tv_nsec;
+  };
+  constexpr unsigned long kNoAccess = 1 << 10, kNoDirectoryAccess = 1 << 11, kStrict = 1 << 24;
+  for (const unsigned long flags : {0ul, kNoAccess, kStrict, kStrict | kNoDirectoryAccess}) {
+    SCOPED_TRACE(flags);
+    ASSERT_OK(mount("whale", at_.c_str(), "tmpfs", flags, nullptr));
+    ASSERT_OK(mkdir((at_ + "/directory").c_str(), 0755));
+    Fd file(open((at_ + "/file").c_str(), O_CREAT | O_RDWR, 0600));
+    ASSERT_EQ(1, write(file, "x", 1));
+    EXPECT_EQ(bool(flags & kStrict), read_moves(at_ + "/file"));
+    EXPECT_EQ(flags == kStrict, read_moves(at_ + "/directory"));
+    ASSERT_OK(umount2(at_.c_str(), kDetach));
+  }
+}
+
+TEST_F(Mounts, NotUponALink) {
+  Fd file(open((dir_ / "file").c_str(), O_CREAT | O_RDWR, 0600));
+  const std::string link = "/proc/self/fd/" + std::to_string(int(file));
+  Fd place(open(link.c_str(), O_PATH | O_NOFOLLOW));
+  ASSERT_OK(place);
+  const std::string at = "/proc/self/fd/" + std::to_string(int(place));
+  EXPECT_ERRNO(ENOENT, mount((dir_ / "file").c_str(), at.c_str(), "", 0x1000, nullptr));
 }
 
 // df(1) and its like leave out what is called "rootfs".

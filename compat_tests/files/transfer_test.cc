@@ -1,8 +1,11 @@
 // sendfile(2), splice(2), tee(2), vmsplice(2): data between descriptors without a buffer of the
 // program's.
 #include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 
 #include "compat_tests/common/expect.h"
@@ -138,6 +141,21 @@ TEST_F(Transfer, VmspliceIntoAPipe) {
   EXPECT_EQ(6, vmsplice(writer, parts, 2, 0));
   EXPECT_EQ("abcdef", read_exactly(reader, 6));
   EXPECT_ERRNO(EBADF, vmsplice(source, parts, 2, 0));
+}
+
+// What can't take part is refused before anybody waits for the empty pipe.
+TEST_F(Transfer, NoStreamsOfBytes) {
+  Fd epoll(epoll_create1(0)), counter(eventfd(0, 0)), timer(timerfd_create(CLOCK_MONOTONIC, 0));
+  for (const int fd : {int(epoll), int(counter), int(timer)}) {
+    EXPECT_TRUE(splice(reader, nullptr, fd, nullptr, 1, 0) == -1 &&
+                (errno == EINVAL || errno == EBADF));
+    EXPECT_TRUE(splice(fd, nullptr, writer, nullptr, 1, 0) == -1 &&
+                (errno == EINVAL || errno == EBADF));
+  }
+  TempDir dir;
+  Fd directory(open((dir / ".").c_str(), O_RDONLY | O_DIRECTORY));
+  EXPECT_ERRNO(EINVAL, splice(directory, nullptr, writer, nullptr, 1, 0));
+  EXPECT_ERRNO(EINVAL, sendfile(target, directory, nullptr, 1));
 }
 
 TEST_F(Transfer, LargeSendfile) {

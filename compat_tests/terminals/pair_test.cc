@@ -154,6 +154,28 @@ TEST_F(Pair, SettingsAreOfTheSlave) {
   EXPECT_NE(0u, pty.settings().c_lflag & ECHO);
 }
 
+// The form of System V, which has room for the first eight keys and half of the flags.
+TEST_F(Pair, OldSettings) {
+  struct OldForm {
+    unsigned short input, output, control, local;
+    unsigned char line, characters[8], padding;
+  } old{};
+  termios settings;
+  ASSERT_OK(tcgetattr(pty.slave(), &settings));
+  ASSERT_OK(ioctl(pty.slave(), TCGETA, &old));
+  EXPECT_EQ(settings.c_lflag & 0xffff, old.local);
+  EXPECT_EQ(settings.c_cc[VINTR], old.characters[VINTR]);
+  old.local = static_cast<unsigned short>(old.local & ~ECHO);
+  old.characters[VINTR] = 7;
+  ASSERT_OK(ioctl(pty.slave(), TCSETA, &old));
+  termios after;
+  ASSERT_OK(tcgetattr(pty.slave(), &after));
+  EXPECT_EQ(settings.c_lflag & ~tcflag_t(ECHO), after.c_lflag);
+  EXPECT_EQ(7, after.c_cc[VINTR]);
+  EXPECT_EQ(settings.c_cc[VEOL2], after.c_cc[VEOL2]);
+  EXPECT_ERRNO(EFAULT, ioctl(pty.slave(), TCGETA, bad_pointer<OldForm>()));
+}
+
 TEST_F(Pair, SettingsAtFirst) {
   const termios t = pty.settings();
   EXPECT_EQ(static_cast<tcflag_t>(ICRNL | IXON), t.c_iflag);

@@ -88,6 +88,7 @@ Result<> DirectoryFile::read_directory(DirectoryVisitor& visitor) {
   Guard guard(position_mutex_);
   Inode& inode = path_.dentry->inode();
   if (path_.dentry->unlinked()) return Errno::kNoEnt;
+  note_access(path_, flags());
   notify::about_dentry(*path_.dentry, notify::kAccess);
   PositionKeeper keeper(visitor, position_);
   if (position_ == 0 && !keeper.entry(".", inode.number(), FileType::kDirectory, 1 - kDots))

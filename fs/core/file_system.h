@@ -39,6 +39,9 @@ class FileSystem : public RefCounted {
   // The root of its names, the same each time. ENOMEM.
   Result<Ref<Dentry>> root();
   u64 device() const { return device_; }
+  // Nobody writes to it, by whatever mount (fsconfig(2), "ro"); a mount may be read-only by itself.
+  bool read_only() const { return read_only_.load(Order::kRelaxed); }
+  void set_read_only(bool value) { read_only_.store(value, Order::kRelaxed); }
   Names names() const { return names_; }
   bool names_pinned() const { return names_ == Names::kPinned; }
 
@@ -57,6 +60,7 @@ class FileSystem : public RefCounted {
  private:
   const u64 device_;  // st_dev, anonymous as tmpfs has it
   const Names names_;
+  Atomic<bool> read_only_{false};
   Mutex<LockRank::kDirectory> names_mutex_;
   Atomic<Dentry*> root_{nullptr};  // owned
 };

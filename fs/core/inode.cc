@@ -61,10 +61,11 @@ void Inode::apply_attributes(const AttributeChange& change) {
   changed_ = now;
 }
 
-void Inode::touch_accessed() {
+void Inode::touch_accessed(bool strict) {
   constexpr i64 kDay = 24 * 60 * 60;
   const abi::TimeSpec now = current_file_time();
-  if (accessed_ > modified_ && accessed_ > changed_ && now.seconds - accessed_.seconds < kDay)
+  if (!strict && accessed_ > modified_ && accessed_ > changed_ &&
+      now.seconds - accessed_.seconds < kDay)
     return;
   accessed_ = now;
 }

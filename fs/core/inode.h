@@ -124,9 +124,9 @@ class Inode : public RefCounted {
   bool awaits_name() const { return awaits_name_.load(Order::kRelaxed); }
   void set_awaits_name(bool value) { awaits_name_.store(value, Order::kRelaxed); }
 
-  // Notes an access as mount option relatime wants it: only when the time would else be older than
-  // the last change, or than a day.
-  void touch_accessed();
+  // Notes an access when `strict`; else as mount option relatime wants it: only when the time would
+  // be older than the last change, or than a day.
+  void touch_accessed(bool strict);
 
   // Locks, watches and the like, made when first needed. ENOMEM.
   Result<InodeExtras*> extras();

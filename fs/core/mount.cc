@@ -20,6 +20,15 @@ Mount::Mount(Ref<FileSystem> file_system, Ref<Dentry> root, MountFlags flags, St
       flags_(raw(flags)),
       id_(last_mount_id.fetch_add(1) + 1) {}
 
+void note_access(const Path& place, OpenFlags flags) {
+  Inode& inode = place.dentry->inode();
+  MountFlags never = MountFlags::kNoAccessTime;
+  if (inode.is_directory()) never |= MountFlags::kNoDirectoryAccessTime;
+  if (has(flags, OpenFlags::kNoAccessTime) || has(place.mount->flags(), never)) return;
+  if (place.mount->read_only()) return;
+  inode.touch_accessed(has(place.mount->flags(), MountFlags::kStrictAccessTime));
+}
+
 Mount::~Mount() = default;
 
 Mount* MountTree::root() {

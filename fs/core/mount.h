@@ -23,6 +23,9 @@ enum class MountFlags : u32 {
 };
 ENABLE_FLAGS(MountFlags);
 
+// A file at `place`, opened with `flags`, was read: its time of access moves as the mount says.
+void note_access(const Path& place, OpenFlags flags);
+
 class Mount final : public RefCounted {
  public:
   // `source`: what mount(2) was told to mount, for /proc/mounts.
@@ -38,7 +41,9 @@ class Mount final : public RefCounted {
   std::string_view source() const {
     return source_.view().empty() ? file_system_->type_name() : source_.view();
   }
-  bool read_only() const { return has(flags(), MountFlags::kReadOnly); }
+  bool read_only() const {
+    return has(flags(), MountFlags::kReadOnly) || file_system_->read_only();
+  }
   u32 id() const { return id_; }  // /proc/PID/mountinfo
 
   // Where it is; the mount at the root of all has no parent.

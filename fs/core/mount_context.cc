@@ -29,8 +29,8 @@ Result<Ref<MountContext>> MountContext::pick(const Path& place) {
   if (!context) return Errno::kNoMem;
   auto ref = Ref<MountContext>::adopt(context);
   Guard guard(context->lock_);
-  context->place_ = place;
-  context->read_only_ = place.mount->read_only();
+  context->file_system_ = place.mount->file_system_ref();
+  context->read_only_ = context->file_system_->read_only();
   return ref;
 }
 
@@ -78,6 +78,7 @@ Result<> MountContext::create_file_system() {
   Guard guard(lock_);
   if (phase_ != Phase::kCreating) return Errno::kBusy;
   file_system_ = TRY(type_->create(options_.view()));
+  if (read_only_) file_system_->set_read_only(true);
   options_ = String();
   phase_ = Phase::kCreated;
   return {};
@@ -86,10 +87,9 @@ Result<> MountContext::create_file_system() {
 Result<> MountContext::reconfigure() {
   Guard guard(lock_);
   if (phase_ != Phase::kReconfiguring) return Errno::kBusy;
-  if (!options_.view().empty()) TRY(place_.mount->file_system().reconfigure(options_.view()));
+  if (!options_.view().empty()) TRY(file_system_->reconfigure(options_.view()));
   options_ = String();
-  const MountFlags flags = place_.mount->flags() & ~MountFlags::kReadOnly;
-  place_.mount->set_flags(read_only_ ? flags | MountFlags::kReadOnly : flags);
+  file_system_->set_read_only(read_only_);
   return {};
 }
 
@@ -97,10 +97,8 @@ Result<Path> MountContext::mount(u32 flags) {
   Guard guard(lock_);
   if (!file_system_) return Errno::kInval;
   if (phase_ != Phase::kCreated) return Errno::kBusy;
-  if (read_only_) flags |= raw(MountFlags::kReadOnly);
-  place_ = TRY(vfs::make_mount(file_system_, flags, source_.view()));
   phase_ = Phase::kReconfiguring;
-  return Path(place_);
+  return vfs::make_mount(file_system_, flags, source_.view());
 }
 
 }  // namespace narwhal

@@ -11,7 +11,8 @@ class MountContext final : public AnonymousFile {
  public:
   // Of a new file system. ENODEV.
   static Result<Ref<MountContext>> create(std::string_view type);
-  // Of the mount whose root `place` is. EINVAL when it is none's.
+  // Of the file system of the mount whose root `place` is; the mount may go. EINVAL when it is
+  // none's.
   static Result<Ref<MountContext>> pick(const Path& place);
 
   // Messages of what went wrong are not kept: ENODATA, as on Linux when there are none.
@@ -45,8 +46,7 @@ class MountContext final : public AnonymousFile {
   bool read_only_ TA_GUARDED_BY(lock_) = false;
   String options_ TA_GUARDED_BY(lock_);  // "key=value,key"
   String source_ TA_GUARDED_BY(lock_);
-  Ref<FileSystem> file_system_ TA_GUARDED_BY(lock_);  // once created
-  Path place_ TA_GUARDED_BY(lock_);                   // the mount, once it is there
+  Ref<FileSystem> file_system_ TA_GUARDED_BY(lock_);  // once created, or picked
 };
 
 }  // namespace narwhal

@@ -7,7 +7,10 @@ namespace narwhal::vfs {
 namespace {
 
 // A file system shows a directory on a directory, and a file on a file.
+// A link that was reached as such (by a descriptor of O_PATH) is no place: ENOENT, as Linux says of
+// those in /proc.
 Result<> check_mountpoint(const Dentry& root, const Path& at) {
+  if (at.dentry->inode().is_symlink()) return Errno::kNoEnt;
   if (root.inode().is_directory() != at.dentry->inode().is_directory()) return Errno::kNotDir;
   return {};
 }

@@ -84,17 +84,19 @@ void about_dentry_slowly(Dentry& dentry, u32 event) {
   Inode& inode = dentry.inode();
   if (inode.is_directory()) event |= kIsDirectory;
   Ref<Inode> directory;
+  u32 gone = 0;
   char name[255];
   usize size = 0;
   {
     NamesReadGuard guard;
-    if (dentry.parent() && !dentry.unlinked()) {
+    if (dentry.parent()) {
+      if (dentry.unlinked()) gone = kNameGone;
       directory = dentry.parent()->inode_ref();
       size = dentry.name().size();
       std::memcpy(name, dentry.name().data(), size);
     }
   }
-  if (directory) about_entry_slowly(*directory, event, {name, size}, 0);
+  if (directory) about_entry_slowly(*directory, event | gone, {name, size}, 0);
   if (InodeExtras* extras = inode.extras_if_any()) extras->watches.send(event, 0, {});
 }
 

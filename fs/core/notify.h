@@ -24,6 +24,9 @@ enum Event : u32 {
   kUnmount = 0x2000,
   kOverflow = 0x4000,
   kIgnored = 0x8000,
+  // With an event that a directory's watchers are told: the name is gone. A watch that asked for
+  // IN_EXCL_UNLINK, which has this number, leaves it out; nobody is shown it.
+  kNameGone = 0x04000000,
   kIsDirectory = 0x40000000,
 };
 

@@ -29,9 +29,7 @@ RegularFile::~RegularFile() {
 }
 
 void RegularFile::accessed() {
-  if (!has(flags(), OpenFlags::kNoAccessTime) &&
-      !has(path_.mount->flags(), MountFlags::kNoAccessTime | MountFlags::kReadOnly))
-    inode_.touch_accessed();
+  note_access(path_, flags());
   notify::about_dentry(*path_.dentry, notify::kAccess);
 }
 

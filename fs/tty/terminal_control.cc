@@ -1,4 +1,6 @@
 // Terminals: settings, sessions and jobs, ioctl_tty(2).
+#include <cstring>
+
 #include "fs/tty/job_control.h"
 #include "fs/tty/terminal.h"
 #include "kernel/abi/ioctl.h"
@@ -21,6 +23,32 @@ void Terminal::set_window_size(const abi::WindowSize& size) {
 
 // --- settings
 
+namespace {
+
+abi::Termio old_form(const abi::Termios& settings) {
+  abi::Termio old{};
+  old.input = u16(settings.input);
+  old.output = u16(settings.output);
+  old.control = u16(settings.control);
+  old.local = u16(settings.local);
+  old.line = settings.line;
+  std::memcpy(old.characters, settings.characters, sizeof old.characters);
+  return old;
+}
+
+// What the old form has no room for stays as it is.
+void take_old_form(abi::Termios& settings, const abi::Termio& old) {
+  constexpr u32 kUpper = 0xffff0000;
+  settings.input = (settings.input & kUpper) | old.input;
+  settings.output = (settings.output & kUpper) | old.output;
+  settings.control = (settings.control & kUpper) | old.control;
+  settings.local = (settings.local & kUpper) | old.local;
+  settings.line = old.line;
+  std::memcpy(settings.characters, old.characters, sizeof old.characters);
+}
+
+}  // namespace
+
 Result<i64> Terminal::get_settings(u32 command, UserAddr argument) {
   abi::Termios2 settings{};
   {
@@ -31,6 +59,8 @@ Result<i64> Terminal::get_settings(u32 command, UserAddr argument) {
   settings.input_speed = settings.output_speed = kSpeed;
   if (command == abi::kTcGets2)
     TRY(store_user(argument, settings));
+  else if (command == abi::kTcGeta)
+    TRY(store_user(argument, old_form(settings.base)));
   else
     TRY(store_user(argument, settings.base));
   return i64{0};
@@ -40,13 +70,25 @@ Result<i64> Terminal::change_settings(u32 command, UserAddr argument) {
   TRY(check_change());
   const bool extended =
       command == abi::kTcSets2 || command == abi::kTcSetsw2 || command == abi::kTcSetsf2;
-  const abi::Termios settings = extended ? TRY(load_user<abi::Termios2>(argument)).base
-                                         : TRY(load_user<abi::Termios>(argument));
+  const bool is_old =
+      command == abi::kTcSeta || command == abi::kTcSetaw || command == abi::kTcSetaf;
+  abi::Termios settings{};
+  abi::Termio old{};
+  if (is_old)
+    old = TRY(load_user<abi::Termio>(argument));
+  else if (extended)
+    settings = TRY(load_user<abi::Termios2>(argument)).base;
+  else
+    settings = TRY(load_user<abi::Termios>(argument));
   Guard guard(mutex_);
+  if (is_old) {
+    settings = discipline_.settings();
+    take_old_form(settings, old);
+  }
   // What was typed before the call is taken under the old settings. Output needs no waiting for: it
   // is in the queue as the old settings wanted it.
   service_locked();
-  if (command == abi::kTcSetsf || command == abi::kTcSetsf2) {
+  if (command == abi::kTcSetsf || command == abi::kTcSetsf2 || command == abi::kTcSetaf) {
     discipline_.discard_input();
     note(abi::kPacketFlushRead);
   }
@@ -148,6 +190,7 @@ Result<i64> Terminal::ioctl(u32 command, UserAddr argument, bool readable) {
   switch (command) {
     case abi::kTcGets:
     case abi::kTcGets2:
+    case abi::kTcGeta:
       return get_settings(command, argument);
     case abi::kTcSets:
     case abi::kTcSetsw:
@@ -155,6 +198,9 @@ Result<i64> Terminal::ioctl(u32 command, UserAddr argument, bool readable) {
     case abi::kTcSets2:
     case abi::kTcSetsw2:
     case abi::kTcSetsf2:
+    case abi::kTcSeta:
+    case abi::kTcSetaw:
+    case abi::kTcSetaf:
       return change_settings(command, argument);
     case abi::kTiocGwinsz: {
       abi::WindowSize size;

@@ -23,6 +23,19 @@ struct Termios2 {
 };
 static_assert(sizeof(Termios2) == 44);
 
+// The form of System V, for the calls that keep it.
+struct Termio {
+  static constexpr usize kControlCharacters = 8;
+  u16 input;
+  u16 output;
+  u16 control;
+  u16 local;
+  u8 line;
+  u8 characters[kControlCharacters];
+  u8 padding;
+};
+static_assert(sizeof(Termio) == 18);
+
 struct WindowSize {
   u16 rows, columns, x_pixels, y_pixels;
 };
@@ -106,6 +119,10 @@ inline constexpr u32 kTiocNotExclusive = 0x540d;
 inline constexpr u32 kTiocGetExclusive = 0x80045440;
 inline constexpr u32 kTiocGetDevice = 0x80045432;
 inline constexpr u32 kTiocHangUp = 0x5437;
+inline constexpr u32 kTcGeta = 0x5405;
+inline constexpr u32 kTcSeta = 0x5406;
+inline constexpr u32 kTcSetaw = 0x5407;
+inline constexpr u32 kTcSetaf = 0x5408;
 inline constexpr u32 kTcGets2 = 0x802c542a;
 inline constexpr u32 kTcSets2 = 0x402c542b;
 inline constexpr u32 kTcSetsw2 = 0x402c542c;
