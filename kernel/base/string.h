@@ -33,9 +33,12 @@ class String : NonCopyable {
       return Errno::kNoMem;
     }
     char* out = s.data_;
-    ((std::memcpy(out, std::string_view(parts).data(), std::string_view(parts).size()),
-      out += std::string_view(parts).size()),
-     ...);
+    // An empty view may have no address at all, which memcpy must not be given.
+    const auto append = [&](std::string_view part) {
+      if (!part.empty()) std::memcpy(out, part.data(), part.size());
+      out += part.size();
+    };
+    (append(std::string_view(parts)), ...);
     *out = '\0';
     return s;
   }
