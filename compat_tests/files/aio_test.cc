@@ -97,7 +97,7 @@ TEST_F(Aio, ErrorsAtOnce) {
   EXPECT_ERRNO(EINVAL, submit(context_, {&reserved}));
   EXPECT_ERRNO(EFAULT, submit(context_, {nullptr}));
   EXPECT_ERRNO(EFAULT, syscall(SYS_io_submit, context_, 1, bad_pointer<iocb*>()));
-  EXPECT_ERRNO(EINVAL, syscall(SYS_io_submit, context_, -1, nullptr));
+  EXPECT_ERRNO(EINVAL, syscall(SYS_io_submit, context_, -1L, nullptr));
   EXPECT_ERRNO(EINVAL, syscall(SYS_io_submit, context_ + 1, 0, nullptr));
   EXPECT_EQ(0, submit(context_, {}));
   // What came before the first bad one was done.
