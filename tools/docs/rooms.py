@@ -30,7 +30,7 @@ ROWS = [
         ("loader", "ELF, #!, first stack, vDSO", 2),
     ]),
     ("fs, net, drivers", "#dbe7f5", [
-        ("fs/*", "tmpfs archive p9 dev proc sys tty pipe mqueue epoll eventfd timerfd inotify", 4),
+        ("fs/*", "tmpfs archive p9 dev proc sys tty pipe mqueue epoll eventfd timerfd inotify loop aio", 4),
         ("net/*", "inet unix netlink lwip", 2),
         ("ipc", "System V", 1),
         ("kernel/drivers", "virtio pci uart", 2),
