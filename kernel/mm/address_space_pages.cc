@@ -94,39 +94,18 @@ void State::drop_lent_tables(u64 start, u64 end) {
   }
 }
 
-// Entries go first, in batches, so that nobody can reach a frame that is being freed.
-void State::drop_pages(u64 start, u64 end, const MemoryObject* only) {
-  constexpr usize kBatch = 64;
+// Entries go first, in batches, so that nobody can reach a frame that is being freed. A private
+// copy is no page of an object.
+void State::drop_pages(u64 start, u64 end, bool only_of_object) {
   drop_lent_tables(start, end);
-  u64 at = start;
-  while (at < end) {
-    PhysAddr frames[kBatch];
-    usize found = 0;
-    u64 first = 0, next = at;
-    UserAddr where;
-    Pmap::Mapping present;
-    while (found < kBatch && pmap->next_mapped(UserAddr(next), UserAddr(end), where, present)) {
-      next = where.value + kPageSize;
-      // A private copy is no page of the object.
-      if (only && frame_kind(present.frame) != FrameKind::kObject) {
-        if (found == 0) continue;
-        break;
-      }
-      if (found == 0) first = where.value;
-      frames[found++] = present.frame;
-    }
-    if (found == 0) return;
-    if (only && next > first + found * kPageSize) {
-      // Not one run: page by page, so as not to take a private copy away.
-      next = first + kPageSize;
-      found = 1;
-    }
-    pmap->unmap(UserAddr(first), (next - first) / kPageSize);
-    for (usize i = 0; i < found; ++i) {
-      count(frames[i], -1);
+  PhysAddr frames[64];
+  const auto of_object = [](PhysAddr frame) { return frame_kind(frame) == FrameKind::kObject; };
+  for (UserAddr at(start), stop(end); at < stop;) {
+    const usize count = pmap->take(at, stop, frames, only_of_object ? +of_object : nullptr);
+    for (usize i = 0; i < count; ++i) {
+      this->count(frames[i], -1);
       frame_drop_ref(frames[i]);
     }
-    at = next;
   }
 }
 
@@ -326,17 +305,17 @@ void AddressSpace::drop_object_pages(const MemoryObject& object, u64 first, u64 
   for (Mapping* mapping = s.mappings.first(); mapping; mapping = s.mappings.next(*mapping)) {
     if (mapping->object.get() != &object) continue;
     const u64 low = mapping->object_index(mapping->start), high = low + mapping->pages();
-    const auto drop = [&](u64 from, u64 to, const MemoryObject* only) {
+    const auto drop = [&](u64 from, u64 to, bool only_of_object) {
       if (from < low) from = low;
       if (to > high) to = high;
       if (from >= to) return;
       const u64 start = mapping->start + (from - low) * kPageSize;
-      s.drop_pages(start, start + (to - from) * kPageSize, only);
+      s.drop_pages(start, start + (to - from) * kPageSize, only_of_object);
     };
     // Beyond the end private copies go too (mmap(2)); a hole punched inside leaves them.
     const u64 border = first > object_pages ? first : last < object_pages ? last : object_pages;
-    drop(first, border, &object);
-    drop(border, last, nullptr);
+    drop(first, border, true);
+    drop(border, last, false);
   }
 }
 

@@ -10,6 +10,8 @@
 // large page in a vm.
 #pragma once
 
+#include <span>
+
 #include "kernel/base/addr.h"
 #include "kernel/base/flags.h"
 #include "kernel/base/ref.h"
@@ -40,6 +42,11 @@ class Pmap : NonCopyable {
   Result<> map(UserAddr at, PhysAddr frames, usize pages, Protection protection);
   // Removes mappings; holes are fine.
   void unmap(UserAddr at, usize pages);
+  // Removes the first mappings in [at, end) that `wants` names (null: all), as many as `frames` has
+  // room for, and tells what they mapped: the caller drops the references. `at` goes on to where
+  // the next call begins, or to `end`.
+  usize take(UserAddr& at, UserAddr end, std::span<PhysAddr> frames,
+             bool (*wants)(PhysAddr frame) = nullptr);
   // Changes the rights of what is mapped in the range; holes stay holes.
   void protect(UserAddr at, usize pages, Protection protection);
 

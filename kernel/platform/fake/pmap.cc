@@ -100,6 +100,25 @@ void Pmap::unmap(UserAddr at, usize pages) {
   all.erase(all.lower_bound(at.value), all.lower_bound(at.value + pages * kPageSize));
 }
 
+usize Pmap::take(UserAddr& at, UserAddr end, std::span<PhysAddr> frames,
+                 bool (*wants)(PhysAddr frame)) {
+  check_owned(this, at, (end - at) / kPageSize);
+  auto& all = pages_of(this);
+  usize count = 0;
+  auto page = all.lower_bound(at.value);
+  while (count < frames.size() && page != all.end() && page->first < end.value) {
+    if (wants && !wants(page->second.frame)) {
+      ++page;
+      continue;
+    }
+    frames[count++] = page->second.frame;
+    page = all.erase(page);
+  }
+  const bool ended = page == all.end() || page->first >= end.value;
+  at = ended ? end : UserAddr(page->first);
+  return count;
+}
+
 void Pmap::protect(UserAddr at, usize pages, Protection protection) {
   check_owned(this, at, pages);
   auto& all = pages_of(this);

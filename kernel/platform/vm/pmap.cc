@@ -1,7 +1,4 @@
 // The program's half of the page tables.
-#include <cstring>
-#include <utility>
-
 #include "kernel/platform/vm/address_space_tags.h"
 #include "kernel/platform/vm/cpu.h"
 #include "kernel/platform/vm/pmap_tables.h"
@@ -56,15 +53,19 @@ Result<> Pmap::map(UserAddr at, PhysAddr frames, usize pages, Protection protect
 }
 
 void Pmap::unmap(UserAddr at, usize pages) {
-  u64 empty = 0;
-  Implementation::unmap_in(*this, root_, 3, at.value, at.value + pages * kPageSize, empty);
-  // This also makes the CPU forget the tables on the way (Intel SDM vol. 3, section 4.10.4.1), so
-  // only now may they become something else.
-  Implementation::flush(*this, at.value, pages);
-  while (empty != 0) {
-    const u64 table = std::exchange(empty, used_entries(empty));
-    free_frames(PhysAddr(table), 0);
-  }
+  Implementation::Removal removal;
+  Implementation::remove(*this, root_, 3, at.value, at.value + pages * kPageSize, removal);
+  Implementation::finish(*this, at.value, pages, removal);
+}
+
+usize Pmap::take(UserAddr& at, UserAddr end, std::span<PhysAddr> frames,
+                 bool (*wants)(PhysAddr frame)) {
+  Implementation::Removal removal{frames, wants};
+  const UserAddr start = at;
+  at = UserAddr(Implementation::remove(*this, root_, 3, at.value, end.value, removal));
+  if (removal.count != 0)
+    Implementation::finish(*this, start.value, (at - start) / kPageSize, removal);
+  return removal.count;
 }
 
 void Pmap::protect(UserAddr at, usize pages, Protection protection) {

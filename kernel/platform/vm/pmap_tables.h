@@ -3,6 +3,9 @@
 // The program's half only: the upper half of every root is one entry, the kernel's window.
 #pragma once
 
+#include <span>
+#include <utility>
+
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/mm/frame.h"
 #include "kernel/platform/pmap.h"
@@ -181,34 +184,66 @@ struct PmapImplementation {
     large = table | kTableBits;
   }
 
-  // Takes out what is mapped in [start, end) below one table, and puts tables that became empty on
-  // the list `empty`.
-  static void unmap_in(Pmap& pmap, u64 table, unsigned level, u64 start, u64 end, u64& empty) {
+  // What is taken out of tables, and how much of it.
+  struct Removal {
+    std::span<PhysAddr> frames;  // empty: nobody asks
+    bool (*wants)(PhysAddr frame) = nullptr;
+    usize count = 0;
+    u64 empty = 0;  // a list of tables that became so
+
+    bool full() const { return !frames.empty() && count == frames.size(); }
+  };
+
+  // Takes out what is mapped in [start, end) below one table, until there is no room for more;
+  // returns where it stopped.
+  static u64 remove(Pmap& pmap, u64 table, unsigned level, u64 start, u64 end, Removal& removal) {
     const u64 size = x86::level_size(level);
-    for (u64 at = start; at < end; at = align_down(at, size) + size) {
-      u64& entry = table_at(table)[x86::level_index(at, level)];
-      if (!in_use(entry)) continue;
-      if (level == 0) {
-        clear_entry(entry);
+    u64* const entries = table_at(table);
+    u64 at = start;
+    while (at < end && !removal.full()) {
+      u64& entry = entries[x86::level_index(at, level)];
+      const u64 first = align_down(at, size), next = first + size;
+      const u64 to = end < next ? end : next;
+      if (!in_use(entry)) {
+        at = to;
         continue;
       }
-      const u64 first = align_down(at, size);
-      const u64 to = end < first + size ? end : first + size;
+      if (level == 0) {
+        const PhysAddr frame(entry & kAddressMask);
+        if (!removal.wants || removal.wants(frame)) {
+          if (!removal.frames.empty()) removal.frames[removal.count++] = frame;
+          clear_entry(entry);
+        }
+        at = to;
+        continue;
+      }
       if (entry & kLarge) {
-        if (at == first && to == first + size) {
+        if (removal.frames.empty() && at == first && to == next) {
           clear_entry(entry);
           free_frames(PhysAddr(take_table_aside(pmap)), 0);
+          at = to;
           continue;
         }
         split(pmap, entry);
       }
+      DEBUG_ASSERT(!(entry & kLent));
       const u64 below = entry & kAddressMask;
-      unmap_in(pmap, below, level - 1, at, to, empty);
+      at = remove(pmap, below, level - 1, at, to, removal);
       if (used_entries(below) != 0) continue;
       clear_entry(entry);
-      used_entries(below) = empty;
-      empty = below;
+      used_entries(below) = std::exchange(removal.empty, below);
       --pmap.table_pages_;
+    }
+    return at;
+  }
+
+  // After a removal. This also makes the CPU forget the tables on the way (Intel SDM vol. 3,
+  // section 4.10.4.1), so only now may they become something else.
+  static void finish(Pmap& pmap, u64 address, usize pages, Removal& removal) {
+    flush(pmap, address, pages);
+    while (removal.empty != 0) {
+      const u64 table = std::exchange(removal.empty, used_entries(removal.empty));
+      free_frames(PhysAddr(table), 0);
     }
   }
 
