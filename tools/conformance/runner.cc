@@ -30,7 +30,8 @@ namespace fs = std::filesystem;
 using namespace narwhal::tools;
 
 constexpr char kScratch[] = "/tmp/ltp";
-constexpr char kPrograms[] = "/tmp/ltp-programs";
+// As if it were installed, for one that is not.
+constexpr char kInstalled[] = "/tmp/ltp-installed";
 
 bool report(const std::string& line) {
   std::cout << line << std::flush;
@@ -42,20 +43,21 @@ class Runner {
   explicit Runner(RunnerSettings settings) : settings_(std::move(settings)) {}
 
   void prepare() {
-    std::string programs = settings_.root + "/testcases/bin";
+    std::string root = settings_.root;
     if (!settings_.programs.empty()) {
-      programs = kPrograms;
-      fs::create_directories(programs);
+      root = kInstalled;
+      fs::create_directories(root + "/testcases/bin");
+      fs::create_symlink(settings_.root + "/runtest", root + "/runtest");
       for (const auto& [name, place] : settings_.programs) {
-        fs::create_symlink(settings_.root + "/" + place, programs + "/" + name);
+        fs::create_symlink(settings_.root + "/" + place, root + "/testcases/bin/" + name);
       }
     }
     environment_ = settings_.environment;
     environment_["PATH"] =
-        programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        root + "/testcases/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     environment_["HOME"] = "/root";
     environment_["USER"] = "root";
-    environment_["LTPROOT"] = settings_.root;
+    environment_["LTPROOT"] = root;
     environment_["TMPDIR"] = kScratch;
   }
 
@@ -79,7 +81,8 @@ class Runner {
       points.push_back(line.substr(start, line.find(' ', start) - start));
     }
     for (auto point = points.rbegin(); point != points.rend(); ++point) {
-      if (point->starts_with(kScratch) && *point != kPrograms) umount2(point->c_str(), MNT_DETACH);
+      const bool is_inside = *point == kScratch || point->starts_with(std::string(kScratch) + "/");
+      if (is_inside) umount2(point->c_str(), MNT_DETACH);
     }
     detach_loop_devices(kScratch);
     std::error_code ignored;
