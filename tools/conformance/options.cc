@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "tools/base/cli.h"
 #include "tools/base/error.h"
 
 namespace narwhal::tools {
@@ -29,15 +30,6 @@ class Formatter : public CLI::Formatter {
     return "Usage: narwhal conformance --ltp DIR [OPTIONS]\n";
   }
 };
-
-void add_list(CLI::App& app, const std::string& name, std::vector<std::string>& values,
-              const std::string& form, const std::string& help, const std::string& group) {
-  app.add_option(name, values, help)
-      ->type_name(form)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->group(group);
-}
 
 }  // namespace
 
@@ -115,9 +107,7 @@ ConformanceOptions parse_conformance(int argc, const char* const* argv) {
     options.wants_help = true;
     return options;
   } catch (const CLI::ParseError& error) {
-    std::string text = error.what();
-    while (text.ends_with('\n') || text.ends_with('.')) text.pop_back();
-    fail("{}; narwhal conformance --help shows what there is", text);
+    fail("{}; narwhal conformance --help shows what there is", complaint(error));
   }
   if (options.ltp.empty()) {
     fail("narwhal conformance: which LTP? Write narwhal conformance --ltp DIR");

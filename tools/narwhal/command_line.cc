@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 
+#include "tools/base/cli.h"
 #include "tools/base/error.h"
 
 namespace narwhal::tools {
@@ -46,16 +47,6 @@ class Formatter : public CLI::Formatter {
     return fmt::format("Usage: narwhal {}{}\n", app->get_name(), rest);
   }
 };
-
-// Repeatable, one value each: "-e A=1 program" must not take "program" as a second value.
-void add_list(CLI::App& app, const std::string& name, std::vector<std::string>& values,
-              const std::string& form, const std::string& help, const std::string& group) {
-  app.add_option(name, values, help)
-      ->type_name(form)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->group(group);
-}
 
 void add_root_options(CLI::App& app, Options& options, RawValues& raw) {
   const std::string group = "Program and files";
@@ -252,9 +243,7 @@ Options parse_command_line(int argc, const char* const* argv) {
     fputs((command != nullptr ? command->help() : app.help()).c_str(), stdout);
     return options;
   } catch (const CLI::ParseError& error) {
-    std::string text = error.what();
-    while (text.ends_with('\n') || text.ends_with('.')) text.pop_back();
-    fail("{}; narwhal {}--help shows what there is", text,
+    fail("{}; narwhal {}--help shows what there is", complaint(error),
          command != nullptr ? command->get_name() + " " : "");
   }
   if (app.get_subcommands().empty()) {
