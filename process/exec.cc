@@ -87,6 +87,10 @@ Result<> enter_program(Task& task, LoadedProgram program) {
   task.process().membarrier_registrations.store(0);
   leave_old_memory(task);
   Process& process = task.process();
+  if (task.thread_keyring || process.process_keyring) {
+    Guard guard(keys::lock);
+    task.thread_keyring = process.process_keyring = nullptr;
+  }
   program.memory->set_limits(process.memory_limits());
   task.set_memory(std::move(program.memory));
   process.set_executable(std::move(program.executable), std::move(program.write_denial));

@@ -121,8 +121,9 @@ bool Family::leave(Task& task, i32 status) {
     process.tasks_.remove(task);
     last = process.task_count_.fetch_sub(1) == 1;
     if (process.executing_) process.fewer_tasks_.wake_all();
-    // Without exit_group(2) the leader's status is the process's.
-    if (!process.exiting_.load(Order::kRelaxed) && task.is_leader()) process.wait_status_ = status;
+    // Without exit_group(2) the status of whoever ends last is the process's (since Linux 6.0; it
+    // was the leader's before).
+    if (!process.exiting_.load(Order::kRelaxed) && last) process.wait_status_ = status;
     if (!last) hand_over_children(process, task);
     ptrace::task_leaves(task, status, last);
     if (last) {

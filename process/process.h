@@ -5,6 +5,7 @@
 
 #include "fs/core/dentry.h"
 #include "fs/core/path.h"
+#include "ipc/keys/key.h"
 #include "kernel/abi/resource.h"
 #include "kernel/base/hash_table.h"
 #include "kernel/mm/address_space.h"
@@ -96,6 +97,7 @@ class Process final : public RefCounted {
   // TIOCNOTTY without leading the session; setsid(2) forgets it.
   Atomic<bool> left_terminal{false};
   Atomic<u32> personality{0};
+  Ref<keys::Key> process_keyring;  // keyrings(7), null until needed: guarded by keys::lock
   Atomic<u32> core_filter{0x33};  // /proc/PID/coredump_filter, Linux's default
   // /proc/PID/oom_score_adj, and the lowest value that it may have without privileges.
   Atomic<i32> oom_score_adjustment{0};

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "fs/core/vfs.h"
+#include "ipc/keys/key.h"
 #include "ipc/semaphores.h"
 #include "kernel/sched/thread.h"
 #include "process/fd_table.h"
@@ -116,6 +117,9 @@ class Task final : public Thread, public GroupMember {
   bool reset_on_fork = false;
   u16 io_priority = 0;
   u32 memory_policy = 0;  // set_mempolicy(2): kept and told
+  // keyrings(7), null until needed: guarded by keys::lock. Where request_key(2) puts what it makes.
+  Ref<keys::Key> thread_keyring, session_keyring;
+  i32 request_keyring = 0;
 
   u64 minor_faults = 0;
   // Times that the task had left its CPU when it last went back to the program (rseq(2)).

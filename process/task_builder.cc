@@ -178,6 +178,11 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
   child.timer_slack_ns = child.default_timer_slack_ns = parent.timer_slack_ns;
   child.io_priority = parent.io_priority;
   child.memory_policy = parent.memory_policy;
+  child.request_keyring = parent.request_keyring;
+  if (parent.session_keyring) {
+    Guard guard(keys::lock);
+    child.session_keyring = parent.session_keyring;
+  }
   child.nice = parent.nice;
   if (!parent.reset_on_fork) {
     child.policy = parent.policy;

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <sys/times.h>
 
+#include <fstream>
 #include <thread>
 
 #include "compat_tests/common/files.h"
@@ -419,6 +420,34 @@ TEST(ChildSignal, ComesOnceForSeveral) {
   EXPECT_EQ(SIGCHLD, sigtimedwait(&set, nullptr, &now));
   EXPECT_ERRNO(EAGAIN, sigtimedwait(&set, nullptr, &now));
   for (int i = 0; i < 3; ++i) EXPECT_LT(0, waitpid(-1, nullptr, 0));
+}
+
+// What the process ends with, of two threads of which the leader ends first.
+int with_two_threads(int leader_status, int other_status, int other_call) {
+  return run_child([=] {
+    const pid_t leader = gettid();
+    std::thread([=] {
+      const auto is_gone = [=] {
+        std::ifstream file("/proc/self/task/" + std::to_string(leader) + "/stat");
+        std::string state;
+        return !std::getline(file, state) || state.find(") Z") != std::string::npos;
+      };
+      if (!eventually(is_gone)) syscall(SYS_exit_group, 99);
+      syscall(other_call, other_status);
+    }).detach();
+    syscall(SYS_exit, leader_status);
+    return 98;
+  });
+}
+
+TEST(Wait, TheLastThreadsStatusCounts) {
+  const int status = with_two_threads(7, 8, SYS_exit);
+  EXPECT_TRUE(status == 8 || status == 7) << status << " (the leader's before Linux 6.0)";
+}
+
+TEST(Wait, WhoEndsThemAllSaysHow) {
+  EXPECT_EQ(8, with_two_threads(7, 8, SYS_exit_group));
+  EXPECT_EQ(0, with_two_threads(7, 0, SYS_exit_group));
 }
 
 }  // namespace

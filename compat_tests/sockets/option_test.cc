@@ -302,6 +302,18 @@ TEST(IpOption, OfIpv6NeedASocketOfIpv6) {
   EXPECT_EQ(9, get_option(six, IPPROTO_IPV6, IPV6_UNICAST_HOPS));
 }
 
+// What DNS servers ask for, so that their answers pass wherever IPv6 does.
+TEST(Options, FragmentsOfIPv6) {
+  const Fd six(socket(AF_INET6, SOCK_DGRAM, 0));
+  ASSERT_GE(six, 0);
+  EXPECT_OK(set_option(six, IPPROTO_IPV6, IPV6_MTU, 1280));
+  EXPECT_OK(set_option(six, IPPROTO_IPV6, IPV6_MTU, 0));
+  EXPECT_ERRNO(EINVAL, set_option(six, IPPROTO_IPV6, IPV6_MTU, 1279));
+  int mtu;
+  socklen_t size = sizeof mtu;
+  EXPECT_ERRNO(ENOTCONN, getsockopt(six, IPPROTO_IPV6, IPV6_MTU, &mtu, &size));
+}
+
 TEST(IpOption, MulticastReachesTheMembers) {
   const Fd receiver = socket(AF_INET, SOCK_DGRAM, 0);
   ASSERT_OK(bind_to(receiver, any_address(AF_INET)));

@@ -3,6 +3,7 @@
 #include "fs/generated/numbers.h"
 #include "fs/mqueue/mqueue.h"
 #include "fs/proc/proc.h"
+#include "ipc/keys/key.h"
 #include "ipc/messages.h"
 #include "ipc/semaphores.h"
 #include "ipc/shared_memory.h"
@@ -84,6 +85,29 @@ Result<> proc_add_mqueue() {
   return add_mqueue<&Settings::default_size, 128, kLargest>("msgsize_default");
 }
 
+// keyrings(7).
+template <auto Member>
+Result<> show_quota(TextSink& out) {
+  out << (keys::quotas.*Member).load() << '\n';
+  return {};
+}
+template <auto Member>
+Result<> store_quota(std::string_view text) {
+  (keys::quotas.*Member).store(u32(TRY(take_number(text, INT32_MAX))));
+  return {};
+}
+template <auto Member>
+Result<> add_quota(std::string_view name) {
+  return proc_add_text("sys/kernel/keys", name, show_quota<Member>, store_quota<Member>);
+}
+Result<> proc_add_keys() {
+  TRY(proc_add_text("", "key-users", keys::show_users));
+  TRY(add_quota<&keys::Quotas::max_keys>("maxkeys"));
+  TRY(add_quota<&keys::Quotas::max_bytes>("maxbytes"));
+  TRY(add_quota<&keys::Quotas::root_max_keys>("root_maxkeys"));
+  return add_quota<&keys::Quotas::root_max_bytes>("root_maxbytes");
+}
+
 }  // namespace
 
 Result<> proc_ipc_init() {
@@ -94,6 +118,7 @@ Result<> proc_ipc_init() {
   TRY(add_next_id<SharedMemory::next_id>("shm_next_id"));
   TRY(add_next_id<Semaphores::next_id>("sem_next_id"));
   TRY(add_next_id<Messages::next_id>("msg_next_id"));
+  TRY(proc_add_keys());
   constexpr u64 kMaxIds = sysv::IdAllocator::kMaxIds;
   TRY(proc_add_text("sys/kernel", "shmmax", show_number<SharedMemory::max_bytes>,
                     store_number<SharedMemory::max_bytes, ~u64{0}>));

@@ -404,6 +404,13 @@ Result<> InetSocket::set_ipv6_option(int name, std::span<const std::byte> value)
       if (number < -1 || number > 255) return Errno::kInval;
       options_.traffic_class = number == -1 ? 0 : u8(number);
       break;
+    case abi::kIpv6Mtu: {
+      // How large fragments may be, for who does not trust the path (RFC 8200: 1280 always gets
+      // through). No device here takes less than an Ethernet, and its size is what is used.
+      constexpr i32 kLeastMtu = 1280;
+      if (number != 0 && number < kLeastMtu) return Errno::kInval;
+      break;
+    }
     case abi::kIpv6MtuDiscover:
       if (number < 0 || number > kMostMtuDiscover) return Errno::kInval;
       options_.mtu_discover6 = u8(number);
