@@ -1,6 +1,7 @@
 #include "process/exit.h"
 
 #include "fs/tty/terminal.h"
+#include "process/absent.h"
 #include "process/family.h"
 #include "process/futex.h"
 #include "process/ptrace.h"
@@ -22,6 +23,8 @@ void begin_group_exit(Process& process, i32 status) {
 }
 
 void exit_group(i32 status) {
+  constexpr i32 kUnknownCommand = 127;
+  if (status == kUnknownCommand << 8) note_unknown_command();
   ptrace::event(current_task(), ptrace::Event::kExit, u64(u32(status)));
   begin_group_exit(current_process(), status);
   exit_task(status);

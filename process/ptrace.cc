@@ -189,6 +189,7 @@ void event(Task& task, Event event, u64 message) {
 }
 
 void executed(Task& task, u32 old_tid) {
+  task.clear_debug_registers();
   if (!traced(task)) return;
   if (wants(task, Event::kExec)) return event(task, Event::kExec, old_tid);
   // What debuggers of old wait for: as if the program had sent it to itself.

@@ -21,6 +21,13 @@ void Task::save_user_state() {
   user_.gs_base = platform::gs_base();
 }
 
+void Task::clear_debug_registers() {
+  if (user_.debug.control == 0 && user_.debug.status == 0) return;
+  InterruptGuard guard;
+  user_.debug = {};
+  platform::debug_registers_load(user_.debug);
+}
+
 void Task::begin_ending() {
   ending_.store(true, Order::kRelease);
   clear_interrupt();

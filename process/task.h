@@ -58,6 +58,8 @@ class Task final : public Thread, public GroupMember {
   // Brings what others may look at (a core dump) up to date with the registers: of the current
   // task.
   void save_user_state();
+  // What stops the program by itself is the old program's (execve).
+  void clear_debug_registers();
 
   // On the way out: takes no signals any more.
   bool ending() const { return ending_.load(Order::kAcquire); }

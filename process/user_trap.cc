@@ -89,6 +89,31 @@ void send_fault(Task& task, const UserRegs& regs, const abi::SignalInfo& info) {
   force_signal(task, info);
 }
 
+// A step, or the use of an address that a debugger watches.
+void on_debug_exception(Task& task, UserRegs& regs, u64 status) {
+  constexpr u64 kResume = 1 << 16;
+  DebugRegisters& debug = task.user_context()->debug;
+  u64 hits = 0;
+  for (u32 i = 0; i < 4; ++i) {
+    if ((status & u64{1} << i) == 0 || !debug.enabled(i)) continue;
+    hits |= u64{1} << i;
+    // The instruction has not run yet; the next time it is to.
+    if (debug.is_instruction(i)) regs.rflags |= kResume;
+  }
+  const u64 stepped = status & DebugRegisters::kStep;
+  if (hits == 0 && stepped == 0 && (status & DebugRegisters::kHits) != 0) {
+    // Those of a task that ended on this CPU are still in it.
+    InterruptGuard guard;
+    platform::debug_registers_load(debug);
+    return;
+  }
+  debug.status = hits | stepped;
+  const i32 code = stepped != 0 ? abi::kTrapTrace
+                   : hits != 0  ? abi::kTrapHardware
+                                : abi::kTrapBreakpoint;
+  send_fault(task, regs, fault_signal(Signal::kTrap, code, regs.rip));
+}
+
 }  // namespace
 
 bool upcall::on_page_fault(const PageFault& fault, UserRegs* user_regs) {
@@ -129,7 +154,7 @@ void upcall::on_user_trap(const UserTrap& trap, UserRegs& regs) {
       send_fault(task, regs, fault_signal(Signal::kFpe, abi::kFpeIntegerDivide, regs.rip));
       return;
     case kDebug:
-      send_fault(task, regs, fault_signal(Signal::kTrap, abi::kTrapTrace, regs.rip));
+      on_debug_exception(task, regs, trap.address);
       return;
     case kBreakpoint:
       send_fault(task, regs, kernel_signal(Signal::kTrap));

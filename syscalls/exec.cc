@@ -3,6 +3,7 @@
 
 #include "kernel/abi/resource.h"
 #include "kernel/random/random.h"
+#include "process/absent.h"
 #include "syscalls/handlers.h"
 
 namespace narwhal {
@@ -74,8 +75,9 @@ Result<> execute(Task& task, const Path& start, std::string_view path, const Sho
   options.file_name = shown.text;
   options.file_name_is_lost = shown.is_lost;
   options.random = fill_random;
-  auto program = TRY(load_program(task.actor(), start, path, arguments, options));
-  return enter_program(task, std::move(program));
+  auto program = load_program(task.actor(), start, path, arguments, options);
+  if (program.failed(Errno::kNoEnt)) note_absent(Lookup::kExecute, path);
+  return enter_program(task, TRY(std::move(program)));
 }
 
 // The place that a descriptor stands for. EBADF, ENOTDIR.

@@ -1,5 +1,6 @@
 // open(2), openat2(2), creat(2).
 #include "kernel/abi/resource.h"
+#include "process/absent.h"
 #include "syscalls/extensible_struct.h"
 #include "syscalls/file_wait.h"
 #include "syscalls/handlers.h"
@@ -49,9 +50,11 @@ SysResult open_file(Task& task, DirFd dir, UserString path, OpenFlags flags, u32
   PathArgument argument;
   TRY(argument.load(task, dir, path));
   auto fd = TRY(task.files().reserve(task.process().soft_limit(abi::kLimitOpenFiles)));
-  FileRef file = TRY(attempt_with_leases(!has(flags, OpenFlags::kNonBlock), [&] {
+  auto opened = attempt_with_leases(!has(flags, OpenFlags::kNonBlock), [&] {
     return vfs::open(task.actor(), argument.start(), argument.view(), flags, mode, resolve);
-  }));
+  });
+  if (opened.failed(Errno::kNoEnt)) note_absent(Lookup::kOpen, argument.view());
+  FileRef file = TRY(std::move(opened));
   // A FIFO waits for its other end.
   TRY(attempt_on(*file, PollEvents::kAll, true, [&] { return file->finish_open(); }));
   return i64(std::move(fd).commit(std::move(file), has(flags, OpenFlags::kCloseOnExec)));

@@ -7,6 +7,7 @@
 #include "kernel/abi/ptrace.h"
 #include "kernel/abi/uio.h"
 #include "process/access.h"
+#include "process/foreign_memory.h"
 #include "process/signals.h"
 #include "syscalls/handlers.h"
 
@@ -64,6 +65,48 @@ Result<> store_registers(Task& tracer, Task& task, const CoreRegisters& register
   return while_stopped(tracer, task, [&] { return set_registers(task, registers); });
 }
 
+// --- addresses to watch
+
+constexpr u64 kStatusRegister = 6, kControlRegister = 7;
+
+// What DR7 says of address `i`, and of what kind.
+Result<> check_watch(const DebugRegisters& debug, u32 i) {
+  constexpr u64 kOfPorts = 2;
+  const u64 field = debug.control >> (16 + 4 * i);
+  const u64 kind = field & 3, length = field >> 2 & 3;
+  if (!debug.enabled(i)) return {};
+  if (kind == kOfPorts || (kind == 0 && length != 0)) return Errno::kInval;
+  // The lengths are 1, 2, 8 and 4.
+  constexpr u64 kSpan[] = {0, 1, 7, 3};
+  if ((debug.address[i] & kSpan[length]) != 0) return Errno::kInval;
+  return {};
+}
+
+Result<> set_debug_register(Task& task, u64 number, u64 word) {
+  DebugRegisters& debug = task.user_context()->debug;
+  DebugRegisters changed = debug;
+  if (number < std::size(debug.address)) {
+    if (word >= kUserEnd.value) return Errno::kInval;
+    changed.address[number] = word;
+    TRY(check_watch(changed, u32(number)));
+  } else if (number == kStatusRegister) {
+    changed.status = word ^ abi::kDebugStatusFixed;
+  } else if (number == kControlRegister) {
+    changed.control = word;
+    for (u32 i = 0; i < std::size(debug.address); ++i) TRY(check_watch(changed, i));
+  } else {
+    return Errno::kIo;
+  }
+  debug = changed;
+  return {};
+}
+
+u64 debug_register(const DebugRegisters& debug, u64 number) {
+  if (number < std::size(debug.address)) return debug.address[number];
+  if (number == kStatusRegister) return debug.status ^ abi::kDebugStatusFixed;
+  return number == kControlRegister ? debug.control : 0;
+}
+
 // A word of struct user: registers are there, the rest reads as zero.
 SysResult peek_user(Task& tracer, Task& task, u64 offset, UserAddr to) {
   if (offset % 8 != 0 || offset >= abi::kUserSize) return Errno::kIo;
@@ -71,6 +114,12 @@ SysResult peek_user(Task& tracer, Task& task, u64 offset, UserAddr to) {
   u64 word = 0;
   if (offset < sizeof registers)
     std::memcpy(&word, reinterpret_cast<const std::byte*>(&registers) + offset, sizeof word);
+  if (offset >= abi::kUserDebugRegisters) {
+    TRY(while_stopped(tracer, task, [&]() -> Result<> {
+      word = debug_register(task.user_context()->debug, (offset - abi::kUserDebugRegisters) / 8);
+      return {};
+    }));
+  }
   TRY(store_user(to, word));
   return i64{0};
 }
@@ -79,9 +128,10 @@ SysResult poke_user(Task& tracer, Task& task, u64 offset, u64 word) {
   if (offset % 8 != 0 || offset >= abi::kUserSize) return Errno::kIo;
   CoreRegisters registers = TRY(load_registers(tracer, task));
   if (offset >= sizeof registers) {
-    // There are no debug registers to be had: they can only be switched off.
-    const bool is_debug = offset >= abi::kUserDebugRegisters;
-    if (!is_debug || word != 0) return Errno::kIo;
+    if (offset < abi::kUserDebugRegisters) return Errno::kIo;
+    TRY(while_stopped(tracer, task, [&] {
+      return set_debug_register(task, (offset - abi::kUserDebugRegisters) / 8, word);
+    }));
     return i64{0};
   }
   std::memcpy(reinterpret_cast<std::byte*>(&registers) + offset, &word, sizeof word);
@@ -150,40 +200,10 @@ SysResult register_set(Task& tracer, Task& task, u64 type, UserAddr vector, bool
 
 // --- memory
 
-// For breakpoints: what is mapped without the right to write gets a page of its own.
-usize write_by_force(AddressSpace& memory, UserAddr to, std::span<const std::byte> bytes) {
-  const usize done = memory.write_memory(to, bytes);
-  if (done == bytes.size()) return done;
-  struct Search {
-    UserAddr address;
-    bool found = false, shared = false;
-    Protection protection = Protection::kNone;
-  } search{to + done};
-  memory.for_each_mapping(
-      [](const AddressSpace::MappingInfo& info, void* argument) {
-        auto& wanted = *static_cast<Search*>(argument);
-        if (wanted.address < info.start || wanted.address >= info.end) return;
-        wanted.found = true;
-        wanted.shared = info.shared;
-        wanted.protection = info.protection;
-      },
-      &search, false);
-  if (!search.found || search.shared || has(search.protection, Protection::kWrite)) return done;
-  const UserAddr page(align_down(search.address.value, kPageSize));
-  const usize room = page.value + kPageSize - search.address.value;
-  const usize size = bytes.size() - done < room ? bytes.size() - done : room;
-  if (!memory.protect(page, kPageSize, Protection::kRead | Protection::kWrite).ok()) return done;
-  const usize written = memory.write_memory(search.address, bytes.subspan(done, size));
-  memory.protect(page, kPageSize, search.protection).ignore();
-  if (written < size || done + written == bytes.size()) return done + written;
-  return done + written +
-         write_by_force(memory, search.address + written, bytes.subspan(done + written));
-}
-
 SysResult peek(Task& task, UserAddr address, UserAddr to) {
   auto memory = task.memory_copy();
   u64 word = 0;
-  if (!memory || memory->read_memory(address, std::as_writable_bytes(std::span(&word, 1))) != 8)
+  if (!memory || read_by_force(*memory, address, std::as_writable_bytes(std::span(&word, 1))) != 8)
     return Errno::kIo;
   TRY(store_user(to, word));
   return i64{0};

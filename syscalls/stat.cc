@@ -3,6 +3,7 @@
 
 #include "fs/core/mount.h"
 #include "kernel/abi/statfs.h"
+#include "process/absent.h"
 #include "syscalls/handlers.h"
 #include "syscalls/path_argument.h"
 
@@ -26,7 +27,9 @@ Result<> find(Task& task, DirFd dir, UserString path, u32 flags, Found& out) {
     out.place = argument.start();
     return file->stat(out.status);
   }
-  out.place = TRY(argument.find(task.actor(), flags));
+  auto place = argument.find(task.actor(), flags);
+  if (place.failed(Errno::kNoEnt)) note_absent(Lookup::kStatus, argument.view());
+  out.place = TRY(std::move(place));
   return out.place.dentry->inode().stat(out.status);
 }
 

@@ -45,6 +45,7 @@ inline constexpr u64 kSetExtended = 0x202;  // NT_X86_XSTATE
 // struct user: the registers are at its beginning, the debug registers near its end.
 inline constexpr u64 kUserSize = 912;
 inline constexpr u64 kUserDebugRegisters = 848;
+inline constexpr u64 kDebugStatusFixed = 0xffff'0ff0;  // bits of DR6 that say nothing
 
 struct PtraceSyscallInfo {
   u8 op;

@@ -4,6 +4,7 @@
 #include "kernel/base/format.h"
 #include "kernel/base/log.h"
 #include "kernel/platform/machine.h"
+#include "process/absent.h"
 #include "process/pid_table.h"
 #include "process/signals.h"
 
@@ -127,6 +128,13 @@ void end_machine(i32 wait_status) {
   constexpr u8 kSignalledStatus = 128;  // as shells count
   const i32 signal = wait_status & 0x7f;
   const u8 status = signal != 0 ? u8(kSignalledStatus + signal) : u8(wait_status >> 8);
+  if (signal == 0 && status != 0) {
+    for_each_absent([](std::string_view path) {
+      Text<160> line;
+      line << "absent " << path;
+      if (path.find('\n') == std::string_view::npos) tell_host(line.view());
+    });
+  }
   Text<40> line;
   if (signal != 0)
     line << "killed " << signal;

@@ -26,6 +26,21 @@ struct KernelContext {
   u64 stack_pointer = 0;
 };
 
+// Addresses whose use stops the program (Intel SDM vol. 3, section 17.2), as ptrace(2) shows them:
+// DR0 to DR3, DR6 without its fixed bits, DR7.
+struct DebugRegisters {
+  static constexpr u64 kHits = 0xf, kStep = 1 << 14;  // of the status
+
+  u64 address[4] = {};
+  u64 status = 0;
+  u64 control = 0;
+
+  // Whether address `i` is watched.
+  constexpr bool enabled(u32 i) const { return (control >> (2 * i) & 3) != 0; }
+  // Whether that is for an instruction about to run, and not for data that was used.
+  constexpr bool is_instruction(u32 i) const { return (control >> (16 + 4 * i) & 3) == 0; }
+};
+
 // What a user thread owns beyond integer registers. `fpu_area` is `fpu_area_size()` bytes, 64-byte
 // aligned (XSAVE, Intel SDM vol. 1, chapter 13); the live registers of the running thread are newer
 // than the area.
@@ -33,6 +48,7 @@ struct UserContext {
   u64 fs_base = 0;
   u64 gs_base = 0;
   std::byte* fpu_area = nullptr;
+  DebugRegisters debug;
 };
 
 namespace platform {
@@ -83,6 +99,8 @@ Result<> set_fs_base(u64 base);
 Result<> set_gs_base(u64 base);
 u64 fs_base();
 u64 gs_base();
+// For the current thread, with interrupts disabled.
+void debug_registers_load(const DebugRegisters& debug);
 
 }  // namespace platform
 }  // namespace narwhal

@@ -30,7 +30,7 @@ bool on_page_fault(const PageFault& fault, UserRegs* user_regs);
 struct UserTrap {
   u8 vector;
   u64 error_code;
-  u64 address;  // CR2 where it means something
+  u64 address;  // CR2 where it means something; of a debug exception DR6
 };
 void on_user_trap(const UserTrap& trap, UserRegs& regs);
 

@@ -4,6 +4,7 @@
 #include "process/proc/file_kinds.h"
 #include "process/proc/links.h"
 #include "process/proc/machine.h"
+#include "process/proc/memory_file.h"
 #include "process/proc/proc_process.h"
 #include "process/proc/sysrq.h"
 
@@ -74,7 +75,7 @@ constexpr SpecialEntry kSpecialEntries[] = {
     {"fd", FileType::kDirectory, true},    {"fdinfo", FileType::kDirectory, true},
     {"cwd", FileType::kSymlink, true},     {"root", FileType::kSymlink, true},
     {"exe", FileType::kSymlink, true},     {"net", FileType::kDirectory, true},
-    {"task", FileType::kDirectory, false},
+    {"mem", FileType::kRegular, true},     {"task", FileType::kDirectory, false},
 };
 
 Result<Ref<Inode>> make_task_list(GeneratedFileSystem& fs, const ProcTarget& target, Owner owner);
@@ -96,6 +97,7 @@ class ProcDirectory final : public GeneratedDirectory {
           return Ref<Inode>(TRY(make_ref<ProcFile>(fs, target_, kind, owner)));
     if (name == "fd") return make_proc_fd_directory(fs, target_, owner.uid, owner.gid);
     if (name == "fdinfo") return make_proc_fdinfo_directory(fs, target_, owner.uid, owner.gid);
+    if (name == "mem") return make_proc_memory_file(fs, target_, owner.uid, owner.gid);
     if (name == "task" && !subject.of_task)
       return make_task_list(fs, target_, owner_of(subject, true));
     if (name == "net") {

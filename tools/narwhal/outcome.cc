@@ -108,6 +108,8 @@ void Outcome::take_control_line(std::string_view line) {
     errors.emplace_back(rest);
   } else if (word == "missing") {
     missing.emplace_back(rest.substr(0, rest.find(' ')));
+  } else if (word == "absent") {
+    absent.emplace_back(rest);
   } else if (word == "exit" && !is_complete()) {
     exit_status = number(rest, 0, kHighestStatus);
   } else if (word == "killed" && !is_complete()) {

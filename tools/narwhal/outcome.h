@@ -14,6 +14,7 @@ struct Outcome {
   std::optional<int> killed_by;      // the program was ended by this signal
   std::vector<std::string> errors;   // why it could not be started
   std::vector<std::string> missing;  // names of system calls that it made and that are not there
+  std::vector<std::string> absent;   // paths that were looked for and are not there
   std::optional<std::string> panic;  // the kernel stopped
   bool started = false;
 

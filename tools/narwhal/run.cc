@@ -20,6 +20,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/files.h"
+#include "tools/narwhal/absent.h"
 #include "tools/narwhal/backlog.h"
 #include "tools/narwhal/checks.h"
 #include "tools/narwhal/machine.h"
@@ -207,6 +208,10 @@ class Run {
     const Report report =
         make_report(outcome, options_.program, options_.verbose, isatty(STDERR_FILENO) != 0);
     write_all(STDERR_FILENO, report.text);
+    if (report.status != 0 && outcome.is_complete() && !is_linux()) {
+      write_all(STDERR_FILENO,
+                hint_about_absent(outcome.absent, host_, plan_.root, options_.arguments));
+    }
     return report.status;
   }
 

@@ -291,6 +291,16 @@ TEST_F(RunTest, NamesMissingSystemCallsWhenItMatters) {
   EXPECT_NE(run({"miss", "1"}).errors.find("frobnicate"), std::string::npos);
 }
 
+TEST_F(RunTest, NamesProgramsThatAFailedOneLacked) {
+  EXPECT_EQ(run({"lack", "0"}).errors, "");
+  const Result result = run({"lack", "127"});
+  EXPECT_EQ(result.status, 127);
+  EXPECT_TRUE(result.errors.starts_with("narwhal: the guest has no env; ")) << result.errors;
+  EXPECT_TRUE(result.errors.ends_with("--include /usr/bin/env brings it along\n"))
+      << result.errors;
+  EXPECT_EQ(result.errors.find("no-such-program"), std::string::npos);
+}
+
 TEST_F(RunTest, SaysThatMemoryWasWhatLacked) {
   const Result result = run({"starve"});
   EXPECT_EQ(result.status, 137);

@@ -98,6 +98,10 @@ int play(const std::vector<std::string>& arguments) {
   } else if (part == "miss") {
     say("missing frobnicate 999");
     say("exit " + value);
+  } else if (part == "lack") {
+    say("absent /usr/local/bin/env");
+    say("absent /usr/local/bin/no-such-program");
+    say("exit " + value);
   } else if (part == "starve") {
     write_all(ports.at("serial"),
               "[1.000002] narwhal: error: out of memory: killed process 1 (glutton)\n");

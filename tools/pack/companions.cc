@@ -124,7 +124,9 @@ void Companions::take_listed(const Package& package) {
   taken_.insert(package.name);
   for (const std::string& path : packages_.files(package)) {
     const PlacePolicy policy = policy_for(path);
-    if (policy == PlacePolicy::kSkip && !is_for_programs(path)) continue;
+    // /usr/share/gdb is for extensions of gdb's, which others need not have; but gdb has them.
+    const bool is_own = is_inside(path, "/usr/share/" + package.source);
+    if (policy == PlacePolicy::kSkip && !is_for_programs(path) && !is_own) continue;
     import_listed(path, policy, why);
   }
 }

@@ -226,6 +226,19 @@ TEST_F(PlannerTest, BringsWholePackagesWithAllThatTheyDependOn) {
             "toool, or check the name with dpkg -l");
 }
 
+TEST_F(PlannerTest, BringsExtensionsOnlyOfTheProgramsThatAPackageHas) {
+  root.file("/usr/share/gdb/own.py", "x");
+  root.file("/usr/share/gdb/other.py", "x");
+  root.file("/var/lib/dpkg/status",
+            package("server", "") + package("gdb", "Depends: other\n") + package("other", ""));
+  list("gdb", {"/usr/share/gdb/own.py"});
+  list("other", {"/usr/share/gdb/other.py"});
+  request.wanted_packages = {"gdb"};
+  const PackPlan result = plan();
+  EXPECT_NE(result.root.find("/usr/share/gdb/own.py"), nullptr);
+  EXPECT_EQ(result.root.find("/usr/share/gdb/other.py"), nullptr);
+}
+
 TEST_F(PlannerTest, SharesFoldersAndCopiesFiles) {
   TestRoot outside;
   outside.file("/site/index.html", "page");

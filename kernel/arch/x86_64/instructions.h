@@ -51,6 +51,23 @@ NARWHAL_CONTROL_REGISTER(3)
 NARWHAL_CONTROL_REGISTER(4)
 #undef NARWHAL_CONTROL_REGISTER
 
+#define NARWHAL_DEBUG_REGISTER(n)                                \
+  inline u64 read_dr##n() {                                      \
+    u64 value;                                                   \
+    asm volatile("movq %%dr" #n ", %0" : "=r"(value)::"memory"); \
+    return value;                                                \
+  }                                                              \
+  inline void write_dr##n(u64 value) {                           \
+    asm volatile("movq %0, %%dr" #n ::"r"(value) : "memory");    \
+  }
+NARWHAL_DEBUG_REGISTER(0)
+NARWHAL_DEBUG_REGISTER(1)
+NARWHAL_DEBUG_REGISTER(2)
+NARWHAL_DEBUG_REGISTER(3)
+NARWHAL_DEBUG_REGISTER(6)
+NARWHAL_DEBUG_REGISTER(7)
+#undef NARWHAL_DEBUG_REGISTER
+
 inline void write_xcr0(u64 value) {
   asm volatile("xsetbv" ::"c"(0), "a"(u32(value)), "d"(u32(value >> 32)));
 }

@@ -324,6 +324,7 @@ Result<> set_gs_base(u64 base) {
   live_gs_base = base;
   return {};
 }
+void debug_registers_load(const DebugRegisters&) {}
 u64 fs_base() {
   return live_fs_base;
 }

@@ -71,6 +71,8 @@ void user_context_switch(UserContext* from, UserContext* to, void* kernel_stack_
     fpu_load(to->fpu_area);
     vm::write_fs(to->fs_base);
     if (!from || from->gs_base != to->gs_base) vm::write_user_gs(to->gs_base);
+    if (to->debug.control != 0 || (from && from->debug.control != 0)) [[unlikely]]
+      debug_registers_load(to->debug);
   }
   vm::set_interrupt_stack(reinterpret_cast<u64>(kernel_stack_top));
 }
@@ -111,6 +113,17 @@ Result<> set_gs_base(u64 base) {
   if (base >= kUserEnd.value) return Errno::kPerm;
   vm::write_user_gs(base);
   return {};
+}
+void debug_registers_load(const DebugRegisters& debug) {
+  // Which are watched, how, and how many bytes; not the traps on the registers themselves.
+  constexpr u64 kControl = 0xffff'00ff, kFixed = 1 << 10;
+  x86::write_dr7(kFixed);
+  if ((debug.control & 0xff) == 0) return;
+  x86::write_dr0(debug.address[0]);
+  x86::write_dr1(debug.address[1]);
+  x86::write_dr2(debug.address[2]);
+  x86::write_dr3(debug.address[3]);
+  x86::write_dr7((debug.control & kControl) | kFixed);
 }
 u64 fs_base() {
   return vm::read_fs();

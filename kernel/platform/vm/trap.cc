@@ -19,6 +19,7 @@ struct Recovery {
 
 namespace {
 
+constexpr u32 kDebugVector = 1;
 constexpr u32 kPageFaultVector = 14;
 constexpr u32 kExceptions = 32;
 
@@ -38,6 +39,14 @@ upcall::PageFault page_fault(u64 address, u64 error) {
           : error & kFaultWrite ? Protection::kWrite
                                 : Protection::kRead,
           (error & kFaultPresent) != 0};
+}
+
+// What a debug exception is about. The CPU only adds to the register.
+u64 take_debug_status() {
+  constexpr u64 kNothing = 0xffff'0ff0;
+  const u64 status = x86::read_dr6();
+  x86::write_dr6(kNothing);
+  return status ^ kNothing;
 }
 
 void interrupt(u32 vector, bool from_user) {
@@ -83,7 +92,7 @@ void narwhal_trap_from_user(narwhal::u64 vector, narwhal::UserRegs& regs) {
     interrupt(u32(vector), true);
     return;
   }
-  const u64 address = x86::read_cr2();
+  const u64 address = vector == kDebugVector ? take_debug_status() : x86::read_cr2();
   x86::enable_interrupts();
   if (vector == kPageFaultVector)
     upcall::on_page_fault(page_fault(address, error), &regs);
@@ -99,6 +108,9 @@ void narwhal_trap_from_kernel(narwhal::u64 vector, narwhal::UserRegs& regs) {
     interrupt(u32(vector), false);
     return;
   }
+  // The kernel used what a debugger watches of the program's memory. Only the program's own use
+  // counts, and the instruction is done.
+  if (vector == kDebugVector && (take_debug_status() & DebugRegisters::kHits) != 0) return;
   const u64 error = regs.orig_rax;
   const u64 address = x86::read_cr2();
   const auto find_recovery = [&]() -> u64 {
