@@ -1,9 +1,10 @@
 // What programs looked for and did not find, for the host to say what the root lacks
 // (docs/boot-contract.md, "absent").
 //
-// Shells ask with stat(2) for a command in every folder of $PATH, execvp(3) tries to run it in each;
-// most of that is found in the end, or was never needed. So the last few names are kept, each once,
-// and what they mean is for the host to judge, which knows its own files and those of the root.
+// Shells ask with stat(2) for a command in every folder of $PATH, execvp(3) tries to run it in
+// each; most of that is found in the end, or was never needed. So the last few names are kept, each
+// once, and what they mean is for the host to judge, which knows its own files and those of the
+// root.
 #pragma once
 
 #include <string_view>

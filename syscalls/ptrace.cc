@@ -139,6 +139,26 @@ SysResult poke_user(Task& tracer, Task& task, u64 offset, u64 word) {
   return i64{0};
 }
 
+// PTRACE_ARCH_PRCTL: arch_prctl(2) for the task. gdbserver finds threads by it.
+SysResult bases(Task& tracer, Task& task, u64 option, UserAddr address) {
+  constexpr u64 kSetGs = 0x1001, kSetFs = 0x1002, kGetFs = 0x1003, kGetGs = 0x1004;
+  CoreRegisters registers = TRY(load_registers(tracer, task));
+  switch (option) {
+    case kSetGs:
+    case kSetFs:
+      if (address.value >= kUserEnd.value) return Errno::kPerm;
+      (option == kSetFs ? registers.fs_base : registers.gs_base) = address.value;
+      TRY(store_registers(tracer, task, registers));
+      return i64{0};
+    case kGetFs:
+    case kGetGs:
+      TRY(store_user(address, option == kGetFs ? registers.fs_base : registers.gs_base));
+      return i64{0};
+    default:
+      return Errno::kInval;
+  }
+}
+
 // The floating-point state as the CPU saves it.
 Result<Vector<std::byte>> load_float(Task& tracer, Task& task, usize size) {
   Vector<std::byte> copy;
@@ -314,6 +334,8 @@ SysResult request_of_stopped(Task& tracer, Task& task, Request request, UserAddr
       return peek_user(tracer, task, address.value, data);
     case Request::kPokeUser:
       return poke_user(tracer, task, address.value, data.value);
+    case Request::kArchPrctl:
+      return bases(tracer, task, data.value, address);
     case Request::kGetRegs:
       TRY(store_user(data, TRY(load_registers(tracer, task))));
       return i64{0};

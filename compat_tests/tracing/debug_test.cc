@@ -54,8 +54,7 @@ TEST(DebugRegisters, StopAfterAWrite) {
   child.wait();
   ASSERT_OK(child.ask(PTRACE_POKEUSER, debug_register(1), address_of(&watched)));
   ASSERT_OK(child.ask(PTRACE_POKEUSER, debug_register(7), control(1, kOfWrites, kLong)));
-  EXPECT_EQ(static_cast<long>(address_of(&watched)),
-            child.ask(PTRACE_PEEKUSER, debug_register(1)));
+  EXPECT_EQ(static_cast<long>(address_of(&watched)), child.ask(PTRACE_PEEKUSER, debug_register(1)));
   EXPECT_EQ(static_cast<long>(control(1, kOfWrites, kLong)),
             child.ask(PTRACE_PEEKUSER, debug_register(7)));
   for (const long value : {2, 4}) {
@@ -132,8 +131,7 @@ TEST(DebugRegisters, RefuseWhatCannotBeWatched) {
   EXPECT_ERRNO(EINVAL, child.ask(PTRACE_POKEUSER, debug_register(7), control(0, 2, 0)));
   EXPECT_ERRNO(EINVAL, child.ask(PTRACE_POKEUSER, debug_register(7), control(0, 0, kLong)));
   ASSERT_OK(child.ask(PTRACE_POKEUSER, debug_register(2), address_of(&watched) + 1));
-  EXPECT_ERRNO(EINVAL,
-               child.ask(PTRACE_POKEUSER, debug_register(7), control(2, kOfWrites, kLong)));
+  EXPECT_ERRNO(EINVAL, child.ask(PTRACE_POKEUSER, debug_register(7), control(2, kOfWrites, kLong)));
 }
 
 // --- /proc/PID/mem
@@ -168,10 +166,10 @@ TEST(ProcessMemory, EndsWhereNothingIsMapped) {
   ASSERT_OK(munmap(pages + page, page));
   Fd file(open("/proc/self/mem", O_RDWR));
   char bytes[100];
-  EXPECT_EQ(40, pread(file, bytes, sizeof bytes,
-                      static_cast<off_t>(address_of(pages + page - 40))));
-  EXPECT_EQ(40, pwrite(file, bytes, sizeof bytes,
-                       static_cast<off_t>(address_of(pages + page - 40))));
+  EXPECT_EQ(40,
+            pread(file, bytes, sizeof bytes, static_cast<off_t>(address_of(pages + page - 40))));
+  EXPECT_EQ(40,
+            pwrite(file, bytes, sizeof bytes, static_cast<off_t>(address_of(pages + page - 40))));
   munmap(pages, page);
 }
 

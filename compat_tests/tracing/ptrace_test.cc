@@ -144,6 +144,24 @@ TEST(Ptrace, SingleSteps) {
   EXPECT_EQ("exit 5", child.go());
 }
 
+TEST(Ptrace, BasesOfSegments) {
+  constexpr int kArchPrctl = 30;
+  constexpr uintptr_t kSetGs = 0x1001, kGetFs = 0x1003, kGetGs = 0x1004;
+  Tracee child([] { return 5; });
+  child.wait();
+  uint64_t base = 0;
+  ASSERT_OK(child.ask(kArchPrctl, address_of(&base), kGetFs));
+  EXPECT_EQ(child.registers().fs_base, base);
+  EXPECT_NE(0u, base);
+  ASSERT_OK(child.ask(kArchPrctl, 0x1234, kSetGs));
+  EXPECT_EQ(0x1234u, child.registers().gs_base);
+  ASSERT_OK(child.ask(kArchPrctl, address_of(&base), kGetGs));
+  EXPECT_EQ(0x1234u, base);
+  EXPECT_ERRNO(EPERM, child.ask(kArchPrctl, 0xffff'8000'0000'0000, kSetGs));
+  EXPECT_ERRNO(EINVAL, child.ask(kArchPrctl, address_of(&base), 0x7777));
+  EXPECT_EQ("exit 5", child.go());
+}
+
 TEST(Ptrace, RegistersAlsoAsASet) {
   Tracee child([] { return 5; });
   child.wait();

@@ -23,6 +23,7 @@ enum class PtraceRequest : u32 {
   kAttach = 16,
   kDetach = 17,
   kSyscall = 24,
+  kArchPrctl = 30,
   kSetOptions = 0x4200,
   kGetEventMessage = 0x4201,
   kGetSignalInfo = 0x4202,

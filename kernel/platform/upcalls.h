@@ -7,8 +7,9 @@
 
 namespace narwhal::upcall {
 
-// A `syscall` instruction (syscalls/dispatch.cc). Called with interrupts enabled, returns with them disabled. Number in
-// regs.orig_rax; the result goes to regs.rax. True: the way back has work to do, on_return_to_user() must be called.
+// A `syscall` instruction (syscalls/dispatch.cc). Called with interrupts enabled, returns with them
+// disabled. Number in regs.orig_rax; the result goes to regs.rax. True: the way back has work to
+// do, on_return_to_user() must be called.
 bool on_syscall(UserRegs& regs);
 
 // Called with interrupts disabled just before every return to user mode that has work to do, that

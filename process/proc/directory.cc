@@ -72,10 +72,10 @@ struct SpecialEntry {
   bool in_task;
 };
 constexpr SpecialEntry kSpecialEntries[] = {
-    {"fd", FileType::kDirectory, true},    {"fdinfo", FileType::kDirectory, true},
-    {"cwd", FileType::kSymlink, true},     {"root", FileType::kSymlink, true},
-    {"exe", FileType::kSymlink, true},     {"net", FileType::kDirectory, true},
-    {"mem", FileType::kRegular, true},     {"task", FileType::kDirectory, false},
+    {"fd", FileType::kDirectory, true}, {"fdinfo", FileType::kDirectory, true},
+    {"cwd", FileType::kSymlink, true},  {"root", FileType::kSymlink, true},
+    {"exe", FileType::kSymlink, true},  {"net", FileType::kDirectory, true},
+    {"mem", FileType::kRegular, true},  {"task", FileType::kDirectory, false},
 };
 
 Result<Ref<Inode>> make_task_list(GeneratedFileSystem& fs, const ProcTarget& target, Owner owner);

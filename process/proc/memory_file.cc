@@ -6,8 +6,8 @@
 namespace narwhal {
 namespace {
 
-// Of the memory that the process had when it was opened: when it has ended, or runs another program,
-// there is nothing left to read.
+// Of the memory that the process had when it was opened: when it has ended, or runs another
+// program, there is nothing left to read.
 class OpenMemory final : public File {
  public:
   OpenMemory(const Path& path, OpenFlags flags, Ref<Task> task, Ref<AddressSpace> memory)
@@ -90,8 +90,8 @@ class MemoryFile final : public GeneratedInode {
     if (!subject.task) return Errno::kSrch;
     if (!subject.inspectable()) return Errno::kAcces;
     auto memory = subject.memory();
-    return FileRef(TRY(make_ref<OpenMemory>(path, flags, std::move(subject.task),
-                                            std::move(memory))));
+    return FileRef(
+        TRY(make_ref<OpenMemory>(path, flags, std::move(subject.task), std::move(memory))));
   }
   bool still_valid() const override { return target_.resolve().ok(); }
 

@@ -296,8 +296,7 @@ TEST_F(RunTest, NamesProgramsThatAFailedOneLacked) {
   const Result result = run({"lack", "127"});
   EXPECT_EQ(result.status, 127);
   EXPECT_TRUE(result.errors.starts_with("narwhal: the guest has no env; ")) << result.errors;
-  EXPECT_TRUE(result.errors.ends_with("--include /usr/bin/env brings it along\n"))
-      << result.errors;
+  EXPECT_TRUE(result.errors.ends_with("--include /usr/bin/env brings it along\n")) << result.errors;
   EXPECT_EQ(result.errors.find("no-such-program"), std::string::npos);
 }
 

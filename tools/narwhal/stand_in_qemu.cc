@@ -108,8 +108,7 @@ int play(const std::vector<std::string>& arguments) {
     say("killed 9");
   } else if (part == "panic") {
     write_all(ports.at("serial"), "[0.000002] narwhal: rax=1\n");
-    write_all(ports.at("serial"),
-              "[0.000003] narwhal: error: panic: the books do not balance\n");
+    write_all(ports.at("serial"), "[0.000003] narwhal: error: panic: the books do not balance\n");
   } else if (part == "cut") {
     return 0;
   }
