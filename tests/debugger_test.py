@@ -92,7 +92,8 @@ class Debugger(guest.TestCase):
         run = self.start_guest('/usr/bin/gdbserver', '0.0.0.0:2345', '/debuggee', memory='256M', limit=200,
                                options=['-p', f'{port}:2345', '--package', 'dash', '--include', f'{PROGRAM}:/debuggee'])
         run.wait_for_output('Listening on port 2345', stream='stderr')
-        commands = [f'target remote 127.0.0.1:{port}', 'break descend if depth == 0', 'continue', 'bt', 'delete',
+        # gdbserver 13 gets conditions wrong, natively too.
+        commands = ['set breakpoint condition-evaluation host', f'target remote 127.0.0.1:{port}', 'break descend if depth == 0', 'continue', 'bt', 'delete',
                     'watch counter', 'continue', 'continue', 'info threads', 'delete',
                     'handle SIGUSR1 nostop noprint pass', 'continue']
         arguments = [argument for command in commands for argument in ('-ex', command)]
