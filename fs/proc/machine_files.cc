@@ -7,6 +7,7 @@
 #include "fs/loop/loop_sys.h"
 #include "fs/proc/proc.h"
 #include "kernel/mm/frame.h"
+#include "kernel/mm/promise.h"
 #include "kernel/random/random.h"
 #include "kernel/sched/clock.h"
 #include "kernel/uts/uts.h"
@@ -53,8 +54,8 @@ Result<> show_meminfo(TextSink& out) {
       {"SReclaimable", 0},
       {"SUnreclaim", m.slab_frames * kKiBPerFrame},
       {"PageTables", m.page_table_frames * kKiBPerFrame},
-      {"CommitLimit", m.total_frames * kKiBPerFrame},
-      {"Committed_AS", m.anonymous_frames * kKiBPerFrame},
+      {"CommitLimit", promise_limit() * kKiBPerFrame},
+      {"Committed_AS", promised_pages() * kKiBPerFrame},
       {"VmallocTotal", 0},
       {"VmallocUsed", 0},
       {"AnonHugePages", 0},

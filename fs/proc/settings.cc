@@ -63,7 +63,6 @@ constexpr NumberSetting kNumbers[] = {
     {"sys/kernel", "panic", 0, INT32_MIN, INT32_MAX},
     {"sys/kernel", "panic_on_oops", 0, INT32_MIN, INT32_MAX},
     {"sys/kernel/keys", "gc_delay", 300, 0, INT32_MAX},
-    {"sys/vm", "overcommit_ratio", 50, 0, INT32_MAX},
     {"sys/vm", "panic_on_oom", 0, 0, 2},
     {"sys/vm", "oom_kill_allocating_task", 0, INT32_MIN, INT32_MAX},
     {"sys/vm", "swappiness", 60, 0, 200},

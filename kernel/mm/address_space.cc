@@ -3,10 +3,10 @@
 
 #include "kernel/mm/address_space_state.h"
 #include "kernel/mm/frame.h"
+#include "kernel/mm/promise.h"
 
 namespace narwhal {
 
-constinit Atomic<bool> overcommits_always{false};
 constinit Atomic<u32> max_map_count{65530};
 
 using State = AddressSpace::State;
@@ -20,9 +20,9 @@ bool joins(const Mapping& low, const Mapping& high) {
   return low.end == high.start && low.protection == high.protection &&
          low.max_protection == high.max_protection && low.flags == high.flags &&
          low.object == high.object && low.source == high.source &&
-         low.special_name == high.special_name && low.keep_from_child == high.keep_from_child &&
-         low.wipe_in_child == high.wipe_in_child && low.keep_from_dump == high.keep_from_dump &&
-         low.memory_policy == high.memory_policy &&
+         low.special_name == high.special_name && low.charged == high.charged &&
+         low.keep_from_child == high.keep_from_child && low.wipe_in_child == high.wipe_in_child &&
+         low.keep_from_dump == high.keep_from_dump && low.memory_policy == high.memory_policy &&
          (!low.object || low.object_offset + low.size() == high.object_offset);
 }
 
@@ -107,18 +107,23 @@ bool State::is_covered(u64 start, u64 end) const {
 // --- promising memory
 // -----------------------------------------------------------------------------
 
-Result<> State::promise(u64 size) {
-  constexpr u64 kAlwaysThere = kMiB;  // no machine has less
-  if (size <= kAlwaysThere || overcommits_always.load(Order::kRelaxed)) return {};
-  if (size / kPageSize > memory_statistics().total_frames) return Errno::kNoMem;
-  return {};
+bool State::is_charged(const Mapping& mapping) {
+  if (mapping.shared() || !has(mapping.protection, Protection::kWrite)) return false;
+  return !has(mapping.flags, MapFlags::kNoReserve) || overcommit_policy() == Overcommit::kNever;
 }
 
 Result<> State::promise(const Mapping& mapping, u64 size) {
-  if (mapping.shared() || !has(mapping.protection, Protection::kWrite) ||
-      has(mapping.flags, MapFlags::kNoReserve))
-    return {};
-  return promise(size);
+  return mapping.charged ? may_promise(size) : Result<>();
+}
+
+// To be called with +1 once a mapping is in the tree, and with -1 before it leaves or changes.
+static void count_pages(State& s, const Mapping& mapping, int sign) {
+  const i64 pages = i64(mapping.pages()) * sign;
+  s.mapping_count += u64(i64{sign});
+  s.total_pages += u64(pages);
+  if (has(mapping.flags, MapFlags::kLocked)) s.locked_pages += u64(pages);
+  if (mapping.charged) charge_pages(pages);
+  if (s.total_pages > s.peak_pages) s.peak_pages = s.total_pages;
 }
 
 // --- changing ------------------------------------------------------------------------------------
@@ -134,32 +139,23 @@ void State::insert(Mapping& mapping) {
   mappings.insert(mapping);
   update_gap(mappings, &mapping);
   update_gap(mappings, mappings.next(mapping));
-  ++mapping_count;
-  total_pages += mapping.pages();
-  if (has(mapping.flags, MapFlags::kLocked)) locked_pages += mapping.pages();
-  if (total_pages > peak_pages) peak_pages = total_pages;
+  count_pages(*this, mapping, 1);
 }
 
 void State::remove(Mapping& mapping) {
   Mapping* above = mappings.next(mapping);
   mappings.remove(mapping);
   update_gap(mappings, above);
-  --mapping_count;
-  total_pages -= mapping.pages();
-  if (has(mapping.flags, MapFlags::kLocked)) locked_pages -= mapping.pages();
+  count_pages(*this, mapping, -1);
   if (mapping.object) mapping.object->detach(mapping);
 }
 
 void State::set_bounds(Mapping& mapping, u64 start, u64 end) {
-  total_pages -= mapping.pages();
-  if (has(mapping.flags, MapFlags::kLocked)) locked_pages -= mapping.pages();
+  count_pages(*this, mapping, -1);
   mapping.object_offset += start - mapping.start;
   mapping.start = start;
   mapping.end = end;
-  ++mapping_count;
-  total_pages += mapping.pages();
-  if (has(mapping.flags, MapFlags::kLocked)) locked_pages += mapping.pages();
-  if (total_pages > peak_pages) peak_pages = total_pages;
+  count_pages(*this, mapping, 1);
   update_gap(mappings, &mapping);
   update_gap(mappings, mappings.next(mapping));
 }
@@ -182,6 +178,7 @@ Result<Own<Mapping>> State::copy(const Mapping& model, u64 start, u64 end, State
   made->protection = model.protection;
   made->max_protection = model.max_protection;
   made->flags = model.flags;
+  made->charged = model.charged;
   made->keep_from_child = model.keep_from_child;
   made->wipe_in_child = model.wipe_in_child;
   made->keep_from_dump = model.keep_from_dump;
@@ -267,9 +264,10 @@ Result<Mapping*> State::add(const MapRequest& request, u64 start, u64 length) {
   mapping->source = request.source;
   mapping->special_name = request.special_name;
   mapping->space = owner;
+  mapping->charged = is_charged(*mapping);
   TRY(promise(*mapping, length));
   if (!mapping->object && mapping->shared()) {
-    if (!has(mapping->flags, MapFlags::kNoReserve)) TRY(promise(length));
+    if (!has(mapping->flags, MapFlags::kNoReserve)) TRY(may_promise(length));
     mapping->object = TRY(make_ref<MemoryObject>());
     mapping->object->set_size(length);
   }
@@ -385,7 +383,7 @@ UserAddr AddressSpace::set_break(UserAddr wanted) {
     // A page is kept free above, as a guard.
     if (!s.is_free(old_end, new_end + kPageSize)) return unchanged;
     if (s.total_pages * kPageSize + (new_end - old_end) > s.limits.address_space) return unchanged;
-    if (!State::promise(new_end - old_end).ok()) return unchanged;
+    if (!may_promise(new_end - old_end).ok()) return unchanged;
     Mapping* below = old_end > s.heap_start ? s.find(old_end - 1) : nullptr;
     if (below && below->special_name == kHeapName && !below->object) {
       s.set_bounds(*below, below->start, new_end);

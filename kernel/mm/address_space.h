@@ -53,9 +53,6 @@ struct MapRequest {
   const char* special_name = nullptr;  // "[stack]", "[heap]", "[vdso]", ... a constant string
 };
 
-// /proc/sys/vm/overcommit_memory: 1 (true) promises any amount, 0 refuses what is more than all of
-// the memory at once (Linux's mm/util.c, __vm_enough_memory).
-extern Atomic<bool> overcommits_always;
 // /proc/sys/vm/max_map_count: how many mappings one address space may have.
 extern Atomic<u32> max_map_count;
 

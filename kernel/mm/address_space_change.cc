@@ -3,6 +3,7 @@
 #include "kernel/base/vector.h"
 #include "kernel/mm/address_space_state.h"
 #include "kernel/mm/page_range.h"
+#include "kernel/mm/promise.h"
 
 namespace narwhal {
 
@@ -77,11 +78,16 @@ Result<> AddressSpace::protect(UserAddr start, usize length, Protection protecti
       if ((protection & ~mapping->max_protection) != Protection::kNone) return Errno::kAcces;
       at = mapping->end;
       if (mapping->protection == protection) continue;
-      if (has(protection, Protection::kWrite) && !has(mapping->protection, Protection::kWrite) &&
-          !mapping->shared() && !has(mapping->flags, MapFlags::kNoReserve))
-        TRY(State::promise(mapping->size()));
+      const Protection before = std::exchange(mapping->protection, protection);
+      const bool charge = !mapping->charged && State::is_charged(*mapping);
+      mapping->protection = before;
+      if (charge) TRY(may_promise(mapping->size()));
       TRY(s.pmap->own(UserAddr(mapping->start), mapping->pages()));
       mapping->protection = protection;
+      if (charge) {
+        mapping->charged = true;
+        charge_pages(i64(mapping->pages()));
+      }
       apply_protection(s, *mapping);
     }
     return {};

@@ -53,11 +53,10 @@ struct AddressSpace::State {
   // Whether every byte of [start, end) is mapped.
   bool is_covered(u64 start, u64 end) const;
 
-  // Whether `size` bytes more may be promised. Linux's heuristic: one request for more than all the
-  // memory is refused, small ones are not counted. ENOMEM.
-  static Result<> promise(u64 size);
-  // The same for a mapping that its pages would be charged to: private and writable, and no word
-  // that it will stay empty.
+  // Whether a mapping's pages are promised to the program: it is private and writable, and nobody
+  // said that it will stay empty (which is not believed where nothing may be overcommitted).
+  static bool is_charged(const Mapping& mapping);
+  // Whether a mapping may have `size` bytes (more). ENOMEM.
   static Result<> promise(const Mapping& mapping, u64 size);
 
   // --- changing the set of mappings

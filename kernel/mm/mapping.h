@@ -13,6 +13,7 @@ class Mapping : NonCopyable {
   Protection protection = Protection::kNone;
   Protection max_protection = Protection::kNone;
   MapFlags flags = MapFlags::kNone;  // kShared or kPrivate, kGrowsDown, kLocked, ...
+  bool charged = false;              // counts as promised (promise.h)
   bool keep_from_child = false;      // MADV_DONTFORK
   bool wipe_in_child = false;        // MADV_WIPEONFORK
   bool keep_from_dump = false;       // MADV_DONTDUMP

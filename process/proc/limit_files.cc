@@ -1,6 +1,7 @@
 // /proc/sys: how much of something there may be, of memory, tasks and descriptors.
 #include "fs/generated/numbers.h"
 #include "fs/proc/proc.h"
+#include "kernel/mm/promise.h"
 #include "process/fd_table.h"
 #include "process/pid_table.h"
 #include "process/proc/machine.h"
@@ -9,14 +10,12 @@ namespace narwhal {
 namespace {
 
 Result<> show_overcommit(TextSink& out) {
-  out << (overcommits_always.load() ? 1 : 0) << '\n';
+  out << u32(overcommit_policy()) << '\n';
   return {};
 }
 
-// 2, strict accounting, is refused: nothing here counts what was promised.
 Result<> store_overcommit(std::string_view text) {
-  const u64 value = TRY(take_number(text, 1));
-  overcommits_always.store(value == 1);
+  set_overcommit_policy(Overcommit(TRY(take_number(text, u32(Overcommit::kNever)))));
   return {};
 }
 
@@ -52,6 +51,7 @@ Result<> proc_add_limits() {
   constexpr u32 kLeastPids = 301;  // some are kept for what runs first
   constexpr u32 kLeastDescriptors = 64, kMostDescriptors = INT32_MAX & ~63;
   TRY(proc_add_text("sys/vm", "overcommit_memory", show_overcommit, store_overcommit));
+  TRY((add_limit<overcommit_ratio, 0, INT32_MAX>("sys/vm", "overcommit_ratio")));
   TRY((add_limit<max_map_count, 0, INT32_MAX>("sys/vm", "max_map_count")));
   TRY((add_limit<task_limit, 1, kPidLimit>("sys/kernel", "threads-max")));
   TRY((add_limit<pid_limit, kLeastPids, kPidLimit>("sys/kernel", "pid_max")));

@@ -9,7 +9,7 @@ import signal
 import tempfile
 
 from tests import guest
-from tests.servers.resp import PROGRAM, READY, Connection, NativeServer, WriteLoad, command
+from tests.servers.resp import PROGRAM, READY, Connection, NativeServer, RedisError, WriteLoad, command
 from tests.servers.shell import Shell
 
 PORT = 6379
@@ -192,6 +192,26 @@ class RedisSaving(guest.TestCase):
             self.fill_half_of_memory(other)
             self.touch(other, self.LARGE_VALUES * self.LARGE_SIZE)
             self.assertEqual(saved, other.digest())
+
+    def test_bgsave_where_nothing_may_be_promised_twice(self):
+        """With vm.overcommit_memory=2 the fork fails, and the server says so and goes on."""
+        port = guest.free_port()
+        server = self.start_guest(*Shell.COMMAND, stdin=None,
+                                  options=['-p', f'{port}:{PORT}', f'--include={PROGRAM}'])
+        shell = Shell(server)
+        # Before it starts: what it mapped without a reservation would not count.
+        shell.check('echo 90 >/proc/sys/vm/overcommit_ratio && echo 2 >/proc/sys/vm/overcommit_memory')
+        shell.check(f"{PROGRAM} --protected-mode no --save '' --dir /tmp --enable-debug-command yes >/tmp/log &")
+        shell.wait_until(f'grep -q "{READY}" /tmp/log')
+        with Connection(port) as redis:
+            redis('DEBUG', 'POPULATE', self.LARGE_VALUES // 2, 'large', self.LARGE_SIZE)
+            with self.assertRaisesRegex(RedisError, 'MISCONF|ERR'):
+                redis('BGSAVE')
+            self.assertIn("Can't save in background: fork: Cannot allocate memory",
+                          shell.check('echo 0 >/proc/sys/vm/overcommit_memory && cat /tmp/log'))
+            self.touch(redis, self.LARGE_SIZE)
+            self.assertEqual(redis('BGSAVE'), 'Background saving started')
+            redis.wait_for_info(rdb_bgsave_in_progress=0, rdb_last_bgsave_status='ok', limit=60)
 
     def test_the_init_script_and_the_stock_configuration(self):
         """A daemon that runs as the user redis, and keeps its data where Debian wants it."""
