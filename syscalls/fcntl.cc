@@ -89,7 +89,8 @@ i64 lease_number(const File& file) {
 
 bool allowed_on_path_descriptors(u32 command) {
   return command == abi::kDupFd || command == abi::kDupFdCloseOnExec || command == abi::kGetFd ||
-         command == abi::kSetFd || command == abi::kGetFlags;
+         command == abi::kSetFd || command == abi::kGetFlags || command == abi::kIsSameFile ||
+         command == abi::kWasCreated;
 }
 
 }  // namespace
@@ -139,6 +140,10 @@ SysResult sys::fcntl(Task& task, Fd fd, u32 command, u64 argument) {
       return set_lease(task, *file, fd.value, argument);
     case abi::kGetLease:
       return lease_number(*file);
+    case abi::kIsSameFile:
+      return i64{file == TRY(task.files().get_any(i32(argument)))};
+    case abi::kWasCreated:
+      return i64{file->was_created()};
     case abi::kGetPipeSize:
     case abi::kSetPipeSize:
       return pipe_size(task, *file, command, argument);

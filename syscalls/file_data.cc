@@ -94,4 +94,39 @@ SysResult sys::readahead(Task& task, Fd fd, i64, usize) {
   return i64{0};
 }
 
+// Pages of a file that are in memory. Nothing is ever dirty or written back where memory is the
+// only place that there is.
+SysResult sys::cachestat(Task& task, Fd fd, UserAddr range_address, UserAddr statistics,
+                         HexInt flags) {
+  struct Range {  // struct cachestat_range
+    u64 offset, length;
+  };
+  struct Statistics {  // struct cachestat
+    u64 cached, dirty, written_back, evicted, recently_evicted;
+  };
+  auto file = TRY(task.files().get(fd.value));
+  const auto range = TRY(load_user<Range>(range_address));
+  if (flags.value != 0) return Errno::kInval;
+  Statistics counted{};
+  Inode* inode = file->inode();
+  if (inode && inode->is_regular()) {
+    if (auto object = inode->memory_object(); object.ok()) {
+      const MemoryObject& pages = *object.value();
+      const u64 first = range.offset >> kPageShift;
+      u64 end = ~u64{0};
+      if (u64 last;
+          range.length != 0 && !__builtin_add_overflow(range.offset, range.length - 1, &last))
+        end = (last >> kPageShift) + 1;
+      for (u64 data = pages.next_data(first); data < end;) {
+        const u64 hole = pages.next_hole(data);
+        counted.cached += (hole < end ? hole : end) - data;
+        if (hole >= end) break;
+        data = pages.next_data(hole);
+      }
+    }
+  }
+  TRY(store_user(statistics, counted));
+  return i64{0};
+}
+
 }  // namespace narwhal

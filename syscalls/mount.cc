@@ -105,6 +105,9 @@ SysResult sys::mount(Task& task, UserAddr source_argument, UserString target_arg
   if (flags & kMove) return move(task, source.view(), place);
   if (type_argument.value == 0) return Errno::kInval;
   auto file_system = TRY(create_file_system(type.view(), options.view()));
+  // A file system of its own is read-only as such; one that others see is so by this mount alone.
+  if ((flags & raw(MountFlags::kReadOnly)) && file_system->ref_count() == 1)
+    file_system->set_read_only(true);
   TRY(vfs::mount(task.actor(), target.view(), std::move(file_system), raw(mount_flags(flags)),
                  source.view()));
   return i64{0};

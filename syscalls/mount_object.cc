@@ -6,6 +6,7 @@
 #include "kernel/abi/resource.h"
 #include "syscalls/extensible_struct.h"
 #include "syscalls/handlers.h"
+#include "syscalls/mount_flags.h"
 #include "syscalls/path_argument.h"
 
 namespace narwhal {
@@ -21,7 +22,8 @@ constexpr u32 kRecursive = 0x8000;  // AT_RECURSIVE
 // move_mount(2): for the source; for the target the same shifted.
 constexpr u32 kFollow = 1, kAutomount = 2, kEmptyPath = 4;
 constexpr u32 kTargetShift = 4;
-constexpr u32 kMoveFlags = (kFollow | kAutomount | kEmptyPath) * (1 | 1 << kTargetShift);
+constexpr u32 kBeneath = 0x200;
+constexpr u32 kMoveFlags = (kFollow | kAutomount | kEmptyPath) * (1 | 1 << kTargetShift) | kBeneath;
 
 enum class Command : u32 {
   kSetFlag,
@@ -34,20 +36,6 @@ enum class Command : u32 {
   kReconfigure,
 };
 
-// MOUNT_ATTR_*
-constexpr u64 kAttributeAccessTimes = 0x70, kAttributeNoAccessTime = 0x10,
-              kAttributeStrictAccessTime = 0x20;
-struct AttributeFlag {
-  u64 attribute;
-  MountFlags flag;
-};
-constexpr AttributeFlag kAttributeFlags[] = {{0x1, MountFlags::kReadOnly},
-                                             {0x2, MountFlags::kNoSetUid},
-                                             {0x4, MountFlags::kNoDevices},
-                                             {0x8, MountFlags::kNoExecute},
-                                             {0x80, MountFlags::kNoDirectoryAccessTime},
-                                             {0x200000, MountFlags::kNoSymlinkFollow}};
-constexpr u64 kAttributes = 0x20008f | kAttributeAccessTimes;
 constexpr MountFlags kAccessTimeFlags =
     MountFlags::kNoAccessTime | MountFlags::kStrictAccessTime | MountFlags::kRelativeAccessTime;
 
@@ -57,27 +45,6 @@ struct MountAttributes {  // struct mount_attr
   u64 propagation;
   u64 user_namespace;
 };
-
-MountFlags flags_of(u64 attributes) {
-  MountFlags flags = MountFlags::kNone;
-  for (const AttributeFlag& known : kAttributeFlags)
-    if (attributes & known.attribute) flags |= known.flag;
-  return flags;
-}
-
-// EINVAL when more than one of them is asked for.
-Result<MountFlags> access_time_of(u64 attributes) {
-  switch (attributes & kAttributeAccessTimes) {
-    case 0:
-      return MountFlags::kRelativeAccessTime;
-    case kAttributeNoAccessTime:
-      return MountFlags::kNoAccessTime;
-    case kAttributeStrictAccessTime:
-      return MountFlags::kStrictAccessTime;
-    default:
-      return Errno::kInval;
-  }
-}
 
 Result<> may_mount(Task& task) {
   if (!task.credentials().capable(Capability::kSysAdmin)) return Errno::kPerm;
@@ -137,17 +104,10 @@ Result<> check_arguments(Command command, bool key, bool value, i32 extra) {
   return {};
 }
 
-bool is_below(const Mount& mount, const Mount& top) {
-  NamesReadGuard guard;
-  for (const Mount* at = &mount; at; at = at->parent())
-    if (at == &top) return true;
-  return false;
-}
-
 template <typename Visit>
 void for_each_mount_below(const Mount& top, Visit visit) {
   for (Ref<Mount> mount = MountTree::next(nullptr); mount; mount = MountTree::next(mount.get()))
-    if (mount != &top && is_below(*mount, top)) visit(*mount);
+    if (mount != &top && MountTree::is_below(*mount, top)) visit(*mount);
 }
 
 }  // namespace
@@ -214,8 +174,9 @@ SysResult sys::fsconfig(Task& task, Fd fd, u32 command_number, UserAddr key_addr
 
 SysResult sys::fsmount(Task& task, Fd fd, HexInt flags, HexInt attributes) {
   TRY(may_mount(task));
-  if ((flags.value & ~kCloseOnExec) || (attributes.value & ~kAttributes)) return Errno::kInval;
-  const MountFlags mount_flags = flags_of(attributes.value) | TRY(access_time_of(attributes.value));
+  if ((flags.value & ~kCloseOnExec) || (attributes.value & ~kMountAttributes)) return Errno::kInval;
+  const MountFlags mount_flags =
+      mount_flags_of(attributes.value) | TRY(access_time_of(attributes.value));
   const auto context = TRY(context_of(task, fd));
   const Path root = TRY(context->mount(raw(mount_flags)));
   return install(task, TRY(place_file(root)), flags.value & kCloseOnExec);
@@ -251,7 +212,10 @@ SysResult sys::move_mount(Task& task, DirFd from_dir, UserString from_path, DirF
   };
   const Path from = TRY(find(task, from_dir, from_path, at_flags(flags.value)));
   const Path to = TRY(find(task, to_dir, to_path, at_flags(flags.value >> kTargetShift)));
-  TRY(vfs::move_mount(from, to));
+  if (flags.value & kBeneath)
+    TRY(vfs::move_mount_beneath(from, to));
+  else
+    TRY(vfs::move_mount(from, to));
   return i64{0};
 }
 
@@ -266,17 +230,18 @@ SysResult sys::mount_setattr(Task& task, DirFd dir, UserString path, HexInt flag
   constexpr u64 kPropagation = 0xf << 17;
   if ((wanted.propagation & ~kPropagation) || (wanted.propagation & (wanted.propagation - 1)))
     return Errno::kInval;
-  if ((wanted.set | wanted.clear) & ~kAttributes) return Errno::kInval;
-  const bool changes_access_time = wanted.clear & kAttributeAccessTimes;
-  if (changes_access_time && (wanted.clear & kAttributeAccessTimes) != kAttributeAccessTimes)
+  if ((wanted.set | wanted.clear) & ~kMountAttributes) return Errno::kInval;
+  const bool changes_access_time = wanted.clear & abi::kMountAccessTimes;
+  if (changes_access_time && (wanted.clear & abi::kMountAccessTimes) != abi::kMountAccessTimes)
     return Errno::kInval;
-  if ((wanted.set & kAttributeAccessTimes) && !changes_access_time) return Errno::kInval;
+  if ((wanted.set & abi::kMountAccessTimes) && !changes_access_time) return Errno::kInval;
   const MountFlags access_time = TRY(access_time_of(wanted.set));
   const Path place = TRY(find(task, dir, path, flags.value & (kAtEmptyPath | kAtSymlinkNoFollow)));
   if (place.dentry != place.mount->root()) return Errno::kInval;
 
   const auto change = [&](Mount& mount) {
-    MountFlags result = (mount.flags() & ~flags_of(wanted.clear)) | flags_of(wanted.set);
+    MountFlags result =
+        (mount.flags() & ~mount_flags_of(wanted.clear)) | mount_flags_of(wanted.set);
     if (changes_access_time) result = (result & ~kAccessTimeFlags) | access_time;
     mount.set_flags(result);
   };

@@ -44,7 +44,7 @@ abi::StatxTime statx_time(const abi::TimeSpec& time) {
   return {time.seconds, u32(time.nanoseconds), 0};
 }
 
-abi::Statx to_statx(const Found& found) {
+abi::Statx to_statx(const Found& found, u32 wanted) {
   const abi::Stat& from = found.status;
   abi::Statx out{};
   out.mask = abi::kStatxBasic;
@@ -71,8 +71,9 @@ abi::Statx to_statx(const Found& found) {
     out.born = statx_time(born);
   }
   if (const Mount* mount = found.place.mount.get()) {
-    out.mask |= abi::kStatxMountId;
-    out.mount_id = mount->id();
+    const bool unique = wanted & abi::kStatxUniqueMountId;
+    out.mask |= unique ? abi::kStatxUniqueMountId : abi::kStatxMountId;
+    out.mount_id = unique ? mount->unique_id() : mount->id();
     if (mount->root() == found.place.dentry) out.attributes |= abi::kStatxAttributeMountRoot;
   }
   return out;
@@ -163,7 +164,7 @@ SysResult sys::statx(Task& task, DirFd dir, UserString path, HexInt flags, HexIn
   if (flags.value & ~kKnownFlags) return Errno::kInval;
   Found found;
   TRY(find(task, dir, path, flags.value, found));
-  TRY(store_user(status, to_statx(found)));
+  TRY(store_user(status, to_statx(found, mask.value)));
   return i64{0};
 }
 

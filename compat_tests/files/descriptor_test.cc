@@ -2,6 +2,7 @@
 // ioctl(2)'s common part.
 #include <linux/close_range.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "compat_tests/common/expect.h"
@@ -193,6 +194,48 @@ TEST_F(Descriptor, DevFdNamesDescriptorsToo) {
   Fd again(open(("/dev/fd/" + std::to_string(fd)).c_str(), O_RDONLY));
   ASSERT_OK(again);
   EXPECT_EQ("0123456789", read_fd(again));
+}
+
+// Queries of fcntl(2) since Linux 6.10 and 6.12.
+TEST_F(Descriptor, Queries) {
+  constexpr int kSameFile = 1027, kWasCreated = 1028;
+  Fd first(open((dir / "fresh").c_str(), O_CREAT | O_RDWR, 0600));
+  Fd copy(dup(first)), second(open((dir / "fresh").c_str(), O_CREAT | O_RDWR, 0600));
+  if (fcntl(first, kSameFile, int(copy)) < 0 || fcntl(first, kWasCreated, 0) < 0)
+    GTEST_SKIP() << "an older kernel";
+  EXPECT_EQ(1, fcntl(first, kSameFile, int(copy)));
+  EXPECT_EQ(0, fcntl(first, kSameFile, int(second)));
+  EXPECT_ERRNO(EBADF, fcntl(first, kSameFile, -1));
+  EXPECT_EQ(1, fcntl(first, kWasCreated, 0));
+  EXPECT_EQ(1, fcntl(copy, kWasCreated, 0));
+  EXPECT_EQ(0, fcntl(second, kWasCreated, 0));
+}
+
+// cachestat(2), since Linux 6.5.
+TEST_F(Descriptor, PagesInMemory) {
+  Fd file(memfd_create("pages", 0));
+  struct {
+    uint64_t offset, length;
+  } range{};
+  struct {
+    uint64_t cached, dirty, written_back, evicted, recently_evicted;
+  } found{};
+  const std::string page(kPage, 'x');
+  ASSERT_EQ(ssize_t(kPage), pwrite(file, page.data(), kPage, 0));
+  ASSERT_EQ(ssize_t(kPage), pwrite(file, page.data(), kPage, 4 * kPage));
+  if (syscall(451, int(file), &range, &found, 0) < 0 && errno == ENOSYS)
+    GTEST_SKIP() << "an older kernel";
+  EXPECT_EQ(2u, found.cached);
+  EXPECT_EQ(0u, found.evicted);
+  range.length = kPage;
+  EXPECT_OK(syscall(451, int(file), &range, &found, 0));
+  EXPECT_EQ(1u, found.cached);
+  range = {3 * kPage, 10 * kPage};
+  EXPECT_OK(syscall(451, int(file), &range, &found, 0));
+  EXPECT_EQ(1u, found.cached);
+  EXPECT_ERRNO(EINVAL, syscall(451, int(file), &range, &found, 1));
+  EXPECT_ERRNO(EBADF, syscall(451, -1, &range, &found, 0));
+  EXPECT_ERRNO(EFAULT, syscall(451, int(file), nullptr, &found, 0));
 }
 
 }  // namespace

@@ -6,6 +6,10 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <vector>
 
 #include "compat_tests/common/expect.h"
 #include "compat_tests/common/files.h"
@@ -225,6 +229,128 @@ TEST_F(Mounts, Picked) {
   EXPECT_ERRNO(EINVAL, syscall(SYS_fspick, AT_FDCWD, (at_ + "/x").c_str(), 0));
   EXPECT_ERRNO(EINVAL, syscall(SYS_fspick, AT_FDCWD, at_.c_str(), 0x10));
   EXPECT_ERRNO(ENOENT, syscall(SYS_fspick, AT_FDCWD, (at_ + "/none").c_str(), 0));
+}
+
+TEST_F(Mounts, Beneath) {
+  ASSERT_OK(mount("top", at_.c_str(), "tmpfs", 0, nullptr));
+  ASSERT_OK(mkdir((at_ + "/top").c_str(), 0755));
+  Fd root(fresh());
+  ASSERT_OK(mkdirat(root, "beneath", 0755));
+  constexpr unsigned kBeneath = 0x200;
+  if (move(root, "", AT_FDCWD, at_, MOVE_MOUNT_F_EMPTY_PATH | kBeneath) != 0)
+    GTEST_SKIP() << "before Linux 6.5";
+  root = Fd();
+  EXPECT_OK(access((at_ + "/top").c_str(), F_OK));
+  ASSERT_OK(umount2(at_.c_str(), 0));
+  EXPECT_OK(access((at_ + "/beneath").c_str(), F_OK));
+  Fd other(fresh());
+  EXPECT_ERRNO(EINVAL, move(other, "", AT_FDCWD, other_, MOVE_MOUNT_F_EMPTY_PATH | kBeneath));
+}
+
+// statmount(2) and listmount(2), since Linux 6.8.
+struct Request {
+  uint32_t size = 24, spare = 0;
+  uint64_t mount = 0, parameter = 0;
+};
+struct Answer {
+  uint32_t size, spare1;
+  uint64_t mask;
+  uint32_t major, minor;
+  uint64_t magic;
+  uint32_t flags, type;
+  uint64_t mount, parent;
+  uint32_t old_mount, old_parent;
+  uint64_t attributes, propagation, peer_group, master, propagate_from;
+  uint32_t root, point;
+  uint64_t spare2[50];
+  char text[512];
+};
+constexpr uint64_t kListFromRoot = ~uint64_t{0};
+
+long stat_mount(uint64_t mount, uint64_t mask, Answer* answer, size_t size = sizeof(Answer)) {
+  Request request;
+  request.mount = mount;
+  request.parameter = mask;
+  return syscall(457, &request, answer, size, 0);
+}
+std::vector<uint64_t> list_mounts(uint64_t mount, uint64_t after = 0, size_t limit = 1000) {
+  Request request;
+  request.mount = mount;
+  request.parameter = after;
+  std::vector<uint64_t> ids(limit);
+  const long count = syscall(458, &request, ids.data(), ids.size(), 0);
+  EXPECT_OK(count);
+  ids.resize(count < 0 ? 0 : size_t(count));
+  return ids;
+}
+uint64_t number_of(const std::string& place, unsigned mask) {
+  struct statx status{};
+  EXPECT_OK(statx(AT_FDCWD, place.c_str(), 0, mask, &status));
+  EXPECT_NE(0u, status.stx_mask & mask);
+  return status.stx_mnt_id;
+}
+
+class MountQuery : public Mounts {
+ protected:
+  void SetUp() override {
+    Mounts::SetUp();
+    if (IsSkipped()) return;
+    if (syscall(457, nullptr, nullptr, 0, 0) < 0 && errno == ENOSYS) GTEST_SKIP() << "before 6.8";
+    ASSERT_OK(mount("whale", at_.c_str(), "tmpfs", kReadOnly | 8, nullptr));
+    unique_ = number_of(at_, 0x4000);
+  }
+  uint64_t unique_ = 0;
+};
+
+TEST_F(MountQuery, Basics) {
+  Answer answer{};
+  ASSERT_OK(stat_mount(unique_, 3, &answer));
+  EXPECT_EQ(3u, answer.mask);
+  EXPECT_EQ(512u, answer.size);
+  EXPECT_EQ(unique_, answer.mount);
+  EXPECT_EQ(number_of(at_, 0x1000), answer.old_mount);
+  EXPECT_EQ(number_of(dir_ / ".", 0x4000), answer.parent);
+  EXPECT_EQ(uint64_t(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC), answer.attributes);
+  EXPECT_EQ(1u, answer.flags);
+  EXPECT_EQ(0x01021994u, answer.magic);
+  struct stat st;
+  ASSERT_OK(stat(at_.c_str(), &st));
+  EXPECT_EQ(gnu_dev_minor(st.st_dev), answer.minor);
+}
+
+TEST_F(MountQuery, Texts) {
+  Answer answer{};
+  ASSERT_OK(stat_mount(unique_, 0x38, &answer));
+  EXPECT_EQ(0x38u, answer.mask);
+  EXPECT_STREQ("/", answer.text + answer.root);
+  EXPECT_EQ(at_, answer.text + answer.point);
+  EXPECT_STREQ("tmpfs", answer.text + answer.type);
+  EXPECT_ERRNO(EOVERFLOW, stat_mount(unique_, 0x20, &answer, 512));
+}
+
+TEST_F(MountQuery, Refused) {
+  Answer answer{};
+  EXPECT_ERRNO(ENOENT, stat_mount(unique_ + 1'000'000, 0, &answer));
+  EXPECT_ERRNO(EINVAL, stat_mount(1, 0, &answer));
+  Request request;
+  request.mount = unique_;
+  EXPECT_ERRNO(EINVAL, syscall(457, &request, &answer, sizeof answer, 1));
+  EXPECT_ERRNO(EFAULT, syscall(457, &request, bad_pointer<Answer>(), sizeof answer, 0));
+  request.size = 16;
+  EXPECT_ERRNO(EINVAL, syscall(457, &request, &answer, sizeof answer, 0));
+  EXPECT_ERRNO(EFAULT, syscall(458, bad_pointer<Request>(), &answer, 1, 0));
+}
+
+TEST_F(MountQuery, Lists) {
+  ASSERT_OK(mount(at_.c_str(), other_.c_str(), nullptr, 0x1000, nullptr));
+  const uint64_t second = number_of(other_, 0x4000);
+  const auto all = list_mounts(kListFromRoot);
+  EXPECT_TRUE(std::is_sorted(all.begin(), all.end()));
+  EXPECT_EQ(1, std::count(all.begin(), all.end(), unique_));
+  EXPECT_EQ(1, std::count(all.begin(), all.end(), second));
+  EXPECT_EQ(std::vector<uint64_t>{second}, list_mounts(kListFromRoot, unique_, 1));
+  // Below a mount without mounts there is nothing.
+  EXPECT_TRUE(list_mounts(unique_).empty());
 }
 
 TEST_F(Mounts, TimesOfAccess) {

@@ -131,6 +131,10 @@ class File : public RefCounted {
   };
   virtual Kind kind() const { return Kind::kOther; }
 
+  // open(2) made the file that it opened: F_CREATED_QUERY.
+  bool was_created() const { return was_created_; }
+  void set_created() { was_created_ = true; }
+
   OpenFlags flags() const { return OpenFlags(flags_.load(Order::kRelaxed)); }
   bool nonblocking() const { return has(flags(), OpenFlags::kNonBlock); }
   bool readable() const { return narwhal::readable(flags()); }
@@ -165,6 +169,7 @@ class File : public RefCounted {
   u64 position_ = 0;
 
  private:
+  bool was_created_ = false;  // set before anybody else knows the file
   Atomic<AsyncSignals*> async_signals_{nullptr};
   SpinLock<LockRank::kSpinOther> observers_lock_;
   List<FileObserver, &FileObserver::observer_node> observers_ TA_GUARDED_BY(observers_lock_);

@@ -136,6 +136,25 @@ Result<> MountTree::move(const Ref<Mount>& mount, const Path& to) {
   return {};
 }
 
+Result<> MountTree::move_beneath(const Ref<Mount>& mount, const Ref<Mount>& top) {
+  Path dropped;
+  NamesWriteGuard guard;
+  if (top == root_ || !top->node_.linked()) return Errno::kInval;
+  if (mount->node_.linked() || !mount->awaits_place_) return Errno::kInval;
+  unlink(*top, dropped);
+  link(*mount, *dropped.mount, *dropped.dentry);
+  link(*top, *mount, *mount->root_);
+  mounts_.push_back(*Ref<Mount>(mount).release());
+  return {};
+}
+
+bool MountTree::is_below(const Mount& mount, const Mount& top) {
+  NamesReadGuard guard;
+  for (const Mount* at = &mount; at; at = at->parent_.get())
+    if (at == &top) return true;
+  return false;
+}
+
 Ref<Mount> MountTree::next(const Mount* after) {
   NamesReadGuard guard;
   if (!after) return Ref<Mount>(mounts_.front());

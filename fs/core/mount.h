@@ -45,6 +45,9 @@ class Mount final : public RefCounted {
     return has(flags(), MountFlags::kReadOnly) || file_system_->read_only();
   }
   u32 id() const { return id_; }  // /proc/PID/mountinfo
+  // The number that is never given again, statmount(2): above all those that may be.
+  static constexpr u64 kUniqueIdOffset = u64{1} << 31;
+  u64 unique_id() const { return kUniqueIdOffset + id_; }
 
   // Where it is; the mount at the root of all has no parent.
   Mount* parent() const NARWHAL_TSA(requires_shared_capability(names_lock)) {
@@ -85,6 +88,13 @@ class MountTree {
   // Moves it (MS_MOVE), or gives it its first place (move_mount(2)). EINVAL for the root of all and
   // for what was taken away; ELOOP when `to` is below it.
   static Result<> move(const Ref<Mount>& mount, const Path& to) TA_EXCLUDES(names_lock);
+
+  // Sets a mount that awaits its place beneath `top`, which stands on its root from then on
+  // (MOVE_MOUNT_BENEATH). EINVAL for the root of all, and for what has or had its place.
+  static Result<> move_beneath(const Ref<Mount>& mount, const Ref<Mount>& top)
+      TA_EXCLUDES(names_lock);
+  // Whether `mount` is `top` or is mounted somewhere below it.
+  static bool is_below(const Mount& mount, const Mount& top) TA_EXCLUDES(names_lock);
 
   static Mount* root() NARWHAL_TSA(requires_shared_capability(names_lock));
   // One after the other; null ends. The argument's reference keeps the place.

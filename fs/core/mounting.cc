@@ -102,6 +102,13 @@ Result<> bind_mount(const Actor& actor, const Path& from, std::string_view at, b
   return {};
 }
 
+Result<> move_mount_beneath(const Path& from, const Path& to) {
+  if (from.dentry != from.mount->root() || to.dentry != to.mount->root()) return Errno::kInval;
+  if (from.dentry->inode().is_directory() != to.dentry->inode().is_directory())
+    return Errno::kInval;
+  return MountTree::move_beneath(from.mount, to.mount);
+}
+
 Result<> unmount(const Actor& actor, std::string_view at, bool lazy, bool follow) {
   Path place;
   const Path here;

@@ -130,8 +130,10 @@ Result<FileRef> open_or_create(const Actor& actor, const Path& start, std::strin
     if (created.failed(Errno::kExist) && !exclusive) continue;
     if (!created.ok()) return created.error();
     // What was just made is opened whatever its mode says.
-    return open_checked(actor.who, Path{parent.mount, created.take()},
-                        flags & ~OpenFlags::kTruncate);
+    FileRef file = TRY(
+        open_checked(actor.who, Path{parent.mount, created.take()}, flags & ~OpenFlags::kTruncate));
+    file->set_created();
+    return file;
   }
 }
 

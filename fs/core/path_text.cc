@@ -69,6 +69,22 @@ Result<String> path_text(const Path& path) {
   return text_from(path, top, top ? top->root().get() : nullptr);
 }
 
+Result<String> root_text(const Mount& mount) {
+  NamesReadGuard guard;
+  usize length = 0;
+  for (const Dentry* at = mount.root().get(); at->parent(); at = at->parent().get())
+    length += at->name().size() + 1;
+  if (length == 0) return String::copy("/");
+  String text = TRY(String::uninitialized(length));
+  char* end = text.fill() + length;
+  for (const Dentry* at = mount.root().get(); at->parent(); at = at->parent().get()) {
+    end -= at->name().size();
+    std::memcpy(end, at->name().data(), at->name().size());
+    *--end = '/';
+  }
+  return text;
+}
+
 bool is_reachable(const FsContext& fs, const Path& path) {
   const Path root = fs.root();
   NamesReadGuard guard;

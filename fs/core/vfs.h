@@ -74,6 +74,8 @@ Result<FileRef> open_path(const Actor& actor, const Path& path, OpenFlags flags)
 // root of all.
 Result<String> path_text(const FsContext& fs, const Path& path);
 Result<String> path_text(const Path& path);
+// The part of its file system that a mount shows: the path of its root there.
+Result<String> root_text(const Mount& mount);
 // Whether path_text() would say "(unreachable)".
 bool is_reachable(const FsContext& fs, const Path& path);
 
@@ -134,6 +136,8 @@ Result<Path> make_mount(Ref<FileSystem> file_system, u32 flags, std::string_view
 Result<Path> clone_mount(const Path& from);
 // Sets the mount whose root `from` is upon `to`: move_mount(2), MS_MOVE. EINVAL, ELOOP, ENOENT.
 Result<> move_mount(const Path& from, const Path& to);
+// The same beneath the mount whose root `to` is, which stays on top.
+Result<> move_mount_beneath(const Path& from, const Path& to);
 Result<> unmount(const Actor& actor, std::string_view at, bool lazy, bool follow);
 Path root_path();
 

@@ -45,6 +45,7 @@ static_assert(sizeof(Statx) == 256);
 inline constexpr u32 kStatxBasic = 0x7ff;
 inline constexpr u32 kStatxBorn = 0x800;
 inline constexpr u32 kStatxMountId = 0x1000;
+inline constexpr u32 kStatxUniqueMountId = 0x4000;
 inline constexpr u32 kStatxReserved = 0x80000000;
 inline constexpr u64 kStatxAttributeMountRoot = 0x2000;
 

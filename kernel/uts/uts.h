@@ -10,7 +10,7 @@ namespace narwhal {
 // Programs read the release to learn which of Linux's features they may use, so it is that of the
 // Linux whose interface this kernel has, with a mark of its own.
 inline constexpr std::string_view kSystemName = "Linux";
-inline constexpr std::string_view kKernelRelease = "6.1.0-narwhal";
+inline constexpr std::string_view kKernelRelease = "6.12.0-narwhal";
 inline constexpr std::string_view kKernelVersion = "#1 Narwhal";
 inline constexpr std::string_view kMachineName = "x86_64";
 

@@ -76,23 +76,6 @@ Result<> show_mounts(const ProcSubject& subject, TextSink& out) {
   });
 }
 
-// The part of its file system that a mount shows: the root's path there.
-Result<String> root_in_file_system(const Mount& mount) {
-  NamesReadGuard guard;
-  usize length = 0;
-  for (const Dentry* at = mount.root().get(); at->parent(); at = at->parent().get())
-    length += at->name().size() + 1;
-  if (length == 0) return String::copy("/");
-  String text = TRY(String::uninitialized(length));
-  char* end = text.fill() + length;
-  for (const Dentry* at = mount.root().get(); at->parent(); at = at->parent().get()) {
-    end -= at->name().size();
-    std::memcpy(end, at->name().data(), at->name().size());
-    *--end = '/';
-  }
-  return text;
-}
-
 u32 parent_id(const Mount& mount) {
   NamesReadGuard guard;
   return mount.parent() ? mount.parent()->id() : mount.id();
@@ -104,7 +87,7 @@ Result<> show_mountinfo(const ProcSubject& subject, TextSink& out) {
     const u64 device = file_system.device();
     out << mount.id() << ' ' << parent_id(mount) << ' ' << (device >> 8 & 0xfff) << ':'
         << ((device & 0xff) | (device >> 12 & 0xfff00)) << ' ';
-    show_escaped(out, TRY(root_in_file_system(mount)), kSpecial);
+    show_escaped(out, TRY(vfs::root_text(mount)).view(), kSpecial);
     out << ' ';
     show_escaped(out, path, kSpecial);
     out << ' ';
