@@ -102,11 +102,7 @@ Result<> submit(Task& task, AioContext& context, UserAddr address) {
   else
     event.result = -i64(done.failed(Errno::kRestartSys) ? Errno::kIntr : done.error());
   context.complete(event);
-  if (event_fd) {
-    const u64 one = 1;
-    IoBuffer from(std::as_bytes(std::span(&one, 1)));
-    static_cast<void>(event_fd->write(from));
-  }
+  if (event_fd) event_fd->signal();
   return {};
 }
 

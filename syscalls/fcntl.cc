@@ -1,4 +1,5 @@
 // fcntl(2).
+#include "fs/core/directory_notice.h"
 #include "fs/core/lease.h"
 #include "fs/core/regular_file.h"
 #include "fs/pipe/pipe.h"
@@ -140,6 +141,11 @@ SysResult sys::fcntl(Task& task, Fd fd, u32 command, u64 argument) {
       return set_lease(task, *file, fd.value, argument);
     case abi::kGetLease:
       return lease_number(*file);
+    case abi::kNotify:
+      if (argument & DirectoryNotice::kEvents && file_owner(*file) == 0)
+        TRY(set_file_owner(task, *file, i32(task.process().pid())));
+      TRY(file->notify_of_entries(u32(argument), fd.value));
+      return i64{0};
     case abi::kIsSameFile:
       return i64{file == TRY(task.files().get_any(i32(argument)))};
     case abi::kWasCreated:

@@ -175,6 +175,16 @@ TEST_F(Aio, EventFdIsTold) {
   uint64_t count = 0;
   EXPECT_EQ(8, ::read(counter, &count, 8));
   EXPECT_EQ(1u, count);
+  // It goes on where write(2) stops, and then says so.
+  count = ~uint64_t{0} - 1;
+  EXPECT_EQ(8, ::write(counter, &count, 8));
+  EXPECT_EQ(1, submit(context_, {&read}));
+  EXPECT_EQ(1, get_events(context_, 1, 1, &event));
+  pollfd polled{counter, POLLIN | POLLOUT, 0};
+  EXPECT_EQ(1, poll(&polled, 1, 0));
+  EXPECT_EQ(POLLIN | POLLERR, polled.revents);
+  EXPECT_EQ(8, ::read(counter, &count, 8));
+  EXPECT_EQ(~uint64_t{0}, count);
   read.aio_resfd = uint32_t(int(file_));
   EXPECT_ERRNO(EINVAL, submit(context_, {&read}));
 }

@@ -9,6 +9,7 @@
 
 #include "compat_tests/common/expect.h"
 #include "compat_tests/common/files.h"
+#include "compat_tests/common/signals.h"
 
 namespace compat {
 namespace {
@@ -159,6 +160,39 @@ TEST_F(Inotify, DirectorySeesUnlinkedFiles) {
     ASSERT_OK(inotify_rm_watch(fd, number));
     events();
   }
+}
+
+// F_NOTIFY of fcntl(2), inotify's forerunner: a signal for what happens in a directory.
+TEST_F(Inotify, ForerunnerSendsSignals) {
+  constexpr int kSetSignal = 10, kNotify = 1026;
+  constexpr unsigned kCreate = 4, kDelete = 8, kMultishot = 0x80000000;
+  const int signal = SIGRTMIN + 3;
+  Blocked blocked({signal});
+  Fd directory(open((dir / ".").c_str(), O_RDONLY));
+  ASSERT_OK(fcntl(directory, kSetSignal, signal));
+  if (fcntl(directory, kNotify, kCreate) != 0) GTEST_SKIP() << "a kernel without it";
+  const sigset_t set = set_of({signal});
+  const auto next = [&] {
+    siginfo_t info{};
+    const timespec soon{0, 100'000'000};
+    return sigtimedwait(&set, &info, &soon) == signal ? info.si_fd : -1;
+  };
+  EXPECT_OK(Fd(open((dir / "one").c_str(), O_CREAT | O_RDWR, 0600)));
+  EXPECT_EQ(int(directory), next());
+  // Once is all, unless it was asked for more.
+  EXPECT_OK(Fd(open((dir / "two").c_str(), O_CREAT | O_RDWR, 0600)));
+  EXPECT_EQ(-1, next());
+  ASSERT_OK(fcntl(directory, kNotify, kDelete | kMultishot));
+  EXPECT_OK(unlink((dir / "one").c_str()));
+  EXPECT_EQ(int(directory), next());
+  EXPECT_OK(unlink((dir / "two").c_str()));
+  EXPECT_EQ(int(directory), next());
+  EXPECT_OK(fcntl(directory, kNotify, 0));
+  EXPECT_OK(Fd(open((dir / "one").c_str(), O_CREAT | O_RDWR, 0600)));
+  EXPECT_OK(unlink((dir / "one").c_str()));
+  EXPECT_EQ(-1, next());
+  Fd file(open((dir / "one").c_str(), O_CREAT | O_RDWR, 0600));
+  EXPECT_ERRNO(ENOTDIR, fcntl(file, kNotify, kCreate));
 }
 
 TEST_F(Inotify, RemoveWatch) {

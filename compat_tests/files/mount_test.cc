@@ -1,8 +1,10 @@
 // Mounts that have descriptors: fsopen(2), fsconfig(2), fsmount(2), move_mount(2), open_tree(2),
 // fspick(2), mount_setattr(2); and what /proc/self/mounts says.
 #include <dirent.h>
+#include <poll.h>
 #include <linux/mount.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -387,6 +389,28 @@ TEST_F(Mounts, TimesOfAccess) {
     EXPECT_EQ(bool(flags & kStrict), read_moves(at_ + "/file"));
     EXPECT_EQ(flags == kStrict, read_moves(at_ + "/directory"));
     ASSERT_OK(umount2(at_.c_str(), kDetach));
+  }
+}
+
+// poll(2) on the list of mounts tells of each change, once.
+TEST_F(Mounts, ChangesCanBePolled) {
+  for (const char* name : {"/proc/self/mounts", "/proc/self/mountinfo"}) {
+    Fd list(open(name, O_RDONLY));
+    const auto events = [&] {
+      pollfd polled{list, POLLPRI, 0};
+      EXPECT_LE(0, poll(&polled, 1, 0));
+      return polled.revents;
+    };
+    EXPECT_EQ(0, events());
+    ASSERT_OK(mount("whale", at_.c_str(), "tmpfs", 0, nullptr));
+    EXPECT_EQ(POLLPRI | POLLERR, events());
+    EXPECT_EQ(0, events());
+    ASSERT_OK(umount2(at_.c_str(), 0));
+    Fd epoll(epoll_create1(0));
+    epoll_event wanted{EPOLLPRI, {}}, got{};
+    ASSERT_OK(epoll_ctl(epoll, EPOLL_CTL_ADD, list, &wanted));
+    EXPECT_EQ(1, epoll_wait(epoll, &got, 1, 0));
+    EXPECT_EQ(0, epoll_wait(epoll, &got, 1, 0));
   }
 }
 

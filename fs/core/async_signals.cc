@@ -55,8 +55,8 @@ void AsyncSignals::set_owner(const FileOwner& owner) {
   owner_ = owner;
 }
 
-Result<> AsyncSignals::enable(i32 fd) {
-  Guard guard(switching);
+// With `switching` held.
+Result<> AsyncSignals::prepare(i32 fd) {
   if (!teller) {
     auto thread = TRY(start_kernel_thread(
         "file-signals",
@@ -70,10 +70,19 @@ Result<> AsyncSignals::enable(i32 fd) {
         nullptr));
     teller = thread.release();
   }
-  {
-    SpinGuard list(news_lock);
-    fd_ = fd;
-  }
+  SpinGuard list(news_lock);
+  fd_ = fd;
+  return {};
+}
+
+Result<> AsyncSignals::expect_posts(i32 fd) {
+  Guard guard(switching);
+  return prepare(fd);
+}
+
+Result<> AsyncSignals::enable(i32 fd) {
+  Guard guard(switching);
+  TRY(prepare(fd));
   WaitQueue* queue = file_.poll_queue();
   if (!queue || queue_) return {};
   // An end of a pipe hears of its own side only.
@@ -92,8 +101,7 @@ void AsyncSignals::disable() {
 }
 
 void AsyncSignals::stop_watching() {
-  if (!queue_) return;
-  std::exchange(queue_, nullptr)->remove(watch_);
+  if (queue_) std::exchange(queue_, nullptr)->remove(watch_);
   SpinGuard guard(news_lock);
   if (news_node.linked()) news_node.unlink();
   codes_ = 0;
@@ -118,15 +126,18 @@ i32 AsyncSignals::code_of(PollEvents events) {
 bool AsyncSignals::note(Waiter& waiter, PollEvents events) {
   AsyncSignals& self = *static_cast<Watch&>(waiter).signals;
   const i32 code = self.code_of(events);
-  if (code == 0) return false;
+  if (code != 0) self.post(code);
+  return false;
+}
+
+void AsyncSignals::post(i32 code) {
   {
     SpinGuard guard(news_lock);
-    self.codes_ |= 1u << code;
-    if (!self.news_node.linked()) news.push_back(self);
+    codes_ |= 1u << code;
+    if (!news_node.linked()) news.push_back(*this);
   }
   current_thread()->set_user_work(UserWork::kFileSignals);
   wake_thread(*teller);
-  return false;
 }
 
 bool AsyncSignals::take(FileNews& out) {

@@ -48,6 +48,11 @@ class AsyncSignals final : NonCopyable {
   // O_ASYNC: `fd` is told from now on. ENOMEM.
   Result<> enable(i32 fd);
   void disable();
+  // For news that do not come by the file's queue: makes post() possible, and tells of `fd`.
+  // ENOMEM.
+  Result<> expect_posts(i32 fd);
+  // In any context, under locks that kEpollReady may be taken under.
+  void post(i32 code);
   // Sockets and terminals tell of room only who lacked it before.
   void lacks_room() { lacks_room_.store(true, Order::kRelaxed); }
 
@@ -65,6 +70,7 @@ class AsyncSignals final : NonCopyable {
   static bool note(Waiter& waiter, PollEvents events);
   static bool take(FileNews& out);
   i32 code_of(PollEvents events);
+  Result<> prepare(i32 fd);
   void stop_watching();
 
   File& file_;

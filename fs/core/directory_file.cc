@@ -2,13 +2,40 @@
 
 #include <cstring>
 
+#include "fs/core/inode_extras.h"
 #include "fs/core/notify.h"
 #include "fs/core/vfs.h"
 
 namespace narwhal {
 
 DirectoryFile::~DirectoryFile() {
+  stop_notices();
   notify::about_dentry(*path_.dentry, notify::kCloseNoWrite);
+}
+
+void DirectoryFile::stop_notices() {
+  Ref<DirectoryNotice> old;
+  {
+    Guard guard(position_mutex_);
+    std::swap(old, notice_);
+  }
+  if (old) path_.dentry->inode().extras_if_any()->watches.remove(*old);
+}
+
+Result<> DirectoryFile::notify_of_entries(u32 mask, i32 fd) {
+  if (!(mask & DirectoryNotice::kEvents)) {
+    stop_notices();
+    return {};
+  }
+  AsyncSignals* signals = TRY(async_signals());
+  TRY(signals->expect_posts(fd));
+  InodeExtras* extras = TRY(path_.dentry->inode().extras());
+  Guard guard(position_mutex_);
+  // What has done its work is off the list and asks for nothing any more.
+  if (notice_ && extras->watches.remove(*notice_)) mask |= notice_->mask();
+  notice_ = TRY(make_ref<DirectoryNotice>(*signals, mask));
+  extras->watches.add(*notice_);
+  return {};
 }
 
 Result<i64> DirectoryFile::seek(i64 offset, int whence) {

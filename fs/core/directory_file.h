@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fs/core/dentry.h"
+#include "fs/core/directory_notice.h"
 
 namespace narwhal {
 
@@ -18,6 +19,8 @@ class DirectoryFile : public File {
   Result<> sync(bool) override { return {}; }
   // Holds the position lock. Offsets: 1 after ".", 2 after "..", then what the names have.
   Result<> read_directory(DirectoryVisitor& visitor) override;
+  Result<> notify_of_entries(u32 mask, i32 fd) override;
+  void descriptor_closed() override { stop_notices(); }
   const Path* path() const override { return &path_; }
   Result<String> link_text() const override;
   Kind kind() const override { return Kind::kDirectory; }
@@ -29,12 +32,14 @@ class DirectoryFile : public File {
   }
 
  private:
+  void stop_notices();
   bool visit_pinned(DirectoryVisitor& visitor);
 
   Path path_;
   // The last entry that was given out, so that going on need not search for it. Holding it does not
   // keep its name.
   Ref<Dentry> last_;
+  Ref<DirectoryNotice> notice_;  // under the position lock
 };
 
 }  // namespace narwhal

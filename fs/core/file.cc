@@ -23,6 +23,9 @@ Result<i64> File::seek(i64, int) {
 Result<i64> File::ioctl_about(u32, UserAddr, FileRef) {
   return Errno::kNotTty;
 }
+Result<> File::notify_of_entries(u32, i32) {
+  return Errno::kNotDir;
+}
 Result<FileRef> File::open_peer(OpenFlags) {
   return Errno::kNotTty;
 }

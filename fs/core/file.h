@@ -95,6 +95,8 @@ class File : public RefCounted {
   virtual Result<> sync(bool data_only);  // fsync(2); EINVAL by default
   virtual Result<> read_directory(DirectoryVisitor& visitor);  // ENOTDIR
   virtual Result<> set_flags(OpenFlags flags);  // F_SETFL: kAppend, kNonBlock, kDirect, ...
+  // F_NOTIFY: DN_* of fcntl(2), added to what was asked for before; none takes them back. ENOTDIR.
+  virtual Result<> notify_of_entries(u32 mask, i32 fd);
   // A descriptor of it was closed: what POSIX ties to close(2) and not to the last reference
   // (record locks; pipes and sockets do their work in the destructor).
   virtual void descriptor_closed() {}

@@ -6,6 +6,11 @@ namespace narwhal {
 namespace {
 
 constinit Atomic<u32> last_mount_id{0};
+constinit Atomic<void (*)()> listener{nullptr};
+
+void announce_change() {
+  if (void (*told)() = listener.load()) told();
+}
 
 }  // namespace
 
@@ -48,6 +53,7 @@ void MountTree::link(Mount& mount, Mount& parent, Dentry& mountpoint) {
   mount.mountpoint_ = Ref<Dentry>(&mountpoint);
   mount.awaits_place_ = false;
   ++parent.children_;
+  announce_change();
   mountpoint.covers_.fetch_add(1);
 }
 
@@ -55,7 +61,12 @@ void MountTree::unlink(Mount& mount, Path& dropped) {
   dropped.mount = std::move(mount.parent_);
   dropped.dentry = std::move(mount.mountpoint_);
   --dropped.mount->children_;
+  announce_change();
   dropped.dentry->covers_.fetch_sub(1);
+}
+
+void MountTree::set_listener(void (*told)()) {
+  listener.store(told);
 }
 
 Result<> MountTree::attach_root(Ref<Mount> mount) {

@@ -96,6 +96,9 @@ class MountTree {
   // Whether `mount` is `top` or is mounted somewhere below it.
   static bool is_below(const Mount& mount, const Mount& top) TA_EXCLUDES(names_lock);
 
+  // Told when a mount comes, goes or moves, with the names lock held: whoever looks comes after.
+  static void set_listener(void (*listener)());
+
   static Mount* root() NARWHAL_TSA(requires_shared_capability(names_lock));
   // One after the other; null ends. The argument's reference keeps the place.
   static Ref<Mount> next(const Mount* after) TA_EXCLUDES(names_lock);

@@ -26,7 +26,7 @@ Result<usize> EventFd::write(IoBuffer& from) {
   if (value == ~u64{0}) return Errno::kInval;
   {
     SpinGuard guard(lock_);
-    if (value > kMaximum - count_) return Errno::kAgain;
+    if (count_ > kMaximum || value > kMaximum - count_) return Errno::kAgain;
     count_ += value;
   }
   from.skip(sizeof value);
@@ -34,11 +34,20 @@ Result<usize> EventFd::write(IoBuffer& from) {
   return sizeof value;
 }
 
+void EventFd::signal() {
+  {
+    SpinGuard guard(lock_);
+    if (count_ <= kMaximum) ++count_;
+  }
+  queue_.wake(kPollReadable);
+}
+
 PollEvents EventFd::poll() {
   SpinGuard guard(lock_);
   PollEvents events = PollEvents::kNone;
   if (count_ > 0) events |= kPollReadable;
   if (count_ < kMaximum) events |= kPollWritable;
+  if (count_ > kMaximum) events |= PollEvents::kErr;
   return events;
 }
 

@@ -14,6 +14,9 @@ class EventFd final : public AnonymousFile {
 
   Result<usize> read(IoBuffer& to) override;
   Result<usize> write(IoBuffer& from) override;
+  // One more from the kernel (io_submit(2)), which never waits: the counter may then be full, an
+  // error that poll(2) shows.
+  void signal();
   PollEvents poll() override;
   WaitQueue* poll_queue() override { return &queue_; }
   void describe(TextSink& out) const override;

@@ -87,6 +87,16 @@ class GeneratedDirectory : public GeneratedInode {
   Vector<Entry> entries_;
 };
 
+// Changes of what a file's text speaks of, for those who poll(2) it; outlives the file.
+struct TextChanges {
+  WaitQueue queue;
+  Atomic<u64> count{0};
+  void announce() {
+    count.fetch_add(1);
+    queue.wake(PollEvents::kErr | PollEvents::kPri, ~usize{0});
+  }
+};
+
 // A regular file of text.
 class GeneratedFile : public GeneratedInode {
  public:
@@ -95,6 +105,8 @@ class GeneratedFile : public GeneratedInode {
   virtual Result<> show(TextSink& out) = 0;
   // A write of the whole new content (one write(2)). EACCES unless overridden.
   virtual Result<> store(std::string_view) { return Errno::kAcces; }
+  // Null: nobody tells of changes, and poll(2) has nothing to wait for.
+  virtual TextChanges* changes() { return nullptr; }
   Result<FileRef> open(const Path& path, OpenFlags flags) override;
   // O_TRUNC, which shells use to write to /proc/sys: nothing to cut.
   Result<> truncate(u64) override { return {}; }

@@ -40,6 +40,15 @@ Result<usize> GeneratedTextFile::read(IoBuffer& to) {
   return moved;
 }
 
+PollEvents GeneratedTextFile::poll() {
+  PollEvents events = File::poll();
+  if (const TextChanges* changes = generator().changes()) {
+    const u64 now = changes->count.load();
+    if (seen_.exchange(now) != now) events |= PollEvents::kErr | PollEvents::kPri;
+  }
+  return events;
+}
+
 Result<usize> GeneratedTextFile::write(IoBuffer& from) {
   char text[1024];  // the longest value of a setting
   if (from.remaining() > sizeof text) return Errno::kInval;

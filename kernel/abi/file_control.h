@@ -24,6 +24,7 @@ inline constexpr u32 kSetDescriptionLock = 37;
 inline constexpr u32 kSetDescriptionLockWait = 38;
 inline constexpr u32 kSetLease = 1024;
 inline constexpr u32 kGetLease = 1025;
+inline constexpr u32 kNotify = 1026;
 inline constexpr u32 kIsSameFile = 1027;  // F_DUPFD_QUERY
 inline constexpr u32 kWasCreated = 1028;  // F_CREATED_QUERY
 inline constexpr u32 kDupFdCloseOnExec = 1030;

@@ -44,6 +44,7 @@ class ProcFile final : public GeneratedFile {
     return kind_.store(TRY(target_.resolve()), text);
   }
   bool still_valid() const override { return target_.resolve().ok(); }
+  TextChanges* changes() override { return kind_.changes; }
 
  private:
   ProcTarget target_;
@@ -260,6 +261,7 @@ Result<> proc_process_init() {
   TRY(proc_add_core_settings());
   TRY(proc_add_limits());
   TRY(proc_add_sysrq());
+  proc_watch_mounts();
   proc_set_process_source({lookup_process, read_processes});
   return {};
 }

@@ -112,13 +112,19 @@ Result<> show_mountstats(const ProcSubject& subject, TextSink& out) {
   });
 }
 
+[[clang::no_destroy]] constinit TextChanges mount_changes;
+
 constexpr ProcFileKind kFiles[] = {
-    {"mounts", 0444, show_mounts},
-    {"mountinfo", 0444, show_mountinfo},
+    {"mounts", 0444, show_mounts, nullptr, false, true, &mount_changes},
+    {"mountinfo", 0444, show_mountinfo, nullptr, false, true, &mount_changes},
     {"mountstats", 0400, show_mountstats, nullptr, true, false},
 };
 
 }  // namespace
+
+void proc_watch_mounts() {
+  MountTree::set_listener([] { mount_changes.announce(); });
+}
 
 std::span<const ProcFileKind> proc_mount_files() {
   return kFiles;
