@@ -195,6 +195,18 @@ TEST_F(Inotify, ForerunnerSendsSignals) {
   EXPECT_ERRNO(ENOTDIR, fcntl(file, kNotify, kCreate));
 }
 
+TEST(InotifyLimits, CanBeSet) {
+  for (const char* name : {"max_user_instances", "max_user_watches", "max_queued_events"}) {
+    const std::string path = std::string("/proc/sys/fs/inotify/") + name;
+    const std::string before = read_file(path);
+    EXPECT_LT(0, atoi(before.c_str()));
+    Fd file(open(path.c_str(), O_WRONLY));
+    if (file < 0) GTEST_SKIP() << "no right to set limits";
+    EXPECT_EQ(ssize_t(before.size()), write(file, before.data(), before.size()));
+    EXPECT_ERRNO(EINVAL, write(file, "whale", 5));
+  }
+}
+
 TEST_F(Inotify, RemoveWatch) {
   const int number = watch(dir.path(), IN_CREATE);
   ASSERT_OK(inotify_rm_watch(fd, number));

@@ -1,8 +1,8 @@
 // Mounts that have descriptors: fsopen(2), fsconfig(2), fsmount(2), move_mount(2), open_tree(2),
 // fspick(2), mount_setattr(2); and what /proc/self/mounts says.
 #include <dirent.h>
-#include <poll.h>
 #include <linux/mount.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>

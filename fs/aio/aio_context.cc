@@ -9,7 +9,6 @@ namespace {
 constinit SpinLock<LockRank::kSpinOther> contexts_lock;
 [[clang::no_destroy]] constinit List<AioContext, &AioContext::node_> contexts
     TA_GUARDED_BY(contexts_lock);
-constinit Atomic<u32> events_asked_for{0};
 
 // Twice as many places as were asked for, as Linux has them, and full pages.
 constexpr usize pages_for(u32 events) {
@@ -19,6 +18,9 @@ constexpr usize pages_for(u32 events) {
 
 }  // namespace
 
+constinit Atomic<u32> AioContext::max_events{65536};
+constinit Atomic<u32> AioContext::events_in_use{0};
+
 AioContext::AioContext(const AddressSpace& memory, u32 events, usize pages)
     : memory_(&memory),
       events_(events),
@@ -27,24 +29,20 @@ AioContext::AioContext(const AddressSpace& memory, u32 events, usize pages)
 
 AioContext::~AioContext() {
   forget();
-  events_asked_for.fetch_sub(events_);
-}
-
-u32 AioContext::events_in_use() {
-  return events_asked_for.load(Order::kRelaxed);
+  events_in_use.fetch_sub(events_);
 }
 
 Result<Ref<AioContext>> AioContext::create(AddressSpace& memory, u32 events) {
   constexpr u32 kMostOfOne = 0x10000000 / sizeof(abi::IoEvent);
   constexpr int kNotForChildren = 10;  // MADV_DONTFORK
   if (events == 0 || events > kMostOfOne) return Errno::kInval;
-  if (events_asked_for.fetch_add(events) + events > kMaxEvents) {
-    events_asked_for.fetch_sub(events);
+  if (events_in_use.fetch_add(events) + events > max_events.load()) {
+    events_in_use.fetch_sub(events);
     return Errno::kAgain;
   }
   auto* made = new (std::nothrow) AioContext(memory, events, pages_for(events));
   if (!made) {
-    events_asked_for.fetch_sub(events);
+    events_in_use.fetch_sub(events);
     return Errno::kNoMem;
   }
   auto context = Ref<AioContext>::adopt(made);

@@ -18,8 +18,8 @@ namespace narwhal {
 class AioContext final : public MappingSource {
  public:
   // /proc/sys/fs/aio-max-nr, aio-nr: events that may be asked for, and were, of all contexts.
-  static constexpr u32 kMaxEvents = 65536;
-  static u32 events_in_use();
+  static Atomic<u32> max_events;
+  static Atomic<u32> events_in_use;
 
   // Maps a ring with room for `events`. EINVAL for none or too many, EAGAIN over the limit of all,
   // ENOMEM.

@@ -10,6 +10,10 @@
 
 namespace narwhal {
 
+constinit Atomic<u32> inotify::max_instances{128};
+constinit Atomic<u32> inotify::max_watches{65536};
+constinit Atomic<u32> inotify::max_events{16384};
+
 namespace {
 
 constinit Atomic<u32> instance_count{0};
@@ -71,7 +75,7 @@ void InotifyQueue::push_locked(i32 number, u32 mask, u32 cookie, std::string_vie
   Event* last = events_.back();
   // The same again tells nothing new (inotify(7)).
   if (last && last->watch == number && last->mask == mask && last->name_text() == name) return;
-  if (event_count_ >= inotify::kMaxEvents) {
+  if (event_count_ >= inotify::max_events.load(Order::kRelaxed)) {
     if (last && last->watch == kNoWatch) return;
     number = kNoWatch;
     mask = notify::kOverflow;
@@ -158,7 +162,7 @@ Result<i32> InotifyQueue::add_watch(const Path& place, u32 mask) {
       return there->number;
     }
   }
-  if (watch_count.load() >= inotify::kMaxWatches) return Errno::kNoSpc;
+  if (watch_count.load() >= inotify::max_watches.load()) return Errno::kNoSpc;
   InodeExtras* extras = TRY(inode.extras());
   auto watch = TRY(make_ref<InotifyWatch>(Ref<InotifyQueue>(this), place, kept));
   i32 number;
@@ -232,7 +236,7 @@ void InotifyQueue::describe(TextSink& out) {
 // --- the file
 
 Result<FileRef> InotifyFile::create(OpenFlags flags) {
-  if (instance_count.fetch_add(1) >= inotify::kMaxInstances) {
+  if (instance_count.fetch_add(1) >= inotify::max_instances.load()) {
     instance_count.fetch_sub(1);
     return Errno::kMFile;
   }

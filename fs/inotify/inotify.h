@@ -25,9 +25,7 @@ inline constexpr u32 kKnownMask =
     kOnlyDirectory | kDontFollow | kExcludeUnlinked | kMaskCreate | kMaskAdd | kOneShot;
 
 // /proc/sys/fs/inotify.
-inline constexpr u32 kMaxInstances = 128;
-inline constexpr u32 kMaxWatches = 65536;
-inline constexpr u32 kMaxEvents = 16384;
+extern Atomic<u32> max_instances, max_watches, max_events;
 
 }  // namespace inotify
 

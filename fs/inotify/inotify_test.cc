@@ -170,18 +170,18 @@ TEST_F(InotifyTest, ReadsAreWholeEvents) {
 
 TEST_F(InotifyTest, TooManyEventsAreToldAsOne) {
   watch("/d", notify::kCreate | notify::kDelete);
-  for (u32 i = 0; i < inotify::kMaxEvents / 2 + 10; ++i) {
+  for (u32 i = 0; i < inotify::max_events.load() / 2 + 10; ++i) {
     ASSERT_EQ(touch("/d/x"), kOk);
     ASSERT_EQ(unlink("/d/x"), kOk);
   }
   const std::string text = events();
   EXPECT_EQ(text.substr(text.rfind(' ') + 1), "-1:4000");
-  EXPECT_EQ(usize(std::count(text.begin(), text.end(), ' ')), inotify::kMaxEvents);
+  EXPECT_EQ(usize(std::count(text.begin(), text.end(), ' ')), inotify::max_events.load());
 }
 
 TEST_F(InotifyTest, InstancesAreLimited) {
   std::vector<FileRef> files;
-  for (u32 i = 1; i < inotify::kMaxInstances; ++i)
+  for (u32 i = 1; i < inotify::max_instances.load(); ++i)
     files.push_back(InotifyFile::create(OpenFlags::kReadOnly).take());
   EXPECT_EQ(InotifyFile::create(OpenFlags::kReadOnly).error(), Errno::kMFile);
   files.pop_back();

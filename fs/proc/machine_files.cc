@@ -1,10 +1,12 @@
 #include "fs/proc/machine_files.h"
 
+#include "fs/aio/aio_context.h"
 #include "fs/core/lease.h"
 #include "fs/core/special_file.h"
 #include "fs/generated/numbers.h"
-#include "fs/proc/kernel_config.h"
+#include "fs/inotify/inotify.h"
 #include "fs/loop/loop_sys.h"
+#include "fs/proc/kernel_config.h"
 #include "fs/proc/proc.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/promise.h"
@@ -204,6 +206,15 @@ Result<> proc_add_machine_files() {
   TRY(proc_add_text("sys/kernel", "domainname", show_domain_name, store_domain_name));
   TRY(proc_add_text("sys/fs", "lease-break-time", show_number<Leases::break_time_s>,
                     store_number<Leases::break_time_s>));
+  TRY(proc_add_text("sys/fs", "aio-nr", show_number<AioContext::events_in_use>));
+  TRY(proc_add_text("sys/fs", "aio-max-nr", show_number<AioContext::max_events>,
+                    store_number<AioContext::max_events>));
+  TRY(proc_add_text("sys/fs/inotify", "max_user_instances", show_number<inotify::max_instances>,
+                    store_number<inotify::max_instances>));
+  TRY(proc_add_text("sys/fs/inotify", "max_user_watches", show_number<inotify::max_watches>,
+                    store_number<inotify::max_watches>));
+  TRY(proc_add_text("sys/fs/inotify", "max_queued_events", show_number<inotify::max_events>,
+                    store_number<inotify::max_events>));
   TRY(proc_add_text("sys/fs", "leases-enable", show_number<Leases::enabled>,
                     store_number<Leases::enabled>));
   // What the machine was started with is Narwhal's own and may hold secrets of the environment.

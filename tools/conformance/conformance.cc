@@ -200,6 +200,8 @@ class Comparison {
     // LTP asks a program that is not there whether this is a virtual machine, where it gives timers
     // more room.
     settings.environment.emplace("LTP_VIRT_OVERRIDE", "kvm");
+    // No file system of a block device can be mounted: tests that want any take this one.
+    settings.environment.emplace("LTP_DEV_FS_TYPE", "tmpfs");
     const CrewReport report = run_tests(
         "in the guest", crew, settings, all,
         [](Row& row, const Judgement& judgement) { row.guest = judgement; },
