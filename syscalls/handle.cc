@@ -56,12 +56,19 @@ Result<Path> mount_of(Task& task, Fd fd) {
 
 SysResult sys::name_to_handle_at(Task& task, DirFd dir, UserString path, UserAddr handle,
                                  UserAddr mount_id, HexInt flags) {
-  if (flags.value & ~u32{kAtSymlinkFollow | kAtEmptyPath}) return Errno::kInval;
+  // A handle that only tells files apart may be of any file system; one that finds its directory
+  // again, too, is what all are here.
+  constexpr u32 kOnlyIdentifies = 0x200, kConnectable = 2;  // AT_HANDLE_FID, AT_HANDLE_CONNECTABLE
+  if (flags.value & ~(u32{kAtSymlinkFollow | kAtEmptyPath} | kOnlyIdentifies | kConnectable))
+    return Errno::kInval;
+  if ((flags.value & kConnectable) && (flags.value & (kOnlyIdentifies | kAtEmptyPath)))
+    return Errno::kInval;
   PathArgument argument;
   TRY(argument.load(task, dir, path, flags.value & kAtEmptyPath));
   const u32 lookup = flags.value & kAtSymlinkFollow ? 0 : u32{kAtSymlinkNoFollow};
   const Path place = TRY(argument.find(task.actor(), (flags.value & kAtEmptyPath) | lookup));
-  if (!place.mount->file_system().names_pinned()) return Errno::kOpNotSupp;
+  if (!(flags.value & kOnlyIdentifies) && !place.mount->file_system().names_pinned())
+    return Errno::kOpNotSupp;
   auto header = TRY(load_user<HandleHeader>(handle));
   if (header.size > kMaxHandleSize) return Errno::kInval;
   const bool fits = header.size >= sizeof(Handle);

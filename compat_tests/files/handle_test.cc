@@ -64,6 +64,20 @@ TEST_F(FileHandle, Errors) {
   EXPECT_ERRNO(EBADF, name_to_handle_at(-1, "file", other.get(), &mount, 0));
 }
 
+// AT_HANDLE_FID, since Linux 6.5, and AT_HANDLE_CONNECTABLE, since 6.13.
+TEST_F(FileHandle, Kinds) {
+  constexpr int kOnlyIdentifies = 0x200, kConnectable = 2;
+  Handle other;
+  other.get()->handle_bytes = MAX_HANDLE_SZ;
+  const std::string path = dir / "file";
+  if (name_to_handle_at(AT_FDCWD, path.c_str(), other.get(), &mount, kOnlyIdentifies) != 0)
+    GTEST_SKIP() << "an older kernel";
+  other.get()->handle_bytes = MAX_HANDLE_SZ;
+  EXPECT_OK(name_to_handle_at(AT_FDCWD, "/proc/filesystems", other.get(), &mount, kOnlyIdentifies));
+  EXPECT_ERRNO(EINVAL, name_to_handle_at(AT_FDCWD, path.c_str(), other.get(), &mount,
+                                         kOnlyIdentifies | kConnectable));
+}
+
 TEST_F(FileHandle, GoesStale) {
   const Fd there(open(dir.path().c_str(), O_RDONLY));
   ASSERT_OK(unlink((dir / "file").c_str()));
