@@ -20,6 +20,7 @@ constexpr u32 kNoUser = 1u << 31;
 // umount2(2)
 constexpr u32 kForce = 1;
 constexpr u32 kDetach = 2;
+constexpr u32 kExpire = 4;
 constexpr u32 kNoFollowUnmount = 8;
 
 constexpr MountFlags kKept = MountFlags::kReadOnly | MountFlags::kNoSetUid |
@@ -114,12 +115,15 @@ SysResult sys::mount(Task& task, UserAddr source_argument, UserString target_arg
 }
 
 SysResult sys::umount2(Task& task, UserString target, HexInt flags) {
-  if (flags.value & ~(kForce | kDetach | kNoFollowUnmount)) return Errno::kInval;
+  if (flags.value & ~(kForce | kDetach | kExpire | kNoFollowUnmount)) return Errno::kInval;
+  if ((flags.value & kExpire) && (flags.value & (kForce | kDetach))) return Errno::kInval;
   UserText path;
   TRY(path.load(target));
   if (!task.credentials().capable(Capability::kSysAdmin)) return Errno::kPerm;
-  TRY(vfs::unmount(task.actor(), path.view(), flags.value & kDetach,
-                   !(flags.value & kNoFollowUnmount)));
+  const auto how = flags.value & kDetach   ? vfs::Unmounting::kLazily
+                   : flags.value & kExpire ? vfs::Unmounting::kIfExpired
+                                           : vfs::Unmounting::kIfUnused;
+  TRY(vfs::unmount(task.actor(), path.view(), how, !(flags.value & kNoFollowUnmount)));
   return i64{0};
 }
 

@@ -414,6 +414,23 @@ TEST_F(Mounts, ChangesCanBePolled) {
   }
 }
 
+// MNT_EXPIRE: twice without a use in between.
+TEST_F(Mounts, Expires) {
+  constexpr int kExpire = 4, kForce = 1;
+  ASSERT_OK(mount("whale", at_.c_str(), "tmpfs", 0, nullptr));
+  EXPECT_ERRNO(EINVAL, umount2(at_.c_str(), kExpire | kForce));
+  EXPECT_ERRNO(EINVAL, umount2(at_.c_str(), kExpire | kDetach));
+  {
+    Fd inside(open(at_.c_str(), O_RDONLY));
+    EXPECT_ERRNO(EBUSY, umount2(at_.c_str(), kExpire));
+  }
+  EXPECT_ERRNO(EAGAIN, umount2(at_.c_str(), kExpire));
+  EXPECT_OK(access(at_.c_str(), F_OK));
+  EXPECT_ERRNO(EAGAIN, umount2(at_.c_str(), kExpire));
+  EXPECT_OK(umount2(at_.c_str(), kExpire));
+  EXPECT_EQ("", line_of(at_));
+}
+
 TEST_F(Mounts, NotUponALink) {
   Fd file(open((dir_ / "file").c_str(), O_CREAT | O_RDWR, 0600));
   const std::string link = "/proc/self/fd/" + std::to_string(int(file));

@@ -49,6 +49,13 @@ class Mount final : public RefCounted {
   static constexpr u64 kUniqueIdOffset = u64{1} << 31;
   u64 unique_id() const { return kUniqueIdOffset + id_; }
 
+  // MNT_EXPIRE, umount2(2): marks it, and says whether it was marked and not used since.
+  bool mark_expired() { return expired_.exchange(true); }
+  void used() {
+    if (expired_.load(Order::kRelaxed)) [[unlikely]]
+      expired_.store(false);
+  }
+
   // Where it is; the mount at the root of all has no parent.
   Mount* parent() const NARWHAL_TSA(requires_shared_capability(names_lock)) {
     return parent_.get();
@@ -63,6 +70,7 @@ class Mount final : public RefCounted {
   const Ref<Dentry> root_;
   const String source_;
   Atomic<u32> flags_;
+  Atomic<bool> expired_{false};
   const u32 id_;
   Ref<Mount> parent_ TA_GUARDED_BY(names_lock);
   Ref<Dentry> mountpoint_ TA_GUARDED_BY(names_lock);

@@ -109,18 +109,23 @@ Result<> move_mount_beneath(const Path& from, const Path& to) {
   return MountTree::move_beneath(from.mount, to.mount);
 }
 
-Result<> unmount(const Actor& actor, std::string_view at, bool lazy, bool follow) {
+Result<> unmount(const Actor& actor, std::string_view at, Unmounting how, bool follow) {
   Path place;
   const Path here;
   {
     PathWalk walk(actor, here, at);
     TRY(walk.to_end(follow));
-    place = TRY(walk.finish());
+    place = TRY(walk.finish_unnoticed());
   }
   // It must be the root of a mount, not a place inside.
   if (place.dentry != place.mount->root()) return Errno::kInval;
   place.dentry = nullptr;
-  return MountTree::detach(place.mount, lazy);
+  if (how == Unmounting::kIfExpired) {
+    // One reference is the list's, one is ours.
+    if (place.mount->ref_count() > 2) return Errno::kBusy;
+    if (!place.mount->mark_expired()) return Errno::kAgain;
+  }
+  return MountTree::detach(place.mount, how == Unmounting::kLazily);
 }
 
 }  // namespace narwhal::vfs

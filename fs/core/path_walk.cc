@@ -283,6 +283,11 @@ Result<> PathWalk::pin_and_unlock() {
 }
 
 Result<Path> PathWalk::finish() {
+  mount_->used();
+  return finish_unnoticed();
+}
+
+Result<Path> PathWalk::finish_unnoticed() {
   if (!dentry_->try_add_ref()) return Errno::kNoEnt;
   Path place{Ref<Mount>(mount_), Ref<Dentry>::adopt(dentry_)};
   unlock();

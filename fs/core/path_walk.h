@@ -41,6 +41,8 @@ class PathWalk : NonCopyable {
   // Where it stands, with references. Ends the walk: gives the lock back. Fails (ENOENT) only when
   // the place went away at this moment.
   Result<Path> finish();
+  // The same without counting as a use of the mount (Mount::used()).
+  Result<Path> finish_unnoticed();
 
  private:
   // A text that is being walked: the caller's path, or that of a link.

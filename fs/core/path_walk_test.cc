@@ -255,10 +255,12 @@ TEST_F(PathWalkTest, MountsAreCrossedBothWays) {
   EXPECT_EQ(link("/mnt/above", "/above"), Errno::kXDev);
   {
     const Path inside = find("/mnt/above").take();
-    EXPECT_EQ(vfs::unmount(actor(), "/mnt", false, true).error(), Errno::kBusy);
+    EXPECT_EQ(vfs::unmount(actor(), "/mnt", vfs::Unmounting::kIfUnused, true).error(),
+              Errno::kBusy);
   }
-  EXPECT_EQ(vfs::unmount(actor(), "/mnt/above", false, true).error(), Errno::kInval);
-  EXPECT_EQ(vfs::unmount(actor(), "/mnt", false, true).error(), kOk);
+  EXPECT_EQ(vfs::unmount(actor(), "/mnt/above", vfs::Unmounting::kIfUnused, true).error(),
+            Errno::kInval);
+  EXPECT_EQ(vfs::unmount(actor(), "/mnt", vfs::Unmounting::kIfUnused, true).error(), kOk);
   EXPECT_EQ(find_error("/mnt/below"), kOk);
 }
 

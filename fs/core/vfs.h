@@ -138,7 +138,10 @@ Result<Path> clone_mount(const Path& from);
 Result<> move_mount(const Path& from, const Path& to);
 // The same beneath the mount whose root `to` is, which stays on top.
 Result<> move_mount_beneath(const Path& from, const Path& to);
-Result<> unmount(const Actor& actor, std::string_view at, bool lazy, bool follow);
+// How unmount() goes about it. kIfExpired: only what was marked by such a call before, and not used
+// since; EAGAIN when it is only marked now.
+enum class Unmounting : u8 { kIfUnused, kIfExpired, kLazily };
+Result<> unmount(const Actor& actor, std::string_view at, Unmounting how, bool follow);
 Path root_path();
 
 }  // namespace vfs
