@@ -13,13 +13,15 @@ void WatchList::add(Watch& watch) {
   watch.add_ref();
   notify::watch_count.fetch_add(1);
   SpinGuard guard(lock_);
+  watch.listed_ = true;
   watches_.push_back(watch);
 }
 
 bool WatchList::remove(Watch& watch) {
   {
     SpinGuard guard(lock_);
-    if (!watch.node_.linked()) return false;
+    if (!watch.listed_) return false;
+    watch.listed_ = false;
     watch.node_.unlink();
   }
   notify::watch_count.fetch_sub(1);
@@ -39,6 +41,7 @@ void WatchList::send(u32 event, u32 cookie, std::string_view name) {
     for (Watch* watch = watches_.front(); watch;) {
       Watch* next = watches_.next(*watch);
       if (!watch->on_event(event, cookie, name)) {
+        watch->listed_ = false;
         watch->node_.unlink();
         done.push_back(*watch);
       }
@@ -56,7 +59,10 @@ void WatchList::send_last(u32 event) {
   List<Watch, &Watch::node_> done;
   {
     SpinGuard guard(lock_);
-    for (Watch& watch : watches_) watch.on_event(event, 0, {});
+    for (Watch& watch : watches_) {
+      watch.on_event(event, 0, {});
+      watch.listed_ = false;
+    }
     done.splice_back(watches_);
   }
   while (Watch* watch = done.pop_front()) {

@@ -45,6 +45,9 @@ class Watch : public RefCounted {
  private:
   friend class WatchList;
   ListNode node_;
+  // Under the list's lock. Not the same as node_.linked(): what is being taken off waits in another
+  // list for its end.
+  bool listed_ = false;
 };
 
 class WatchList : NonCopyable {
