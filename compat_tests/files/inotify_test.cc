@@ -187,6 +187,23 @@ TEST_F(Inotify, ForerunnerSendsSignals) {
   EXPECT_EQ(int(directory), next());
   EXPECT_OK(unlink((dir / "two").c_str()));
   EXPECT_EQ(int(directory), next());
+  // A new name in the same directory, and no other, is a renaming.
+  constexpr unsigned kRename = 0x10, kAttributes = 0x20;
+  EXPECT_OK(fcntl(directory, kNotify, 0));
+  ASSERT_OK(fcntl(directory, kNotify, kRename | kMultishot));
+  ASSERT_OK(mkdir((dir / "below").c_str(), 0755));
+  EXPECT_OK(Fd(open((dir / "one").c_str(), O_CREAT | O_RDWR, 0600)));
+  EXPECT_OK(rename((dir / "one").c_str(), (dir / "below/one").c_str()));
+  EXPECT_EQ(-1, next());
+  EXPECT_OK(rename((dir / "below").c_str(), (dir / "under").c_str()));
+  EXPECT_EQ(int(directory), next());
+  EXPECT_OK(unlink((dir / "under/one").c_str()));
+  EXPECT_OK(rmdir((dir / "under").c_str()));
+  // The directory's own attributes count as well as its files'.
+  EXPECT_OK(fcntl(directory, kNotify, 0));
+  ASSERT_OK(fcntl(directory, kNotify, kAttributes));
+  EXPECT_OK(chmod((dir / ".").c_str(), 0755));
+  EXPECT_EQ(int(directory), next());
   EXPECT_OK(fcntl(directory, kNotify, 0));
   EXPECT_OK(Fd(open((dir / "one").c_str(), O_CREAT | O_RDWR, 0600)));
   EXPECT_OK(unlink((dir / "one").c_str()));

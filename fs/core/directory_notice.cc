@@ -10,16 +10,15 @@ constexpr u32 wanted_events(u32 mask) {
   if (mask & Notice::kModify) events |= notify::kModify;
   if (mask & Notice::kCreate) events |= notify::kCreate | notify::kMovedTo;
   if (mask & Notice::kDelete) events |= notify::kDelete | notify::kMovedFrom;
-  if (mask & Notice::kRename) events |= notify::kMovedFrom;
+  if (mask & Notice::kRename) events |= notify::kInsideOnly;
   if (mask & Notice::kAttributes) events |= notify::kAttributes;
   return events;
 }
 
 }  // namespace
 
-bool DirectoryNotice::on_event(u32 event, u32, std::string_view name) {
-  // What happens to the directory itself is none of its business.
-  if (name.empty() || !(event & wanted_events(mask_))) return true;
+bool DirectoryNotice::on_event(u32 event, u32, std::string_view) {
+  if (!(event & wanted_events(mask_))) return true;
   signals_.post(kNewsMessage);
   return (mask_ & kMultishot) != 0;
 }

@@ -27,6 +27,9 @@ enum Event : u32 {
   // With an event that a directory's watchers are told: the name is gone. A watch that asked for
   // IN_EXCL_UNLINK, which has this number, leaves it out; nobody is shown it.
   kNameGone = 0x04000000,
+  // With kMovedFrom: the name has only become another one in the same directory. For F_NOTIFY;
+  // nobody is shown it.
+  kInsideOnly = 0x10000000,
   kIsDirectory = 0x40000000,
 };
 

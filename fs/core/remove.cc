@@ -156,7 +156,9 @@ void tell_of_rename(const Entry& from, const Entry& to, Inode& source, Inode* ta
   const auto tell = [](const Entry& old_place, const Entry& new_place, Inode& inode) {
     const u32 directory = inode.is_directory() ? notify::kIsDirectory : 0;
     const u32 cookie = notify::next_cookie();
-    notify::about_entry(old_place.directory.dentry->inode(), notify::kMovedFrom | directory,
+    const bool inside = old_place.directory.dentry == new_place.directory.dentry;
+    notify::about_entry(old_place.directory.dentry->inode(),
+                        notify::kMovedFrom | directory | (inside ? notify::kInsideOnly : 0),
                         old_place.name.view(), cookie);
     notify::about_entry(new_place.directory.dentry->inode(), notify::kMovedTo | directory,
                         new_place.name.view(), cookie);

@@ -42,7 +42,7 @@ bool InotifyWatch::on_event(u32 event, u32 cookie, std::string_view name) {
   const u32 wanted = mask.load(Order::kRelaxed);
   if (!(event & wanted & inotify::kAllEvents)) return true;
   if (event & wanted & notify::kNameGone) return true;
-  event &= ~u32{notify::kNameGone};
+  event &= ~u32{notify::kNameGone | notify::kInsideOnly};
   queue_->push(number, event, cookie, name);
   return !(wanted & inotify::kOneShot);
 }
