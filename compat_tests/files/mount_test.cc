@@ -405,10 +405,10 @@ TEST_F(Mounts, ChangesCanBePolled) {
     ASSERT_OK(mount("whale", at_.c_str(), "tmpfs", 0, nullptr));
     EXPECT_EQ(POLLPRI | POLLERR, events());
     EXPECT_EQ(0, events());
-    ASSERT_OK(umount2(at_.c_str(), 0));
     Fd epoll(epoll_create1(0));
     epoll_event wanted{EPOLLPRI, {}}, got{};
     ASSERT_OK(epoll_ctl(epoll, EPOLL_CTL_ADD, list, &wanted));
+    ASSERT_OK(umount2(at_.c_str(), 0));
     EXPECT_EQ(1, epoll_wait(epoll, &got, 1, 0));
     EXPECT_EQ(0, epoll_wait(epoll, &got, 1, 0));
   }
