@@ -5,6 +5,7 @@
 #include "kernel/sched/clock.h"
 #include "kernel/uts/uts.h"
 #include "process/core_file.h"
+#include "process/core_helper.h"
 #include "process/core_settings.h"
 #include "process/family.h"
 #include "process/signals.h"
@@ -24,25 +25,30 @@ Result<CredentialsRef> creator(Task& task, bool as_root) {
   return CredentialsRef(std::move(root));
 }
 
-Result<String> name_of_file(Task& task, Signal signal, const CorePattern& pattern) {
-  Process& process = task.process();
-  const Path place = process.executable();
+// What its name, or the helper's arguments, may tell. The texts are the caller's to keep.
+struct Facts {
+  HostName host = host_name();
   String executable;
-  if (place) executable = TRY(vfs::path_text(place));
-  const HostName host = host_name();
-  CoreNameFacts facts{};
-  facts.pid = process.pid();
-  facts.tid = task.tid();
-  facts.uid = task.credentials().uid;
-  facts.gid = task.credentials().gid;
-  facts.dumpable = process.dumpable.load();
-  facts.signal = signal;
-  facts.wall_clock_seconds = wall_clock_ns() / i64(kNanosPerSecond);
-  facts.size_limit = process.soft_limit(abi::kLimitCore);
-  facts.host_name = host.view();
-  facts.command = task.name();
-  facts.executable = executable.view();
-  return core_file_name(pattern.view(), core_uses_pid(), facts);
+  CoreNameFacts known{};
+};
+
+Result<> collect(Task& task, Signal signal, Facts& facts) {
+  Process& process = task.process();
+  if (const Path place = process.executable()) facts.executable = TRY(vfs::path_text(place));
+  CoreNameFacts& known = facts.known;
+  known.pid = process.pid();
+  known.tid = task.tid();
+  known.uid = task.credentials().uid;
+  known.gid = task.credentials().gid;
+  known.cpu = task.cpu();
+  known.dumpable = process.dumpable.load();
+  known.signal = signal;
+  known.wall_clock_seconds = wall_clock_ns() / i64(kNanosPerSecond);
+  known.size_limit = process.soft_limit(abi::kLimitCore);
+  known.host_name = facts.host.view();
+  known.command = task.name();
+  known.executable = facts.executable.view();
+  return {};
 }
 
 // A file of its own, whoever prepared the place: EEXIST, and EPERM for what is no plain file of the
@@ -63,16 +69,10 @@ Result<FileRef> make_file(const vfs::Actor& actor, std::string_view name, bool a
   return file;
 }
 
-Result<FileRef> open_file(Task& task, Signal signal) {
-  Process& process = task.process();
-  const u32 dumpable = process.dumpable.load();
-  if (dumpable != kDumpable && dumpable != kDumpableAsRoot) return Errno::kPerm;
-  if (process.soft_limit(abi::kLimitCore) < kPageSize) return Errno::kFBig;
-  const CorePattern pattern = core_pattern();
-  // No process is started for a dump.
-  if (pattern.view().starts_with('|')) return Errno::kNoSys;
-  const bool as_root = dumpable == kDumpableAsRoot;
-  const String name = TRY(name_of_file(task, signal, pattern));
+Result<FileRef> open_file(Task& task, std::string_view pattern, const Facts& facts) {
+  if (task.process().soft_limit(abi::kLimitCore) < kPageSize) return Errno::kFBig;
+  const bool as_root = facts.known.dumpable == kDumpableAsRoot;
+  const String name = TRY(core_file_name(pattern, core_uses_pid(), facts.known));
   if (name.empty() || (as_root && name.view()[0] != '/')) return Errno::kPerm;
   const CredentialsRef who = TRY(creator(task, as_root));
   return make_file({task.fs(), *who}, name, as_root);
@@ -91,7 +91,7 @@ Result<Vector<Ref<Task>>> tasks_at_rest(Task& task) {
   return tasks;
 }
 
-Result<> write_dump(Task& task, File& file, const abi::SignalInfo& info) {
+Result<> write_dump(Task& task, CoreOutput& output, u64 limit, const abi::SignalInfo& info) {
   task.save_user_state();
   const auto tasks = TRY(tasks_at_rest(task));
   Vector<Task*> pointers;
@@ -99,22 +99,51 @@ Result<> write_dump(Task& task, File& file, const abi::SignalInfo& info) {
   Process& process = task.process();
   const auto memory = TRY(CoreMemory::collect(task.memory(), process.core_filter.load()));
   const auto notes = TRY(make_core_notes(pointers, info, memory));
-  return write_core_file(file, process.soft_limit(abi::kLimitCore), task.memory(), memory, notes);
+  return write_core_file(output, limit, task.memory(), memory, notes);
+}
+
+void dump_into(Task& task, CoreOutput& output, u64 limit, const abi::SignalInfo& info) {
+  if (auto written = write_dump(task, output, limit, info); !written.ok())
+    LOG_WARN(task.name() << '[' << task.process().pid()
+                         << "]: the core dump is incomplete: " << errno_name(written.error()));
+}
+
+Result<> dump_to_helper(Task& task, std::string_view pattern, const Facts& facts,
+                        const abi::SignalInfo& info) {
+  constexpr u64 kWhole = ~u64{0};
+  if (facts.known.size_limit == kNoCorePipe) return Errno::kFBig;
+  auto arguments = TRY(core_helper_arguments(pattern, facts.known));
+  auto helper = CoreHelper::start(std::move(arguments));
+  if (!helper.ok()) {
+    LOG_WARN(task.name() << '[' << facts.known.pid << "]: no core dump to " << pattern << ": "
+                         << errno_name(helper.error()));
+    return helper.error();
+  }
+  dump_into(task, *helper.value(), kWhole, info);
+  helper.value()->end();
+  return {};
+}
+
+// Says whether there is a dump. One that had to end early is one.
+Result<> dump(Task& task, const abi::SignalInfo& info) {
+  const u32 dumpable = task.process().dumpable.load();
+  if (dumpable != kDumpable && dumpable != kDumpableAsRoot) return Errno::kPerm;
+  Facts facts;
+  TRY(collect(task, Signal(info.number), facts));
+  const CorePattern pattern = core_pattern();
+  if (pattern.view().starts_with('|')) return dump_to_helper(task, pattern.view(), facts, info);
+  const FileRef file = TRY(open_file(task, pattern.view(), facts));
+  CoreFileOutput output(*file);
+  dump_into(task, output, facts.known.size_limit, info);
+  return {};
 }
 
 }  // namespace
 
 void end_with_core(Task& task, const abi::SignalInfo& info) {
-  const auto signal = Signal(info.number);
-  if (!Family::begin_dump(task, signal)) return;
-  auto file = open_file(task, signal);
-  if (file.ok()) {
-    if (auto written = write_dump(task, *file.value(), info); !written.ok())
-      LOG_WARN(task.name() << '[' << task.process().pid()
-                           << "]: the core file is incomplete: " << errno_name(written.error()));
-  }
-  // A dump that had to end early is one.
-  Family::finish_dump(task.process(), file.ok());
+  if (!Family::begin_dump(task, Signal(info.number))) return;
+  const bool dumped = dump(task, info).ok();
+  Family::finish_dump(task.process(), dumped);
 }
 
 }  // namespace narwhal

@@ -86,10 +86,10 @@ Result<> add_first_pages(AddressSpace& space, CoreMemory& memory) {
 
 // --- writing
 
-// In order, in large pieces; what would read as zeros becomes a hole.
+// In order, in large pieces; what would read as zeros becomes a hole if the file can have one.
 class Writer {
  public:
-  Writer(File& file, u64 limit) : file_(file), limit_(limit) {}
+  Writer(CoreOutput& output, u64 limit) : output_(output), limit_(limit) {}
   Result<> start() { return buffer_.reserve(kRoom); }
 
   Result<> put(std::span<const std::byte> bytes) {
@@ -110,32 +110,23 @@ class Writer {
   }
   Result<> skip(u64 size) {
     TRY(flush());
-    offset_ += size;
-    return {};
+    return output_.skip(size);
   }
   Result<> finish() {
     TRY(flush());
-    return file_.truncate(offset_);
+    return output_.finish();
   }
   Result<> flush() {
-    std::span<const std::byte> left(buffer_.data(), buffer_.size());
-    while (!left.empty()) {
-      IoBuffer from(left);
-      const usize done = TRY(file_.write_at(from, offset_));
-      if (done == 0) return Errno::kNoSpc;
-      offset_ += done;
-      left = left.subspan(done);
-    }
+    TRY(output_.write({buffer_.data(), buffer_.size()}));
     buffer_.clear();
     return {};
   }
 
  private:
   static constexpr usize kRoom = 64 * kKiB;
-  File& file_;
+  CoreOutput& output_;
   const u64 limit_;
   u64 written_ = 0;
-  u64 offset_ = 0;
   Vector<std::byte> buffer_;
 };
 
@@ -231,9 +222,29 @@ Result<CoreMemory> CoreMemory::collect(AddressSpace& space, u32 filter) {
   return memory;
 }
 
-Result<> write_core_file(File& file, u64 limit, AddressSpace& space, const CoreMemory& memory,
-                         std::span<const std::byte> notes) {
-  Writer out(file, limit);
+Result<> CoreFileOutput::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    IoBuffer from(bytes);
+    const usize done = TRY(file_.write_at(from, offset_));
+    if (done == 0) return Errno::kNoSpc;
+    offset_ += done;
+    bytes = bytes.subspan(done);
+  }
+  return {};
+}
+
+Result<> CoreFileOutput::skip(u64 size) {
+  offset_ += size;
+  return {};
+}
+
+Result<> CoreFileOutput::finish() {
+  return file_.truncate(offset_);
+}
+
+Result<> write_core_file(CoreOutput& output, u64 limit, AddressSpace& space,
+                         const CoreMemory& memory, std::span<const std::byte> notes) {
+  Writer out(output, limit);
   TRY(out.start());
   const auto written = write_all(out, space, memory, notes);
   // A file that has to end early keeps what it got.

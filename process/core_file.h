@@ -32,8 +32,31 @@ struct CoreMemory {
 Result<Vector<std::byte>> make_core_notes(std::span<Task* const> tasks, const abi::SignalInfo& info,
                                           const CoreMemory& memory);
 
+// Where a dump goes, from its beginning to its end.
+class CoreOutput {
+ public:
+  virtual Result<> write(std::span<const std::byte> bytes) = 0;
+  virtual Result<> skip(u64 size) = 0;  // as many zeros
+  virtual Result<> finish() = 0;
+
+ protected:
+  ~CoreOutput() = default;
+};
+
+class CoreFileOutput final : public CoreOutput {
+ public:
+  explicit CoreFileOutput(File& file) : file_(file) {}
+  Result<> write(std::span<const std::byte> bytes) override;
+  Result<> skip(u64 size) override;
+  Result<> finish() override;
+
+ private:
+  File& file_;
+  u64 offset_ = 0;
+};
+
 // Writes headers, notes and memory, as far as `limit` (RLIMIT_CORE, bytes) reaches.
-Result<> write_core_file(File& file, u64 limit, AddressSpace& space, const CoreMemory& memory,
-                         std::span<const std::byte> notes);
+Result<> write_core_file(CoreOutput& output, u64 limit, AddressSpace& space,
+                         const CoreMemory& memory, std::span<const std::byte> notes);
 
 }  // namespace narwhal

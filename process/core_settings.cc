@@ -8,6 +8,7 @@ namespace {
 constinit SpinLock<LockRank::kSpinOther> settings_lock;
 constinit CorePattern pattern TA_GUARDED_BY(settings_lock) = {"core", 4};
 constinit Atomic<bool> uses_pid{false};
+constinit Atomic<u32> pipe_limit{0};
 constinit Atomic<u32> suid_setting{0};
 
 constexpr usize kMostName = 4096;  // PATH_MAX
@@ -65,6 +66,9 @@ bool add_fact(TextSink& out, char letter, const CoreNameFacts& facts) {
     case 'c':
       out << facts.size_limit;
       return true;
+    case 'C':
+      out << facts.cpu;
+      return true;
     default:
       return false;
   }
@@ -93,6 +97,12 @@ bool core_uses_pid() {
 void set_core_uses_pid(bool uses) {
   uses_pid.store(uses, Order::kRelaxed);
 }
+u32 core_pipe_limit() {
+  return pipe_limit.load(Order::kRelaxed);
+}
+void set_core_pipe_limit(u32 limit) {
+  pipe_limit.store(limit, Order::kRelaxed);
+}
 u32 suid_dumpable() {
   return suid_setting.load(Order::kRelaxed);
 }
@@ -100,10 +110,10 @@ void set_suid_dumpable(u32 value) {
   suid_setting.store(value, Order::kRelaxed);
 }
 
-Result<String> core_file_name(std::string_view pattern, bool with_pid, const CoreNameFacts& facts) {
-  Vector<char> buffer;
-  TRY(buffer.resize(kMostName));
-  TextSink out(buffer.data(), buffer.size());
+namespace {
+
+// Whether the process's number was among the facts.
+bool expand(TextSink& out, std::string_view pattern, const CoreNameFacts& facts) {
   bool told_pid = false;
   for (usize i = 0; i < pattern.size(); ++i) {
     if (pattern[i] != '%') {
@@ -113,10 +123,40 @@ Result<String> core_file_name(std::string_view pattern, bool with_pid, const Cor
       told_pid |= pattern[i] == 'p';
     }
   }
+  return told_pid;
+}
+
+}  // namespace
+
+Result<String> core_file_name(std::string_view pattern, bool with_pid, const CoreNameFacts& facts) {
+  Vector<char> buffer;
+  TRY(buffer.resize(kMostName));
+  TextSink out(buffer.data(), buffer.size());
   // Where nothing else tells apart what different processes leave.
-  if (with_pid && !told_pid) out << '.' << facts.pid;
+  if (!expand(out, pattern, facts) && with_pid) out << '.' << facts.pid;
   if (out.truncated()) return Errno::kNameTooLong;
   return String::copy(out.view());
+}
+
+Result<Vector<String>> core_helper_arguments(std::string_view pattern, const CoreNameFacts& facts) {
+  constexpr std::string_view kSpaces = " \t\v\f\r";
+  Vector<String> arguments;
+  Vector<char> buffer;
+  TRY(buffer.resize(kMostName));
+  std::string_view left = pattern.substr(1);
+  for (;;) {
+    const usize start = left.find_first_not_of(kSpaces);
+    if (start == std::string_view::npos) break;
+    left.remove_prefix(start);
+    const std::string_view part = left.substr(0, left.find_first_of(kSpaces));
+    left.remove_prefix(part.size());
+    TextSink out(buffer.data(), buffer.size());
+    expand(out, part, facts);
+    if (out.truncated()) return Errno::kNameTooLong;
+    TRY(arguments.push_back(TRY(String::copy(out.view()))));
+  }
+  if (arguments.empty()) return Errno::kNoExec;
+  return arguments;
 }
 
 }  // namespace narwhal

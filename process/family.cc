@@ -99,11 +99,18 @@ bool Family::begin_dump(Task& task, Signal signal) {
   return true;
 }
 
+void Family::abandon_dump(Process& process) {
+  if (!process.dumper_) return;
+  process.wait_status_ = i32(Signal::kKill);
+  process.dump_abandoned_.store(true, Order::kRelease);
+  wake_thread(*process.dumper_);
+}
+
 void Family::finish_dump(Process& process, bool dumped) {
   constexpr i32 kDumped = 0x80;
   {
     SpinGuard guard(thread_list_lock);
-    if (dumped) process.wait_status_ |= kDumped;
+    if (dumped && !dump_abandoned(process)) process.wait_status_ |= kDumped;
     process.dumper_ = nullptr;
     process.dumping_.store(false, Order::kRelease);
   }
@@ -201,7 +208,11 @@ const ResourceUsage& Family::ended_usage() {
 
 void Family::notify_parent(Process& process) {
   Process* parent = process.parent_;
-  if (!parent) return;  // the first process: its end is the program's
+  if (!parent) {
+    // The first process's end is the program's. Nobody waits for the others that have no parent.
+    if (process.pid_ != kFirstPid) forget(process);
+    return;
+  }
   bool reap = false;
   if (process.exit_signal_ != Signal::kNone) {
     const abi::SignalAction action = parent->handlers().get(process.exit_signal_);

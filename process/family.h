@@ -44,6 +44,11 @@ class Family {
   // other tasks have come to rest. False: the group ends already.
   static bool begin_dump(Task& task, Signal signal);
   static void finish_dump(Process& process, bool dumped);
+  // SIGKILL ends a dump that somebody else keeps from going on, and is then what killed the process.
+  static void abandon_dump(Process& process) TA_REQUIRES(thread_list_lock);
+  static bool dump_abandoned(const Process& process) {
+    return process.dump_abandoned_.load(Order::kAcquire);
+  }
   static bool at_rest(const Task& task) { return task.at_rest_; }
 
   // execve(2): tells all other tasks of the current one's process to end, waits until they have,

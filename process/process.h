@@ -140,6 +140,7 @@ class Process final : public RefCounted {
   Atomic<bool> exiting_{false};
   Atomic<bool> stopped_{false};
   Atomic<bool> dumping_{false};
+  Atomic<bool> dump_abandoned_{false};
 
   // Guarded by thread_list_lock (process/family.h).
   u32 pid_ = 0;

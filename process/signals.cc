@@ -81,7 +81,10 @@ Result<> send_signal_locked(Process& process, Task* task,
                             const abi::SignalInfo& info) TA_NO_ANALYSIS {
   const auto signal = Signal(info.number);
   // Who ends takes none any more.
-  if (process.exiting()) return {};
+  if (process.exiting()) {
+    if (signal == Signal::kKill) Family::abandon_dump(process);
+    return {};
+  }
   Task* target = task ? task : pid_table::task(process.pid());
   if (!target) target = Family::first_task(process);
   if (!target) return {};

@@ -6,6 +6,7 @@
 #include "kernel/abi/resource.h"
 #include "kernel/abi/sched.h"
 #include "kernel/mm/frame.h"
+#include "process/core_settings.h"
 #include "process/family.h"
 #include "process/file_signal.h"
 #include "process/pidfd.h"
@@ -99,18 +100,14 @@ void TaskBuilder::begin(void* argument) {
   platform::enter_user(task.user_regs());
 }
 
-Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
+// A process of its own, not yet in the tables.
+Result<Ref<Task>> TaskBuilder::make_without_parent(FirstProgram program) {
   auto task = TRY(make(program.name));
   auto process = TRY(make_ref<Process>());
   process->handlers_ = TRY(make_ref<SignalHandlers>());
   process->start_time_ns_ = task->start_time_ns;
   process->executed_ = true;
-  task_limit.store(largest_task_count());
   set_first_limits(*process);
-  sysv::set_current_pid_source([] { return current_process().pid(); });
-  AddressSpace::set_lock_privilege(
-      [] { return current_task().credentials().capable(Capability::kIpcLock); });
-  file_signals_init();
   process->set_executable(std::move(program.executable), std::move(program.write_denial));
   program.memory->set_limits(process->memory_limits());
   task->process_ = process;
@@ -120,18 +117,46 @@ Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
   task->fs_ = std::move(program.fs);
   task->credentials_ = std::move(program.credentials);
   platform::user_regs_init(task->user_regs(), program.entry, program.stack);
-  {
-    SpinGuard guard(thread_list_lock);
-    task->tid_ = TRY(pid_table::take_number());
-    process->pid_ = process->group_id_ = process->session_id_ = task->tid_;
-    TRY(pid_table::add(*process));
-    process->add_ref();  // the table's
-    TRY(pid_table::add(*task));
-    process->tasks_.push_back(*task);
-    process->task_count_.store(1);
+  return task;
+}
+
+// Makes it known, as the leader of its group and session.
+Result<> TaskBuilder::enter_tables_alone(Task& task) {
+  Process& process = *task.process_;
+  SpinGuard guard(thread_list_lock);
+  if (pid_table::tasks().size() >= task_limit.load(Order::kRelaxed)) return Errno::kAgain;
+  task.tid_ = TRY(pid_table::take_number());
+  TRY(pid_table::add(task));
+  process.pid_ = process.group_id_ = process.session_id_ = task.tid_;
+  if (auto added = pid_table::add(process); !added.ok()) {
+    pid_table::remove(task);
+    return added;
   }
+  process.add_ref();  // the table's
+  process.tasks_.push_back(task);
+  process.task_count_.store(1);
+  return {};
+}
+
+Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
+  task_limit.store(largest_task_count());
+  sysv::set_current_pid_source([] { return current_process().pid(); });
+  AddressSpace::set_lock_privilege(
+      [] { return current_task().credentials().capable(Capability::kIpcLock); });
+  file_signals_init();
+  auto task = TRY(make_without_parent(std::move(program)));
+  TRY(enter_tables_alone(*task));
   task->start(begin, task.get());
   return task;
+}
+
+Result<> TaskBuilder::start_helper(FirstProgram program) {
+  auto task = TRY(make_without_parent(std::move(program)));
+  // If it dies in its turn, that is no news for another helper.
+  task->process_->set_limit(abi::kLimitCore, {kNoCorePipe, kNoCorePipe});
+  TRY(enter_tables_alone(*task));
+  task->start(begin, task.get());
+  return {};
 }
 
 Result<Ref<Process>> TaskBuilder::make_process(Task& parent, const CloneRequest& request) {

@@ -68,6 +68,10 @@ struct TaskBuilder {
   // end.
   static Result<Ref<Task>> start_first(FirstProgram program);
 
+  // A process that the kernel itself starts (core(5)): without a parent, in a session of its own,
+  // and gone when it has ended. EAGAIN, ENOMEM.
+  static Result<> start_helper(FirstProgram program);
+
   // clone(2) by the current task; returns the new task's number. EINVAL for flags that contradict
   // each other, EPERM for what needs privileges that nobody has here, EAGAIN, ENOMEM. Waits for the
   // child with CLONE_VFORK.
@@ -75,6 +79,8 @@ struct TaskBuilder {
 
  private:
   static Result<Ref<Task>> make(std::string_view name);
+  static Result<Ref<Task>> make_without_parent(FirstProgram program);
+  static Result<> enter_tables_alone(Task& task);
   static Result<> share(Task& parent, Task& child, const CloneRequest& request);
   static Result<Ref<Process>> make_process(Task& parent, const CloneRequest& request);
   static Result<> enter_tables(Task& parent, Task& child, bool new_process, CloneFlags flags,

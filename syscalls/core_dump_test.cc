@@ -403,7 +403,7 @@ std::string name(std::string_view pattern, const CoreNameFacts& facts, bool with
 }
 
 TEST(CoreFileName, Facts) {
-  CoreNameFacts facts{7, 8, 9, 10, 1, Signal::kSegv, 12, 13, "host", "a/b", "/usr/bin/python3"};
+  CoreNameFacts facts{7, 8, 9, 10, 0, 1, Signal::kSegv, 12, 13, "host", "a/b", "/usr/bin/python3"};
   EXPECT_EQ(name("core", facts), "core");
   EXPECT_EQ(name("%p %P %i %I %u %g %d %s %t %c", facts), "7 7 8 8 9 10 1 11 12 13");
   EXPECT_EQ(name("%h %e %f %E", facts), "host a!b python3 !usr!bin!python3");
@@ -414,6 +414,17 @@ TEST(CoreFileName, Facts) {
   EXPECT_EQ(name("%e", facts), "!.");
   facts.command = ".";
   EXPECT_EQ(name("%e", facts), "!");
+}
+
+TEST(CoreHelper, ArgumentsAreSplitBeforeFactsArePutIn) {
+  CoreNameFacts facts{7, 8, 9, 10, 3, 1, Signal::kSegv, 12, 13, "host", "a b", "/bin/x"};
+  auto made = core_helper_arguments("| /bin/reader  %p-%C\t%e ", facts);
+  ASSERT_TRUE(made.ok());
+  ASSERT_EQ(made.value().size(), 3u);
+  EXPECT_EQ(made.value()[0].view(), "/bin/reader");
+  EXPECT_EQ(made.value()[1].view(), "7-3");
+  EXPECT_EQ(made.value()[2].view(), "a b");
+  EXPECT_EQ(core_helper_arguments("| ", facts).error(), Errno::kNoExec);
 }
 
 TEST(CoreFileName, PatternsAreCut) {

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "compat_tests/processes/core_roles.h"
+
 namespace compat {
 namespace {
 
@@ -133,6 +135,12 @@ constexpr Role kRoles[] = {
          if (sscanf(line, "CapEff: %llx", &effective) == 1) break;
        return int(effective == 0);
      }},
+    {"core-reader", read_core},
+    {"core-arguments", tell_arguments},
+    {"core-surroundings", tell_surroundings},
+    {"core-none", ignore_core},
+    {"core-sleeper", sleep_over_core},
+    {"core-late-looker", look_late},
     {"sleep",
      [](int, char**) {
        for (;;) pause();

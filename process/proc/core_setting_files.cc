@@ -25,6 +25,17 @@ Result<> store_uses_pid(std::string_view text) {
   return {};
 }
 
+Result<> show_pipe_limit(TextSink& out) {
+  out << core_pipe_limit() << '\n';
+  return {};
+}
+Result<> store_pipe_limit(std::string_view text) {
+  const i64 limit = TRY(parse_integer(text));
+  if (limit < 0 || limit > INT32_MAX) return Errno::kInval;
+  set_core_pipe_limit(u32(limit));
+  return {};
+}
+
 Result<> show_suid_dumpable(TextSink& out) {
   out << suid_dumpable() << '\n';
   return {};
@@ -42,6 +53,7 @@ Result<> store_suid_dumpable(std::string_view text) {
 Result<> proc_add_core_settings() {
   TRY(proc_add_text("sys/kernel", "core_pattern", show_pattern, store_pattern));
   TRY(proc_add_text("sys/kernel", "core_uses_pid", show_uses_pid, store_uses_pid));
+  TRY(proc_add_text("sys/kernel", "core_pipe_limit", show_pipe_limit, store_pipe_limit));
   return proc_add_text("sys/fs", "suid_dumpable", show_suid_dumpable, store_suid_dumpable);
 }
 
