@@ -118,6 +118,13 @@ void let_go(Task& task) TA_REQUIRES(thread_list_lock) {
 
 }  // namespace
 
+bool wants_seccomp(const Task& task) {
+  return task.trace.options & 1u << u32(Event::kSeccomp);
+}
+bool suspends_seccomp(const Task& task) {
+  return task.trace.options & kSuspendSeccomp;
+}
+
 // --- the traced task's side
 
 void syscall_entry(Task& task, UserRegs& regs) {

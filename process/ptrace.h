@@ -25,7 +25,8 @@ enum class Event : u8 {
 // PTRACE_O_*
 inline constexpr u32 kMarkCalls = 1;  // TRACESYSGOOD
 inline constexpr u32 kKillAtEnd = 1 << 20;
-inline constexpr u32 kAllOptions = 0xff | kKillAtEnd | 1 << 21;
+inline constexpr u32 kSuspendSeccomp = 1 << 21;
+inline constexpr u32 kAllOptions = 0xff | kKillAtEnd | kSuspendSeccomp;
 
 inline bool traced(const Task& task) {
   return has(task.user_work(), UserWork::kTraced);
@@ -46,6 +47,11 @@ void interrupt_stop(Task& task);
 void event(Task& task, Event event, u64 message);
 // After execve(2).
 void executed(Task& task, u32 old_tid);
+
+// Whether its tracer wants to hear of calls that a filter leaves to it, and whether it has filters
+// set aside (PTRACE_O_TRACESECCOMP, PTRACE_O_SUSPEND_SECCOMP).
+bool wants_seccomp(const Task& task);
+bool suspends_seccomp(const Task& task);
 
 // --- from the life of tasks
 

@@ -1,11 +1,21 @@
 #include "process/task.h"
 
 #include "process/family.h"
+#include "process/seccomp.h"
 
 namespace narwhal {
 
+Task::Task(std::string_view name) : Thread(name) {}
+
 Task::~Task() {
   ::operator delete(user_.fpu_area, std::align_val_t(64));
+}
+
+void Task::set_seccomp_filter(Ref<SeccompFilter> filter) {
+  replace(seccomp_filter_, std::move(filter));
+}
+Ref<SeccompFilter> Task::seccomp_filter_copy() const {
+  return copy_of(seccomp_filter_);
 }
 
 void Task::set_memory(Ref<AddressSpace> memory) {

@@ -36,6 +36,8 @@ class VforkCompletion : public RefCounted {
   }
 };
 
+class SeccompFilter;
+
 class Task final : public Thread, public GroupMember {
  public:
   u32 tid() const { return tid_; }
@@ -75,6 +77,10 @@ class Task final : public Thread, public GroupMember {
   // What SEM_UNDO takes back at the end of the last task that has it (semop(2)); null until needed.
   const Ref<sysv::UndoList>& semaphore_undo() const { return semaphore_undo_; }
   void set_semaphore_undo(Ref<sysv::UndoList> undo) { replace(semaphore_undo_, std::move(undo)); }
+  // The latest filter of its system calls (process/seccomp.h); null: none.
+  const Ref<SeccompFilter>& seccomp_filter() const { return seccomp_filter_; }
+  void set_seccomp_filter(Ref<SeccompFilter> filter);
+  Ref<SeccompFilter> seccomp_filter_copy() const;
   vfs::Actor actor() const { return {*fs_, *credentials_}; }
 
   // For other tasks: what it has now, or null when it has ended.
@@ -106,6 +112,7 @@ class Task final : public Thread, public GroupMember {
 
   // prctl(2), per thread.
   bool no_new_privileges = false;
+  bool strict_calls = false;  // SECCOMP_MODE_STRICT
   Signal parent_death_signal = Signal::kNone;
   u64 timer_slack_ns = 50'000;
   u64 default_timer_slack_ns = 50'000;  // what the parent had when it made this task
@@ -133,7 +140,7 @@ class Task final : public Thread, public GroupMember {
  private:
   friend class Family;
   friend struct TaskBuilder;  // process/task_builder.h: makes tasks
-  explicit Task(std::string_view name) : Thread(name) {}
+  explicit Task(std::string_view name);
   ~Task() override;
 
   template <typename T>
@@ -155,6 +162,7 @@ class Task final : public Thread, public GroupMember {
   Ref<FsContext> fs_;
   CredentialsRef credentials_;
   Ref<sysv::UndoList> semaphore_undo_;
+  Ref<SeccompFilter> seccomp_filter_;
   UserContext user_;
   UserAddr set_child_tid_{};  // where the new task writes its number first (CLONE_CHILD_SETTID)
   Ref<VforkCompletion> vfork_;

@@ -10,6 +10,7 @@
 #include "process/family.h"
 #include "process/file_signal.h"
 #include "process/pidfd.h"
+#include "process/seccomp.h"
 #include "process/signals.h"
 
 namespace narwhal {
@@ -201,6 +202,9 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
   }
   child.no_new_privileges = parent.no_new_privileges;
   child.timer_slack_ns = child.default_timer_slack_ns = parent.timer_slack_ns;
+  child.strict_calls = parent.strict_calls;
+  child.set_seccomp_filter(parent.seccomp_filter());
+  if (has(parent.user_work(), UserWork::kSeccomp)) child.set_user_work(UserWork::kSeccomp);
   child.io_priority = parent.io_priority;
   child.memory_policy = parent.memory_policy;
   child.request_keyring = parent.request_keyring;

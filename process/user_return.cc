@@ -27,7 +27,7 @@ bool was_away(const Task& task) {
 }
 
 UserWork work_of(const Task& task) {
-  return task.user_work() & ~(UserWork::kTrace | UserWork::kTraced);
+  return task.user_work() & ~(UserWork::kTrace | UserWork::kTraced | UserWork::kSeccomp);
 }
 
 // With interrupts enabled.

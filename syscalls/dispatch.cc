@@ -3,6 +3,7 @@
 #include "kernel/base/log.h"
 #include "kernel/platform/upcalls.h"
 #include "process/ptrace.h"
+#include "process/seccomp.h"
 #include "process/task.h"
 
 namespace narwhal {
@@ -76,11 +77,19 @@ bool may_not_return(u32 number) {
   return result;
 }
 
+// Tracers and filters, in this order (seccomp(2)): whether the call is to be made at all.
+[[gnu::noinline]] bool passes(Task& task, UserRegs& regs) {
+  if (ptrace::traced(task)) {
+    ptrace::syscall_entry(task, regs);
+    if (i64(regs.orig_rax) < 0) return false;
+  }
+  return !has(task.user_work(), UserWork::kSeccomp) || seccomp::allows(task, regs);
+}
+
 void make_call(Task& task, UserRegs& regs) {
   const std::span<const SyscallFunction> functions = syscall_functions;
-  if (ptrace::traced(task)) [[unlikely]] {
-    ptrace::syscall_entry(task, regs);
-    if (i64(regs.orig_rax) < 0) return;  // the tracer has it skipped
+  if (has(task.user_work(), UserWork::kTraced | UserWork::kSeccomp)) [[unlikely]] {
+    if (!passes(task, regs)) return;
   }
   const u64 number = regs.orig_rax;
   if (number >= functions.size()) [[unlikely]] {
@@ -134,7 +143,8 @@ bool upcall::on_syscall(UserRegs& regs) {
   if (ptrace::traced(task)) [[unlikely]]
     ptrace::syscall_exit(task, regs);
   platform::interrupts_save_disable();
-  constexpr UserWork kNoReason = UserWork::kTrace;  // tracing alone needs nothing on the way back
+  // Tracing and filters alone need nothing on the way back.
+  constexpr UserWork kNoReason = UserWork::kTrace | UserWork::kSeccomp;
   return (task.user_work() & ~kNoReason) != UserWork::kNone || cpu_local().need_resched;
 }
 

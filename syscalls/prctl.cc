@@ -4,6 +4,7 @@
 #include "process/signals.h"
 #include "syscalls/credential_change.h"
 #include "syscalls/handlers.h"
+#include "syscalls/seccomp_option.h"
 
 namespace narwhal {
 namespace {
@@ -20,6 +21,7 @@ enum PrctlOption : i32 {
   kSetName = 15,
   kGetName = 16,
   kGetSeccomp = 21,
+  kSetSeccomp = 22,
   kCapBsetRead = 23,
   kCapBsetDrop = 24,
   kGetTsc = 25,
@@ -191,7 +193,9 @@ SysResult sys::prctl(Task& task, i32 option, u64 a, u64 b, u64 c, u64 d) {
       if (a != 0) return Errno::kInval;
       return i64{0};
     case kGetSeccomp:
-      return i64{0};  // no filter: none can be set
+      return seccomp_mode(task);
+    case kSetSeccomp:
+      return set_seccomp_mode(task, a, UserAddr(b));
     case kGetTsc:
       TRY(store_user(UserAddr(a), kTscEnable));
       return i64{0};

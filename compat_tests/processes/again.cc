@@ -135,6 +135,7 @@ constexpr Role kRoles[] = {
          if (sscanf(line, "CapEff: %llx", &effective) == 1) break;
        return int(effective == 0);
      }},
+    {"seccomp", [](int, char**) { return prctl(PR_GET_SECCOMP, 0, 0, 0, 0); }},
     {"core-reader", read_core},
     {"core-arguments", tell_arguments},
     {"core-surroundings", tell_surroundings},

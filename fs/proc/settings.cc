@@ -20,7 +20,6 @@ constexpr ConstantSetting kConstants[] = {
     {"sys/kernel", "ngroups_max", "65536\n"},
     {"sys/kernel", "cap_last_cap", "40\n"},
     {"sys/kernel", "randomize_va_space", "2\n"},
-    {"sys/kernel", "core_pipe_limit", "0\n"},
     {"sys/kernel", "sched_rr_timeslice_ms", "100\n"},
     {"sys/kernel/random", "entropy_avail", "256\n"},
     {"sys/kernel/random", "poolsize", "256\n"},

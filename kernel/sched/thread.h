@@ -36,6 +36,7 @@ enum class UserWork : u32 {
   kCpuTime = 64,       // a tick of the accounting clock while timers of CPU time are armed
   kTraced = 128,       // another process steers this thread (ptrace(2))
   kFileSignals = 256,  // what happened to a file is to be told (O_ASYNC)
+  kSeccomp = 512,      // system calls are filtered (seccomp(2))
 };
 ENABLE_FLAGS(UserWork);
 

@@ -4,6 +4,7 @@
 #include "kernel/platform/machine.h"
 #include "process/family.h"
 #include "process/proc/file_kinds.h"
+#include "process/seccomp.h"
 #include "process/signals.h"
 
 namespace narwhal {
@@ -188,7 +189,9 @@ Result<> show_status(const ProcSubject& subject, TextSink& out) {
   show_mask(out, "CapBnd", who ? who->bounding : 0);
   show_mask(out, "CapAmb", who ? who->ambient : 0);
   out << "NoNewPrivs:\t" << (task && task->no_new_privileges ? 1 : 0)
-      << "\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\n"
+      << "\nSeccomp:\t" << u32(task ? seccomp::mode_of(*task) : seccomp::Mode::kNone)
+      << "\nSeccomp_filters:\t" << (task ? seccomp::filter_count(*task) : 0)
+      << "\nSpeculation_Store_Bypass:\tvulnerable\n"
          "SpeculationIndirectBranch:\talways enabled\n";
   show_cpus(out);
   const ResourceUsage usage = usage_of(subject);
