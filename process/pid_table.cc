@@ -15,7 +15,8 @@ constinit pid_table::Tasks task_table TA_GUARDED_BY(thread_list_lock);
 constinit pid_table::Processes process_table TA_GUARDED_BY(thread_list_lock);
 constinit u32 last_number TA_GUARDED_BY(thread_list_lock) = 0;
 constinit u64 tasks_added TA_GUARDED_BY(thread_list_lock) = 0;
-constinit bool wrapped TA_GUARDED_BY(thread_list_lock) = false;
+// Numbers ahead may be taken: all have been given once, or somebody chose one (clone3(2)).
+constinit bool some_are_taken TA_GUARDED_BY(thread_list_lock) = false;
 
 // A number stays taken while a group or session bears it (setpgid(2)).
 bool group_bears(u32 number) TA_REQUIRES(thread_list_lock) {
@@ -26,18 +27,25 @@ bool group_bears(u32 number) TA_REQUIRES(thread_list_lock) {
   return found;
 }
 
+bool is_free(u32 number) TA_REQUIRES(thread_list_lock) {
+  return !pid_table::task(number) && !pid_table::process(number) && !group_bears(number);
+}
+
 }  // namespace
 
-Result<u32> pid_table::take_number() {
+Result<u32> pid_table::take_number(u32 wanted) {
+  if (wanted != 0) {
+    if (!is_free(wanted)) return Errno::kExist;
+    some_are_taken = true;
+    return wanted;
+  }
   constexpr u32 kFirstAfterWrap = 300;  // as Linux: low numbers are not used again
   for (u32 tries = 0; tries < kPidLimit; ++tries) {
     if (++last_number >= pid_limit.load(Order::kRelaxed)) {
       last_number = kFirstAfterWrap;
-      wrapped = true;
+      some_are_taken = true;
     }
-    if (!wrapped) return last_number;
-    if (!task(last_number) && !process(last_number) && !group_bears(last_number))
-      return last_number;
+    if (!some_are_taken || is_free(last_number)) return last_number;
   }
   return Errno::kAgain;
 }
@@ -89,7 +97,7 @@ u64 tasks_made() {
 }
 void set_last_pid(u32 number) {
   SpinGuard guard(thread_list_lock);
-  if (number < last_number) wrapped = true;  // what comes next may be in use
+  if (number < last_number) some_are_taken = true;
   last_number = number;
 }
 u32 last_pid() {

@@ -27,8 +27,8 @@ u64 tasks_made();  // since boot
 
 namespace pid_table {
 
-// Under thread_list_lock. ENOMEM, EAGAIN when no number is free.
-Result<u32> take_number() TA_REQUIRES(thread_list_lock);
+// Under thread_list_lock. ENOMEM, EAGAIN when no number is free, EEXIST when `wanted` is not.
+Result<u32> take_number(u32 wanted = 0) TA_REQUIRES(thread_list_lock);
 Result<> add(Task& task) TA_REQUIRES(thread_list_lock);
 Result<> add(Process& process) TA_REQUIRES(thread_list_lock);
 void remove(Task& task) TA_REQUIRES(thread_list_lock);

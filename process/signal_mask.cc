@@ -69,6 +69,18 @@ void end_temporary_mask(Task& task) {
   set_blocked(task, task.signals.saved_blocked);
 }
 
+bool peek_signal(Task& task, bool shared, u64 index, abi::SignalInfo& out) TA_NO_ANALYSIS {
+  Process& process = task.process();
+  SpinGuard guard(process.signal_lock);
+  SignalQueue& queue = shared ? process.pending_signals : task.signals.pending;
+  for (const PendingSignal& each : queue.entries) {
+    if (index-- != 0) continue;
+    out = each.info;
+    return true;
+  }
+  return false;
+}
+
 SignalSet pending_signals(const Task& task) {
   Process& process = task.process();
   SpinGuard guard(process.signal_lock);

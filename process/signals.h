@@ -35,6 +35,9 @@ void begin_temporary_mask(Task& task, SignalSet mask);
 void end_temporary_mask(Task& task);
 // Pending for the task or its process, blocked or not.
 SignalSet pending_signals(const Task& task);
+// The entry with this number, from 0, of the task's queue or the one that its process's tasks share;
+// nothing is taken. False: there are not so many.
+bool peek_signal(Task& task, bool shared, u64 index, abi::SignalInfo& out);
 // Takes the next pending signal of `mask` off the queues, synchronous ones first, then by number.
 bool dequeue_signal(Task& task, SignalSet mask, abi::SignalInfo& out);
 // Drops what is pending of `set` in the whole process (an action became "ignore").

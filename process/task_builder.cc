@@ -43,11 +43,18 @@ void set_first_limits(Process& process) {
 
 constexpr u32 kFirstPid = 1;
 
-constexpr CloneFlags kNamespaces =
-    CloneFlags::kNewNs | CloneFlags::kNewCgroup | CloneFlags::kNewUts | CloneFlags::kNewIpc |
-    CloneFlags::kNewUser | CloneFlags::kNewPid | CloneFlags::kNewNet | CloneFlags::kNewTime;
+}  // namespace
 
-Result<> check_flags(const Process& parent, const CloneRequest& request) {
+// There is one namespace of each kind, and Linux without namespaces says EINVAL too.
+Result<> refuse_new_namespaces(const Credentials& who, CloneFlags flags) {
+  if (!has(flags, kNamespaces)) return {};
+  const bool for_anybody = has(flags, CloneFlags::kNewUser);
+  return for_anybody || who.capable(Capability::kSysAdmin) ? Errno::kInval : Errno::kPerm;
+}
+
+namespace {
+
+Result<> check_flags(const Process& parent, const Credentials& who, const CloneRequest& request) {
   const CloneFlags flags = request.flags;
   const auto set = [&](CloneFlags flag) { return has(flags, flag); };
   if (set(CloneFlags::kThread) && !set(CloneFlags::kSigHand)) return Errno::kInval;
@@ -57,8 +64,7 @@ Result<> check_flags(const Process& parent, const CloneRequest& request) {
   if (set(CloneFlags::kPidFd) && (set(CloneFlags::kThread) || set(CloneFlags::kDetached)))
     return Errno::kInval;
   if (set(CloneFlags::kParent) && parent.pid() == kFirstPid) return Errno::kInval;
-  // There is one namespace of each kind. Linux without namespaces says EINVAL too.
-  if (set(kNamespaces)) return Errno::kInval;
+  TRY(refuse_new_namespaces(who, flags));
   if (set(CloneFlags::kIntoCgroup)) return Errno::kInval;  // there are none
   return {};
 }
@@ -237,8 +243,9 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
   return {};
 }
 
-Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, CloneFlags flags,
-                                   ptrace::Event event) {
+Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process,
+                                   const CloneRequest& request, ptrace::Event event) {
+  const CloneFlags flags = request.flags;
   Process& process = *child.process_;
   SpinGuard guard(thread_list_lock);
   // A group that ends, or shrinks to one task for execve(2), takes nobody in: the call is repeated,
@@ -246,7 +253,7 @@ Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, 
   if (parent.process().exiting() || has(parent.user_work(), UserWork::kExit))
     return Errno::kRestartNoIntr;
   TRY(check_process_limit(parent));
-  child.tid_ = TRY(pid_table::take_number());
+  child.tid_ = TRY(pid_table::take_number(request.tid));
   TRY(pid_table::add(child));
   if (new_process) {
     process.pid_ = child.tid_;
@@ -278,7 +285,7 @@ Result<> TaskBuilder::enter_tables(Task& parent, Task& child, bool new_process, 
 
 Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
   const auto set = [&](CloneFlags flag) { return has(request.flags, flag); };
-  TRY(check_flags(parent.process(), request));
+  TRY(check_flags(parent.process(), parent.credentials(), request));
   // The time that was promised to one task is not promised to two.
   if (parent.policy == abi::kPolicyDeadline && !parent.reset_on_fork) return Errno::kAgain;
   if (set(CloneFlags::kSetTls) && request.tls >= kUserEnd.value) return Errno::kPerm;
@@ -305,7 +312,7 @@ Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
   const auto event = ptrace::event_of_clone(parent, set(CloneFlags::kVfork),
                                             request.exit_signal == Signal::kChld && new_process,
                                             set(CloneFlags::kUntraced));
-  TRY(enter_tables(parent, *child, new_process, request.flags, event));
+  TRY(enter_tables(parent, *child, new_process, request, event));
   if (pidfd) std::move(*pidfd_number).commit(std::move(pidfd), true);
   const u32 tid = child->tid();
   if (set(CloneFlags::kParentSetTid)) store_user(request.parent_tid, tid).ignore();

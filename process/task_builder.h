@@ -39,6 +39,13 @@ enum class CloneFlags : u64 {
 };
 ENABLE_FLAGS(CloneFlags);
 
+inline constexpr CloneFlags kNamespaces =
+    CloneFlags::kNewNs | CloneFlags::kNewCgroup | CloneFlags::kNewUts | CloneFlags::kNewIpc |
+    CloneFlags::kNewUser | CloneFlags::kNewPid | CloneFlags::kNewNet | CloneFlags::kNewTime;
+
+// EINVAL, or EPERM for whom Linux would not let make one (unshare(2)).
+Result<> refuse_new_namespaces(const Credentials& who, CloneFlags flags);
+
 struct CloneRequest {
   CloneFlags flags = CloneFlags::kNone;
   UserAddr stack{};  // top; 0: the parent's
@@ -47,6 +54,7 @@ struct CloneRequest {
   UserAddr pidfd{};  // where the number goes that CLONE_PIDFD asks for
   u64 tls = 0;
   Signal exit_signal = Signal::kNone;
+  u32 tid = 0;  // the number that it must get: EEXIST where it is taken; 0: any
 };
 
 // A program brought into memory, ready to start.
@@ -83,8 +91,8 @@ struct TaskBuilder {
   static Result<> enter_tables_alone(Task& task);
   static Result<> share(Task& parent, Task& child, const CloneRequest& request);
   static Result<Ref<Process>> make_process(Task& parent, const CloneRequest& request);
-  static Result<> enter_tables(Task& parent, Task& child, bool new_process, CloneFlags flags,
-                               ptrace::Event event);
+  static Result<> enter_tables(Task& parent, Task& child, bool new_process,
+                               const CloneRequest& request, ptrace::Event event);
   static void begin(void* task);
 };
 

@@ -276,6 +276,20 @@ SysResult get_signal_info(Task& tracer, Task& task, UserAddr to) {
   return i64{0};
 }
 
+SysResult peek_signals(Task& task, UserAddr arguments, UserAddr to) {
+  const auto wanted = TRY(load_user<abi::PtracePeekSignals>(arguments));
+  if ((wanted.flags & ~abi::kPeekShared) || wanted.count < 0) return Errno::kInval;
+  for (i32 i = 0; i < wanted.count; ++i) {
+    abi::SignalInfo info;
+    const u64 index = wanted.offset + u64(i);
+    if (index < wanted.offset || !peek_signal(task, wanted.flags & abi::kPeekShared, index, info))
+      return i64{i};
+    if (!copy_out(to + u64(i) * sizeof info, &info, sizeof info).ok())
+      return i != 0 ? SysResult(i64{i}) : Errno::kFault;
+  }
+  return i64{wanted.count};
+}
+
 SysResult signal_mask(Task& tracer, Task& task, usize size, UserAddr at, bool set) {
   if (size != sizeof(u64)) return Errno::kInval;
   u64 bits = set ? TRY(load_user<u64>(at)) : 0;
@@ -365,6 +379,8 @@ SysResult request_of_stopped(Task& tracer, Task& task, Request request, UserAddr
       return i64{0};
     case Request::kGetSignalInfo:
       return get_signal_info(tracer, task, data);
+    case Request::kPeekSignalInfo:
+      return peek_signals(task, address, data);
     case Request::kSetSignalInfo: {
       abi::SignalInfo info;
       if (platform::copy_from_user(&info, data, sizeof info) != 0) return Errno::kFault;

@@ -31,9 +31,9 @@ Result<> check_clone_arguments(const CloneArguments& a) {
   constexpr CloneFlags kKnown =
       CloneFlags(0xffff'ffff) | CloneFlags::kClearSigHand | CloneFlags::kIntoCgroup;
   const CloneFlags flags{a.flags};
-  if ((a.set_tid == 0) != (a.set_tid_size == 0)) return Errno::kInval;
-  // To choose the number oneself (checkpointing) is not offered.
-  if (a.set_tid != 0) return Errno::kInval;
+  constexpr u64 kMostLevels = 32;
+  if (a.set_tid_size > kMostLevels || (a.set_tid == 0) != (a.set_tid_size == 0))
+    return Errno::kInval;
   if (a.exit_signal > u64(Signal::kMax)) return Errno::kInval;
   if (!has_only(flags, kKnown)) return Errno::kInval;
   if (a.flags & (raw(CloneFlags::kDetached) | (kSignalMask & ~raw(CloneFlags::kNewTime))))
@@ -43,6 +43,18 @@ Result<> check_clone_arguments(const CloneArguments& a) {
   if ((a.stack == 0) != (a.stack_size == 0)) return Errno::kInval;
   if (a.stack != 0 && !user_range_ok(UserAddr(a.stack), a.stack_size)) return Errno::kInval;
   return {};
+}
+
+// The number that the program chose for its child, one for each namespace that the child is in: 0
+// where it chose none.
+Result<u32> load_wanted_tid(const Task& task, const CloneArguments& a) {
+  if (a.set_tid == 0) return u32{0};
+  const i32 tid = TRY(load_user<i32>(UserAddr(a.set_tid)));
+  if (a.set_tid_size > 1 || tid < 1 || u32(tid) >= pid_limit.load()) return Errno::kInval;
+  const Credentials& who = task.credentials();
+  if (!who.capable(Capability::kSysAdmin) && !who.capable(Capability::kCheckpointRestore))
+    return Errno::kPerm;
+  return u32(tid);
 }
 
 }  // namespace
@@ -73,6 +85,7 @@ SysResult sys::clone3(Task& task, UserAddr arguments, usize size) {
   request.child_tid = UserAddr(a.child_tid);
   request.tls = a.tls;
   request.pidfd = UserAddr(a.pidfd);
+  request.tid = TRY(load_wanted_tid(task, a));
   return clone_task(task, request);
 }
 
@@ -92,9 +105,9 @@ SysResult sys::vfork(Task& task) {
 SysResult sys::unshare(Task& task, CloneFlags flags) {
   constexpr CloneFlags kAlone = CloneFlags::kThread | CloneFlags::kSigHand | CloneFlags::kVm;
   constexpr CloneFlags kKnown =
-      kAlone | CloneFlags::kFs | CloneFlags::kFiles | CloneFlags::kSysVSem;
-  // There is one name space of each kind.
+      kAlone | kNamespaces | CloneFlags::kFs | CloneFlags::kFiles | CloneFlags::kSysVSem;
   if (!has_only(flags, kKnown)) return Errno::kInval;
+  TRY(refuse_new_namespaces(task.credentials(), flags));
   const Process& process = task.process();
   if (has(flags, kAlone) && process.task_count() > 1) return Errno::kInval;
   if (has(flags, CloneFlags::kSigHand | CloneFlags::kVm) && process.handlers().ref_count() > 1)

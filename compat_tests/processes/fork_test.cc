@@ -417,6 +417,45 @@ TEST(Clone3, ClearsHandlers) {
   EXPECT_EQ(3, outcome(pid));
 }
 
+// A child with a number of one's choice; minus the error.
+long clone_as(pid_t number, size_t count = 1) {
+  clone_args arguments{};
+  arguments.exit_signal = SIGCHLD;
+  arguments.set_tid = reinterpret_cast<uintptr_t>(&number);
+  arguments.set_tid_size = count;
+  fflush(stdout);
+  const long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid == 0) _exit(getpid() == number ? 6 : 7);
+  return pid < 0 ? -errno : pid;
+}
+
+TEST(Clone3, MayChooseTheNumber) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs privileges";
+  // One that has just been free.
+  const pid_t free = spawn([] { return 0; });
+  EXPECT_EQ(-EEXIST, clone_as(free)) << "not before it is waited for";
+  EXPECT_EQ(0, outcome(free));
+  ASSERT_EQ(free, clone_as(free));
+  EXPECT_EQ(6, outcome(free));
+  EXPECT_EQ(-EEXIST, clone_as(getpid()));
+  EXPECT_EQ(-EINVAL, clone_as(0));
+  EXPECT_EQ(-EINVAL, clone_as(-5));
+  EXPECT_EQ(-EINVAL, clone_as(free, 33));
+  EXPECT_EQ(EPERM, run_child([=] {
+              if (setuid(1000) != 0) return 1;
+              return int(-clone_as(free));
+            }));
+  // Numbers that come later go around it.
+  const pid_t ahead = free + 5;
+  ASSERT_EQ(ahead, clone_as(ahead));
+  for (int i = 0; i < 10; ++i) {
+    const pid_t next = spawn([] { return 0; });
+    EXPECT_NE(ahead, next);
+    EXPECT_EQ(0, outcome(next));
+  }
+  EXPECT_EQ(6, outcome(ahead));
+}
+
 TEST(Clone3, ChecksItsArguments) {
   clone_args arguments{};
   EXPECT_ERRNO(EINVAL, syscall(SYS_clone3, &arguments, 8));

@@ -75,6 +75,23 @@ TEST(PidFd, SendsSignals) {
   EXPECT_ERRNO(ESRCH, send(fd, 0));
 }
 
+TEST(PidFd, ADirectoryOfProcIsOneForSignals) {
+  const pid_t pid = spawn_sleeper();
+  const std::string path = "/proc/" + std::to_string(pid);
+  Fd directory = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  Fd task = open((path + "/task/" + std::to_string(pid)).c_str(), O_RDONLY | O_DIRECTORY);
+  Fd other = open("/proc", O_RDONLY | O_DIRECTORY);
+  Fd only_path = open(path.c_str(), O_PATH);
+  EXPECT_OK(send(directory, 0));
+  EXPECT_ERRNO(EBADF, send(task, 0));
+  EXPECT_ERRNO(EBADF, send(other, 0));
+  EXPECT_ERRNO(EBADF, send(only_path, 0));
+  EXPECT_ERRNO(EBADF, take(directory, 0)) << "only for signals";
+  EXPECT_OK(send(directory, SIGTERM));
+  EXPECT_EQ(SIGTERM, WTERMSIG(wait_status(pid)));
+  EXPECT_ERRNO(ESRCH, send(directory, 0));
+}
+
 TEST(PidFd, SendsToZombies) {
   const pid_t pid = spawn([] { return 0; });
   Fd fd = open_process(pid);

@@ -129,7 +129,8 @@ class File : public RefCounted {
     kPidFd,
     kTerminal,
     kHostStream,
-    kMountContext
+    kMountContext,
+    kNamespace
   };
   virtual Kind kind() const { return Kind::kOther; }
 

@@ -33,10 +33,18 @@ enum class PtraceRequest : u32 {
   kSeize = 0x4206,
   kInterrupt = 0x4207,
   kListen = 0x4208,
+  kPeekSignalInfo = 0x4209,
   kGetSignalMask = 0x420a,
   kSetSignalMask = 0x420b,
   kGetSyscallInfo = 0x420e,
 };
+
+struct PtracePeekSignals {  // struct __ptrace_peeksiginfo_args
+  u64 offset;
+  u32 flags;
+  i32 count;
+};
+inline constexpr u32 kPeekShared = 1;  // PTRACE_PEEKSIGINFO_SHARED
 
 // NT_* that x86-64 has sets of registers for.
 inline constexpr u64 kSetGeneral = 1;       // NT_PRSTATUS

@@ -5,6 +5,7 @@
 #include "process/proc/links.h"
 #include "process/proc/machine.h"
 #include "process/proc/memory_file.h"
+#include "process/proc/namespaces.h"
 #include "process/proc/proc_process.h"
 #include "process/proc/sysrq.h"
 
@@ -76,7 +77,8 @@ constexpr SpecialEntry kSpecialEntries[] = {
     {"fd", FileType::kDirectory, true}, {"fdinfo", FileType::kDirectory, true},
     {"cwd", FileType::kSymlink, true},  {"root", FileType::kSymlink, true},
     {"exe", FileType::kSymlink, true},  {"net", FileType::kDirectory, true},
-    {"mem", FileType::kRegular, true},  {"task", FileType::kDirectory, false},
+    {"mem", FileType::kRegular, true},  {"ns", FileType::kDirectory, true},
+    {"task", FileType::kDirectory, false},
 };
 
 Result<Ref<Inode>> make_task_list(GeneratedFileSystem& fs, const ProcTarget& target, Owner owner);
@@ -99,6 +101,7 @@ class ProcDirectory final : public GeneratedDirectory {
     if (name == "fd") return make_proc_fd_directory(fs, target_, owner.uid, owner.gid);
     if (name == "fdinfo") return make_proc_fdinfo_directory(fs, target_, owner.uid, owner.gid);
     if (name == "mem") return make_proc_memory_file(fs, target_, owner.uid, owner.gid);
+    if (name == "ns") return make_proc_namespace_directory(fs, target_, owner.uid, owner.gid);
     if (name == "task" && !subject.of_task)
       return make_task_list(fs, target_, owner_of(subject, true));
     if (name == "net") {
@@ -254,6 +257,7 @@ Result<> read_processes(i64 offset, i64 base, DirectoryVisitor& visitor) {
 
 Result<> proc_process_init() {
   TRY(proc_links_init());
+  TRY(namespace_files_init());
   GeneratedFileSystem& fs = proc_file_system();
   TRY(proc_add("", "self", Ref<Inode>(TRY(make_ref<SelfLink>(fs, false)))));
   TRY(proc_add("", "thread-self", Ref<Inode>(TRY(make_ref<SelfLink>(fs, true)))));
