@@ -57,15 +57,16 @@ Result<usize> DataInode::write(IoBuffer& from, u64& offset, bool append) {
   u64 end = size();
   if (append) offset = end;
   const usize cut = TRY(cut_to_limit(from, offset));
-  if ((seals & kSealGrow) && offset + from.remaining() > end) [[unlikely]]
-    return Errno::kPerm;
-
   usize total = 0;
   Errno error{};
   while (from.remaining() != 0) {
     const usize in_page = offset & (kPageSize - 1);
     usize chunk = kPageSize - in_page;
     if (chunk > from.remaining()) chunk = from.remaining();
+    if ((seals & kSealGrow) && offset + chunk > end) [[unlikely]] {
+      error = Errno::kPerm;
+      break;
+    }
     auto page = data_->page(offset >> kPageShift, MemoryObject::Access::kWrite);
     if (!page.ok()) {
       error = page.error();
@@ -154,7 +155,8 @@ Result<> DataInode::allocate(int mode, u64 offset, u64 length) {
     return {};
   }
   const u64 end = offset + length;
-  if (!(mode & kKeepSize) && end > size() && (seals & kSealGrow)) return Errno::kPerm;
+  // Also where the size is to stay, as on Linux.
+  if (end > size() && (seals & kSealGrow)) return Errno::kPerm;
   const u64 first = offset >> kPageShift, last = (end + kPageSize - 1) >> kPageShift;
   for (u64 index = first; index < last; ++index) {
     auto page = data_->page(index, MemoryObject::Access::kWrite);
