@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "compat_tests/common/files.h"
 #include "compat_tests/tracing/tracee.h"
@@ -120,6 +121,26 @@ TEST(DebugRegisters, AreSwitchedOff) {
   ASSERT_OK(child.ask(PTRACE_POKEUSER, debug_register(7), control(0, kOfWrites, kLong)));
   ASSERT_OK(child.ask(PTRACE_POKEUSER, debug_register(7), 0));
   EXPECT_EQ("exit 5", child.go());
+}
+
+// Loading ss puts off what the load itself has caught: here into the kernel's entry.
+TEST(DebugRegisters, ThatStrikeAtASystemCallHurtNobody) {
+  watched = 0x2b;  // the program's stack segment
+  Tracee child([] {
+    long result = SYS_getpid;
+    asm volatile("movw %[segment], %%ss\n\tsyscall"
+                 : "+a"(result)
+                 : [segment] "m"(watched)
+                 : "rcx", "r11", "memory");
+    return result == getpid() ? 5 : 6;
+  });
+  child.wait();
+  ASSERT_OK(child.ask(PTRACE_POKEUSER, debug_register(0), address_of(&watched)));
+  ASSERT_OK(child.ask(PTRACE_POKEUSER, debug_register(7), control(0, kOfAll, kLong)));
+  // Whether the tracer hears of it is another matter.
+  std::string stop = child.go();
+  if (stop == "stop TRAP") stop = child.go();
+  EXPECT_EQ("exit 5", stop);
 }
 
 TEST(DebugRegisters, RefuseWhatCannotBeWatched) {

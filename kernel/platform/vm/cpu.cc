@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/arch/x86_64/msr.h"
@@ -13,7 +14,7 @@ extern "C" {
 // Looked at by entry.S and user_copy.S.
 constinit bool narwhal_has_smap = false;
 void narwhal_syscall_entry();
-extern char narwhal_trap_stubs[], narwhal_fatal_stubs[];
+extern char narwhal_trap_stubs[], narwhal_debug_stub[], narwhal_fatal_stubs[];
 }
 
 namespace narwhal {
@@ -61,17 +62,18 @@ struct [[gnu::packed]] TablePointer {
   u64 base;
 };
 
-constexpr usize kFatalStackSize = 8 * kKiB;
+constexpr usize kOwnStackSize = 8 * kKiB;
 
 constinit CpuLocal boot_cpu;
 constinit TaskState task_state{};
 alignas(16) constinit u64 descriptors[10] = {};
 alignas(16) constinit Gate gates[256] = {};
-alignas(16) constinit std::byte fatal_stacks[3][kFatalStackSize] = {};
+alignas(16) constinit std::byte own_stacks[4][kOwnStackSize] = {};
 
 constexpr u8 kInterruptGate = 0x8e;
 constexpr u8 kUserInterruptGate = 0xee;
-constexpr unsigned kNmi = 2, kBreakpoint = 3, kOverflow = 4, kDoubleFault = 8, kMachineCheck = 18;
+constexpr unsigned kDebug = 1, kNmi = 2, kBreakpoint = 3, kOverflow = 4, kDoubleFault = 8,
+                   kMachineCheck = 18;
 
 void set_gate(unsigned vector, const char* stub, u8 type, u8 stack) {
   const u64 address = reinterpret_cast<u64>(stub);
@@ -107,8 +109,8 @@ void load_tables() {
       "i"(x86::kKernelCode), "i"(x86::kKernelData)
       : "rax", "memory");
 
-  for (unsigned i = 0; i < 3; ++i)
-    task_state.interrupt_stack[i] = reinterpret_cast<u64>(fatal_stacks[i]) + kFatalStackSize;
+  for (unsigned i = 0; i < std::size(own_stacks); ++i)
+    task_state.interrupt_stack[i] = reinterpret_cast<u64>(own_stacks[i]) + kOwnStackSize;
   task_state.io_map = sizeof task_state;
   asm volatile("ltr %w0" ::"r"(u32(x86::kTaskState)));
 
@@ -122,6 +124,7 @@ void load_tables() {
   set_gate(kNmi, narwhal_fatal_stubs + kNmi * 16, kInterruptGate, 1);
   set_gate(kDoubleFault, narwhal_fatal_stubs + kDoubleFault * 16, kInterruptGate, 2);
   set_gate(kMachineCheck, narwhal_fatal_stubs + kMachineCheck * 16, kInterruptGate, 3);
+  set_gate(kDebug, narwhal_debug_stub, kInterruptGate, 4);
   const TablePointer idt{sizeof gates - 1, reinterpret_cast<u64>(gates)};
   asm volatile("lidt %0" ::"m"(idt));
 }

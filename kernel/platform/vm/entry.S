@@ -166,6 +166,33 @@ narwhal_trap_in_kernel:
     POP_REGISTERS
     iretq
 
+# Debug exceptions come on a stack of their own: after `mov` to ss the CPU holds back what the instruction caught on a
+# watched address, and if a system call comes next, delivers it before the first instruction of our entry, where rsp and
+# GS are the program's still (Intel SDM vol. 3, section 6.8.3). Those from a program go on as all others do, on the
+# thread's stack.
+    .globl narwhal_debug_stub
+    .hidden narwhal_debug_stub
+    .balign 16
+narwhal_debug_stub:
+    pushq $0
+    pushq %rdi
+    movl $1, %edi
+    testb $3, 24(%rsp)              # cs
+    jz narwhal_trap_common
+    swapgs
+    movq %rsp, %rdi
+    movq %gs:8, %rsp
+    swapgs
+    pushq 48(%rdi)                  # ss
+    pushq 40(%rdi)                  # rsp
+    pushq 32(%rdi)                  # rflags
+    pushq 24(%rdi)                  # cs
+    pushq 16(%rdi)                  # rip
+    pushq 8(%rdi)                   # error code
+    pushq (%rdi)                    # rdi
+    movl $1, %edi
+    jmp narwhal_trap_common
+
 # NMI, double fault and machine check come on stacks of their own and are always the end. GS may be either side's: the
 # handler sets it.
     .globl narwhal_fatal_stubs
