@@ -175,8 +175,8 @@ Result<usize> futex_wait_any(Task& task, std::span<const FutexWaitEntry> entries
 
 Result<FutexRequeued> futex_requeue(Task& task, const FutexRequeue& request) TA_NO_ANALYSIS {
   if (request.wake_count < 0 || request.requeue_count < 0) return Errno::kInval;
-  const FutexKey from = TRY(FutexKey::of(task, request.from, request.shared));
-  const FutexKey to = TRY(FutexKey::of(task, request.to, request.shared));
+  const FutexKey from = TRY(FutexKey::of(task, request.from, request.from_shared));
+  const FutexKey to = TRY(FutexKey::of(task, request.to, request.to_shared));
   FutexBucket& source = FutexBucket::of(from);
   FutexBucket& target = FutexBucket::of(to);
   for (;;) {

@@ -37,7 +37,7 @@ struct FutexRequeue {
   i32 wake_count, requeue_count;
   bool compare = false;
   u32 expected = 0;
-  bool shared = true;
+  bool from_shared = true, to_shared = true;
 };
 struct FutexRequeued {
   u32 woken, moved;

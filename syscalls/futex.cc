@@ -1,4 +1,5 @@
-// futex(2), futex_waitv(2), set_robust_list(2), get_robust_list(2).
+// futex(2); futex_wake(2), futex_wait(2), futex_requeue(2) and futex_waitv(2), which have its
+// parts; set_robust_list(2), get_robust_list(2).
 #include "process/futex.h"
 
 #include "process/access.h"
@@ -34,6 +35,7 @@ struct WaitVEntry {
   u32 reserved;
 };
 constexpr u32 kSize32 = 2;
+constexpr u32 kRequeuedWords = 2;
 constexpr i32 kClockRealTime = 0, kClockMonotonic = 1;
 
 constexpr usize kRobustHeadSize = 24;
@@ -59,6 +61,34 @@ Result<i64> wait(Task& task, UserAddr word, u32 value, FutexDeadline deadline, u
   if (!waited.failed(Errno::kRestartSys) || deadline.never()) return waited.error();
   task.restart = {resume_wait, {word.value, value, deadline.ns, deadline.wall_clock, bits, shared}};
   return Errno::kRestartBlock;
+}
+
+// The flags of the newer calls, for each word: its size, and whether it is this process' own. Only
+// 32 bits are there, as on Linux.
+Result<bool> is_shared(u32 flags) {
+  if ((flags & ~kPrivateFlag) != kSize32) return Errno::kInval;
+  return !(flags & kPrivateFlag);
+}
+Result<u32> word_value(u64 value) {
+  if (value > 0xffff'ffff) return Errno::kInval;
+  return u32(value);
+}
+
+Result<FutexDeadline> clock_deadline(UserAddr timeout, i32 clock) {
+  if (timeout.value == 0) return FutexDeadline{};
+  if (clock != kClockRealTime && clock != kClockMonotonic) return Errno::kInval;
+  return absolute_deadline(timeout, clock == kClockRealTime);
+}
+
+Result<> load_words(UserAddr from, u32 count, Vector<FutexWaitEntry>& to) {
+  TRY(to.reserve(count));
+  const auto given = TRY(UserIn<WaitVEntry>{from}.load_array(count));
+  for (const WaitVEntry& entry : given) {
+    const bool shared = TRY(is_shared(entry.flags));
+    if (entry.reserved != 0) return Errno::kInval;
+    TRY(to.push_back({UserAddr(entry.address), TRY(word_value(entry.value)), shared}));
+  }
+  return {};
 }
 
 SysResult count(Result<u32> woken) {
@@ -104,8 +134,9 @@ SysResult sys::futex(Task& task, UserAddr word, FutexOperation operation, u32 va
     case kRequeue:
     case kCompareRequeue: {
       // The timeout's register holds a second count.
-      const auto requeued = TRY(futex_requeue(task, {word, word2, i32(value), i32(timeout.value),
-                                                     command == kCompareRequeue, value3, shared}));
+      const auto requeued =
+          TRY(futex_requeue(task, {word, word2, i32(value), i32(timeout.value),
+                                   command == kCompareRequeue, value3, shared, shared}));
       return i64(requeued.woken) + i64(requeued.moved);
     }
     case kWakeOp:
@@ -127,21 +158,37 @@ SysResult sys::futex_waitv(Task& task, UserIn<u64> waiters, u32 size, HexInt fla
                            UserAddr timeout, i32 clock) {
   if (flags.value != 0) return Errno::kInval;
   if (size == 0 || size > kFutexWaitVMax || waiters.null()) return Errno::kInval;
-  FutexDeadline deadline;
-  if (timeout.value != 0) {
-    if (clock != kClockRealTime && clock != kClockMonotonic) return Errno::kInval;
-    deadline = TRY(absolute_deadline(timeout, clock == kClockRealTime));
-  }
-  const auto given = TRY(UserIn<WaitVEntry>{waiters.addr}.load_array(size));
+  const FutexDeadline deadline = TRY(clock_deadline(timeout, clock));
   Vector<FutexWaitEntry> entries;
-  TRY(entries.reserve(size));
-  for (const WaitVEntry& entry : given) {
-    if ((entry.flags & ~kPrivateFlag) != kSize32 || entry.reserved != 0) return Errno::kInval;
-    if (entry.value > 0xffff'ffff) return Errno::kInval;
-    TRY(entries.push_back(
-        {UserAddr(entry.address), u32(entry.value), !(entry.flags & kPrivateFlag)}));
-  }
+  TRY(load_words(waiters.addr, size, entries));
   return i64(TRY(futex_wait_any(task, entries, deadline)));
+}
+
+SysResult sys::futex_wake(Task& task, UserAddr word, u64 mask, i32 most, u32 flags) {
+  const bool shared = TRY(is_shared(flags));
+  const u32 bits = TRY(word_value(mask));
+  if (bits == 0) return Errno::kInval;
+  // Strict where futex(2) is not: none means none.
+  if (most == 0) return i64{0};
+  return count(narwhal::futex_wake(task, word, most, bits, shared));
+}
+
+SysResult sys::futex_wait(Task& task, UserAddr word, u64 value, u64 mask, u32 flags,
+                          UserAddr timeout, i32 clock) {
+  const bool shared = TRY(is_shared(flags));
+  const u32 expected = TRY(word_value(value)), bits = TRY(word_value(mask));
+  return wait(task, word, expected, TRY(clock_deadline(timeout, clock)), bits, shared);
+}
+
+SysResult sys::futex_requeue(Task& task, UserAddr words, HexInt flags, i32 wake_count,
+                             i32 requeue_count) {
+  if (flags.value != 0 || words.value == 0) return Errno::kInval;
+  Vector<FutexWaitEntry> pair;
+  TRY(load_words(words, kRequeuedWords, pair));
+  const auto done =
+      TRY(narwhal::futex_requeue(task, {pair[0].address, pair[1].address, wake_count, requeue_count,
+                                        true, pair[0].value, pair[0].shared, pair[1].shared}));
+  return i64(done.woken) + i64(done.moved);
 }
 
 SysResult sys::set_robust_list(Task& task, UserAddr head, usize size) {

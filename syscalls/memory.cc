@@ -185,4 +185,10 @@ SysResult sys::munlockall(Task& task) {
   return i64{0};
 }
 
+SysResult sys::mseal(Task& task, UserAddr start, usize length, u64 flags) {
+  if (flags != 0) return Errno::kInval;
+  TRY(task.memory().seal(start, length));
+  return i64{0};
+}
+
 }  // namespace narwhal

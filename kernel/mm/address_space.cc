@@ -22,7 +22,8 @@ bool joins(const Mapping& low, const Mapping& high) {
          low.object == high.object && low.source == high.source &&
          low.special_name == high.special_name && low.charged == high.charged &&
          low.keep_from_child == high.keep_from_child && low.wipe_in_child == high.wipe_in_child &&
-         low.keep_from_dump == high.keep_from_dump && low.memory_policy == high.memory_policy &&
+         low.keep_from_dump == high.keep_from_dump && low.sealed == high.sealed &&
+         low.memory_policy == high.memory_policy &&
          (!low.object || low.object_offset + low.size() == high.object_offset);
 }
 
@@ -182,6 +183,7 @@ Result<Own<Mapping>> State::copy(const Mapping& model, u64 start, u64 end, State
   made->keep_from_child = model.keep_from_child;
   made->wipe_in_child = model.wipe_in_child;
   made->keep_from_dump = model.keep_from_dump;
+  made->sealed = model.sealed;
   made->memory_policy = model.memory_policy;
   made->object = model.object;
   made->object_offset = model.object_offset + (start - model.start);
@@ -232,6 +234,7 @@ void State::merge_range(u64 start, u64 end) {
 Result<> State::clear(u64 start, u64 end) {
   Mapping* mapping = first_above(start);
   if (!mapping || mapping->start >= end) return {};
+  TRY(check_seals(start, end));
   // Only a hole in the middle makes mappings more.
   if (mapping->start < start && mapping->end > end && is_full()) return Errno::kNoMem;
   if (mapping->start < start) TRY(split(*mapping, start));
@@ -295,6 +298,7 @@ AddressSpace::~AddressSpace() {
   {
     Session session(*state_);
     pmap_->deactivate();
+    state_->has_seals = false;
     // What others use as well stays with them; the rest is ours to take apart.
     pmap_->give_back(UserAddr(0), kUserEnd.value / kPageSize);
     state_->clear(0, kUserEnd.value).ignore();  // splits nothing: whole mappings only

@@ -90,6 +90,8 @@ class AddressSpace : public RefCounted {
   Result<> lock_pages(UserAddr start, usize length, bool on_fault);
   Result<> unlock_pages(UserAddr start, usize length);
   Result<> lock_all(int flags);
+  // mseal(2): a range stays mapped as it is from now on, in children too. ENOMEM where nothing is.
+  Result<> seal(UserAddr start, usize length);
   // mincore(2): one byte per page into `out`.
   Result<> residency(UserAddr start, usize pages, std::span<u8> out);
 

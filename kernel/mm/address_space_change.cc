@@ -76,6 +76,7 @@ Result<> AddressSpace::protect(UserAddr start, usize length, Protection protecti
          mapping = s.mappings.next(*mapping)) {
       if (!mapping || mapping->start > at) return Errno::kNoMem;
       if ((protection & ~mapping->max_protection) != Protection::kNone) return Errno::kAcces;
+      if (mapping->sealed) return Errno::kPerm;
       at = mapping->end;
       if (mapping->protection == protection) continue;
       const Protection before = std::exchange(mapping->protection, protection);
@@ -175,6 +176,7 @@ Result<UserAddr> AddressSpace::remap(UserAddr old_start, usize old_length, usize
   Session session(s);
   Mapping* mapping = s.find(remap.old_start);
   if (!mapping) return Errno::kFault;
+  if (mapping->sealed) return Errno::kPerm;
   // Without an old length a shared mapping appears a second time.
   if (remap.old_size == 0 && (!mapping->shared() || !may_move)) return Errno::kInval;
   if (keep_old && (mapping->shared() || mapping->object)) return Errno::kInval;
@@ -237,6 +239,22 @@ Result<> discard(State& s, PageRange range, bool only_anonymous) {
   });
 }
 
+// What would lose the contents of memory, in the child at least.
+bool discards(int advice) {
+  return advice == abi::kAdviceDontNeed || advice == abi::kAdviceFree ||
+         advice == abi::kAdviceDontFork || advice == abi::kAdviceWipeOnFork;
+}
+
+// Sealed memory that the program itself can't write must not be emptied this way either. EPERM.
+Result<> check_sealed_contents(const State& s, PageRange range) {
+  if (!s.has_seals) return {};
+  for (Mapping* mapping = s.first_above(range.start); mapping && mapping->start < range.end;
+       mapping = s.mappings.next(*mapping))
+    if (mapping->sealed && !mapping->object && !has(mapping->protection, Protection::kWrite))
+      return Errno::kPerm;
+  return {};
+}
+
 }  // namespace
 
 Result<> AddressSpace::advise(UserAddr start, usize length, int advice) {
@@ -250,6 +268,7 @@ Result<> AddressSpace::advise(UserAddr start, usize length, int advice) {
   u64 first = 0, last = 0;
   {
     Session session(s);
+    if (discards(advice)) TRY(check_sealed_contents(s, range));
     switch (advice) {
       case abi::kAdviceNormal:
       case abi::kAdviceRandom:

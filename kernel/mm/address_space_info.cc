@@ -43,6 +43,7 @@ Result<Ref<AddressSpace>> AddressSpace::clone() {
   to.mmap_base = from.mmap_base;
   to.heap_start = from.heap_start;
   to.heap_end = from.heap_end;
+  to.has_seals = from.has_seals;
   // Counted by what stays behind, so that nobody has to look into the tables that are lent.
   u64 left_behind = 0;
   for (Mapping* mapping = from.mappings.first(); mapping; mapping = from.mappings.next(*mapping)) {

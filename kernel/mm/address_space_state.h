@@ -33,6 +33,7 @@ struct AddressSpace::State {
   u64 heap_start = 0;
   u64 heap_end = 0;  // the break, not page-aligned
   bool lock_future = false;
+  bool has_seals = false;  // some mapping is sealed, or was
   // Pages. The page of zeros counts as resident nowhere.
   u64 mapping_count = 0;
   u64 total_pages = 0, locked_pages = 0, peak_pages = 0;
@@ -60,6 +61,8 @@ struct AddressSpace::State {
   static Result<> promise(const Mapping& mapping, u64 size);
 
   // --- changing the set of mappings
+  // EPERM when something in [start, end) is sealed.
+  Result<> check_seals(u64 start, u64 end) const;
   void insert(Mapping& mapping);
   void remove(Mapping& mapping);  // does not delete it
   void set_bounds(Mapping& mapping, u64 start, u64 end);
