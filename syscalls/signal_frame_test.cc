@@ -418,7 +418,7 @@ TEST_F(SignalFrameTest, Traps) {
       EXPECT_EQ(caught.info.fault.address, wanted.has_address ? caught.context->registers.rip : 0);
       EXPECT_EQ(caught.context->registers.trap_number, wanted.vector);
     });
-    trap(wanted.vector);
+    trap(wanted.vector, 0, wanted.vector == 1 ? DebugRegisters::kStep : 0);
     EXPECT_EQ(count, 1) << int(wanted.vector);
     set_action(wanted.signal, abi::kSignalDefault);
   }

@@ -160,7 +160,7 @@ TEST(Prctl, Settings) {
   EXPECT_EQ(call(kPrctl, 38, 0), failure(Errno::kInval));
   EXPECT_EQ(call(kPrctl, 38, 1, 1), failure(Errno::kInval));
   EXPECT_EQ(call(kPrctl, 21), 0);
-  EXPECT_EQ(call(kPrctl, 22, 1), failure(Errno::kInval));
+  EXPECT_EQ(call(kPrctl, 22, 3), failure(Errno::kInval));
   EXPECT_EQ(call(kPrctl, 9999), failure(Errno::kInval));
 }
 

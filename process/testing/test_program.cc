@@ -190,10 +190,10 @@ void page_fault(UserAddr address, Protection access) {
   go_on(rip, rsp);
 }
 
-void trap(u8 vector, u64 error) {
+void trap(u8 vector, u64 error, u64 address) {
   const u64 rip = regs().rip, rsp = regs().rsp;
   regs().orig_rax = ~u64{0};
-  upcall::on_user_trap({vector, error, 0}, regs());
+  upcall::on_user_trap({vector, error, address}, regs());
   interrupt();
   go_on(rip, rsp);
 }

@@ -53,7 +53,7 @@ void unblock(SignalSet set);
 
 // What the CPU would report of the program: the upcalls, and the way back.
 void page_fault(UserAddr address, Protection access);
-void trap(u8 vector, u64 error = 0);
+void trap(u8 vector, u64 error = 0, u64 address = 0);
 // An interrupt came: the way back to the program and nothing else.
 void interrupt();
 
