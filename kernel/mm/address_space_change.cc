@@ -234,6 +234,7 @@ Result<> discard(State& s, PageRange range, bool only_anonymous) {
     if (has(mapping.flags, MapFlags::kLocked)) return Errno::kInval;
     if (only_anonymous && (mapping.object || mapping.shared())) return Errno::kInval;
     TRY(s.own_edges(from, to));
+    s.drop_lent_tables(from, to);
     s.drop_pages(from, to);
     return {};
   });

@@ -97,7 +97,6 @@ void State::drop_lent_tables(u64 start, u64 end) {
 // Entries go first, in batches, so that nobody can reach a frame that is being freed. A private
 // copy is no page of an object.
 void State::drop_pages(u64 start, u64 end, bool only_of_object) {
-  drop_lent_tables(start, end);
   PhysAddr frames[64];
   const auto of_object = [](PhysAddr frame) { return frame_kind(frame) == FrameKind::kObject; };
   for (UserAddr at(start), stop(end); at < stop;) {

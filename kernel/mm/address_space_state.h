@@ -87,7 +87,8 @@ struct AddressSpace::State {
   Result<> own_edges(u64 start, u64 end);
   // After that: takes out what lies in lent tables that others use as well, and makes the rest own.
   void drop_lent_tables(u64 start, u64 end);
-  // Unmaps pages and drops their references; what is not a page of an object may stay.
+  // Unmaps pages, of which none is in a lent table, and drops their references; what is not a page
+  // of an object may stay.
   void drop_pages(u64 start, u64 end, bool only_of_object = false);
   // Makes one page accessible. The mapping allows the access.
   Result<> fault(Mapping& mapping, u64 page, Protection access);

@@ -87,7 +87,7 @@ const usize Pmap::kLendPages = x86::kEntries;
 
 Result<> Pmap::lend(UserAddr at, usize pages, Pmap& to) {
   DEBUG_ASSERT(is_aligned(at.value, kLargePageSize) && pages % kLendPages == 0);
-  bool complete = true;
+  bool complete = true, narrowed = false;
   Implementation::for_each_table(*this, at, pages, [&](u64& entry, u64 address) {
     ASSERT(!(entry & kLarge));
     const auto upper = Implementation::table_for(to, address, 1);
@@ -96,6 +96,7 @@ Result<> Pmap::lend(UserAddr at, usize pages, Pmap& to) {
     if (!(entry & kLent)) {
       entry = (entry & ~x86::kWritable) | kLent;
       ++lent_tables_;
+      narrowed = true;
     }
     frame_add_ref(PhysAddr(entry & kAddressMask));
     set_entry(table_at(upper.value())[x86::level_index(address, 1)], entry);
@@ -103,7 +104,7 @@ Result<> Pmap::lend(UserAddr at, usize pages, Pmap& to) {
     ++to.lent_tables_;
     return true;
   });
-  Implementation::flush(*this, at.value, pages);
+  if (narrowed) Implementation::flush(*this, at.value, pages);
   return complete ? Result<>() : Errno::kNoMem;
 }
 
