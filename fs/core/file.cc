@@ -60,6 +60,32 @@ Result<> File::set_flags(OpenFlags wanted) {
   return {};
 }
 
+Result<usize> File::read_at_position(IoBuffer& to) {
+  Guard guard(position_mutex_);
+  const usize moved = TRY(read_at(to, position_));
+  position_ += moved;
+  return moved;
+}
+
+Result<usize> File::write_at_position(IoBuffer& from) {
+  Guard guard(position_mutex_);
+  const usize moved = TRY(write_at(from, position_));
+  position_ += moved;
+  return moved;
+}
+
+Result<i64> File::seek_position(i64 offset, int whence, u64 end, u64 most) {
+  constexpr int kSet = 0, kCurrent = 1, kEnd = 2;
+  if (whence != kSet && whence != kCurrent && whence != kEnd) return Errno::kInval;
+  Guard guard(position_mutex_);
+  const i64 base = whence == kSet ? 0 : i64(whence == kCurrent ? position_ : end);
+  i64 target;
+  if (__builtin_add_overflow(base, offset, &target) || target < 0 || u64(target) > most)
+    return Errno::kInval;
+  position_ = u64(target);
+  return target;
+}
+
 Result<AsyncSignals*> File::async_signals() {
   if (AsyncSignals* there = async_signals_if_any()) return there;
   auto made = TRY(make_own<AsyncSignals>(*this));

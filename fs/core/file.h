@@ -146,8 +146,8 @@ class File : public RefCounted {
   // Signals about what happens to it (fcntl(2)); null before a program asked for any.
   AsyncSignals* async_signals_if_any() const { return async_signals_.load(Order::kAcquire); }
   Result<AsyncSignals*> async_signals();  // made if there are none. ENOMEM
-  // Terminals: the process group that O_ASYNC tells where the program names nobody; 0: whoever turns
-  // it on.
+  // Terminals: the process group that O_ASYNC tells where the program names nobody; 0: whoever
+  // turns it on.
   virtual u32 foreground_group() const { return 0; }
   // Somebody wanted to write and could not: room is worth a signal then.
   void note_lack_of_room() {
@@ -166,6 +166,14 @@ class File : public RefCounted {
 
  protected:
   void last_ref_dropped() override;
+
+  // For files whose contents lie at offsets: read(2) and write(2) are read_at() and write_at()
+  // where the position is, and move it.
+  Result<usize> read_at_position(IoBuffer& to);
+  Result<usize> write_at_position(IoBuffer& from);
+  // lseek(2), with SEEK_END for contents of `end` bytes. EINVAL: another kind of place, or none
+  // from 0 to `most`.
+  Result<i64> seek_position(i64 offset, int whence, u64 end, u64 most = INT64_MAX);
 
   Atomic<u32> flags_;
   Mutex<LockRank::kFileOffset> position_mutex_;

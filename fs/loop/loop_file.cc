@@ -15,11 +15,14 @@ class LoopFile final : public DeviceFile {
     device.opened();
   }
 
-  Result<usize> read(IoBuffer& to) override;
-  Result<usize> write(IoBuffer& from) override;
+  Result<usize> read(IoBuffer& to) override { return read_at_position(to); }
+  Result<usize> write(IoBuffer& from) override { return write_at_position(from); }
   Result<usize> read_at(IoBuffer& to, u64 offset) override;
   Result<usize> write_at(IoBuffer& from, u64 offset) override;
-  Result<i64> seek(i64 offset, int whence) override;
+  Result<i64> seek(i64 offset, int whence) override {
+    const u64 size = device_.size();
+    return seek_position(offset, whence, size, size);
+  }
   bool seekable() const override { return true; }
   Result<i64> ioctl(u32 command, UserAddr argument) override;
   Result<i64> ioctl_about(u32 command, UserAddr argument, FileRef other) override;
@@ -52,38 +55,6 @@ Result<usize> LoopFile::write_at(IoBuffer& from, u64 offset) {
   auto moved = view.file->write_at(from, view.offset + offset);
   from.extend(cut);
   return moved;
-}
-
-Result<usize> LoopFile::read(IoBuffer& to) {
-  Guard guard(position_mutex_);
-  const usize moved = TRY(read_at(to, position_));
-  position_ += moved;
-  return moved;
-}
-
-Result<usize> LoopFile::write(IoBuffer& from) {
-  Guard guard(position_mutex_);
-  const usize moved = TRY(write_at(from, position_));
-  position_ += moved;
-  return moved;
-}
-
-Result<i64> LoopFile::seek(i64 offset, int whence) {
-  constexpr int kSet = 0, kCurrent = 1, kEnd = 2;
-  const u64 size = device_.size();
-  Guard guard(position_mutex_);
-  i64 base = 0;
-  if (whence == kCurrent)
-    base = i64(position_);
-  else if (whence == kEnd)
-    base = i64(size);
-  else if (whence != kSet)
-    return Errno::kInval;
-  i64 target;
-  if (__builtin_add_overflow(base, offset, &target) || target < 0 || u64(target) > size)
-    return Errno::kInval;
-  position_ = u64(target);
-  return target;
 }
 
 Result<> LoopFile::sync(bool data_only) {

@@ -98,7 +98,7 @@ class QueueFile final : public File {
   QueueFile(const Path& path, OpenFlags flags) : File(flags), path_(path) {}
   Queue& queue() const { return static_cast<Queue&>(path_.dentry->inode()); }
 
-  Result<usize> read(IoBuffer& to) override;
+  Result<usize> read(IoBuffer& to) override { return read_at_position(to); }
   Result<usize> read_at(IoBuffer& to, u64 offset) override;
   Result<i64> seek(i64 offset, int whence) override;
   bool seekable() const override { return true; }

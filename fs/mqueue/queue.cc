@@ -126,21 +126,8 @@ Result<usize> QueueFile::read_at(IoBuffer& to, u64 offset) {
   return to.write(all.data() + offset, all.size() - offset);
 }
 
-Result<usize> QueueFile::read(IoBuffer& to) {
-  Guard guard(position_mutex_);
-  const usize moved = TRY(read_at(to, position_));
-  position_ += moved;
-  return moved;
-}
-
 Result<i64> QueueFile::seek(i64 offset, int whence) {
-  constexpr int kSet = 0, kCurrent = 1, kEnd = 2;
-  if (whence != kSet && whence != kCurrent && whence != kEnd) return Errno::kInval;
-  Guard guard(position_mutex_);
-  const i64 base = whence == kSet ? 0 : whence == kCurrent ? i64(position_) : i64(kTextSize);
-  if (offset < -base || offset > INT64_MAX - base) return Errno::kInval;
-  position_ = u64(base + offset);
-  return i64(position_);
+  return seek_position(offset, whence, kTextSize);
 }
 
 void QueueFile::descriptor_closed() {
