@@ -40,12 +40,7 @@ Result<> run(Vector<String> arguments, FileRef input) {
   options.random = fill_random;
   const std::string_view path = given.argv[0];
   auto program = TRY(load_program({*first.fs, *first.credentials}, Path(), path, given, options));
-  first.name = {program.name.data(), program.name.size()};
-  first.memory = std::move(program.memory);
-  first.executable = std::move(program.executable);
-  first.write_denial = std::move(program.write_denial);
-  first.entry = program.entry;
-  first.stack = program.stack;
+  first.take(program);
   return TaskBuilder::start_helper(std::move(first));
 }
 

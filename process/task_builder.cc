@@ -145,6 +145,15 @@ Result<> TaskBuilder::enter_tables_alone(Task& task) {
   return {};
 }
 
+void FirstProgram::take(LoadedProgram& program) {
+  name = {program.name.data(), program.name.size()};
+  memory = std::move(program.memory);
+  executable = std::move(program.executable);
+  write_denial = std::move(program.write_denial);
+  entry = program.entry;
+  stack = program.stack;
+}
+
 Result<Ref<Task>> TaskBuilder::start_first(FirstProgram program) {
   task_limit.store(largest_task_count());
   sysv::set_current_pid_source([] { return current_process().pid(); });

@@ -1,6 +1,7 @@
 // Makes tasks: the first program's, and those of clone(2).
 #pragma once
 
+#include "loader/program.h"
 #include "process/ptrace.h"
 #include "process/task.h"
 
@@ -68,6 +69,9 @@ struct FirstProgram {
   Ref<RefCounted> write_denial;
   UserAddr entry;
   UserAddr stack;
+
+  // Everything that was loaded. `program` has to live until the task is there: it has the name.
+  void take(LoadedProgram& program);
 };
 
 struct TaskBuilder {

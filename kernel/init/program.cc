@@ -80,12 +80,7 @@ Result<> start_program(const BootSettings& settings, Ref<FdTable> files, TextSin
     return loaded.error();
   }
   LoadedProgram program = loaded.take();
-  first.name = {program.name.data(), program.name.size()};
-  first.memory = std::move(program.memory);
-  first.executable = std::move(program.executable);
-  first.write_denial = std::move(program.write_denial);
-  first.entry = program.entry;
-  first.stack = program.stack;
+  first.take(program);
   auto task = TRY(TaskBuilder::start_first(std::move(first)));
   // It has not run yet: the kernel is not preempted.
   if (settings.trace_calls) task->set_user_work(UserWork::kTrace);

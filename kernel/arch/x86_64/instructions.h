@@ -36,37 +36,27 @@ inline u64 read_tsc_ordered() {
   return read_tsc();
 }
 
-#define NARWHAL_CONTROL_REGISTER(n)                              \
-  inline u64 read_cr##n() {                                      \
-    u64 value;                                                   \
-    asm volatile("movq %%cr" #n ", %0" : "=r"(value)::"memory"); \
-    return value;                                                \
-  }                                                              \
-  inline void write_cr##n(u64 value) {                           \
-    asm volatile("movq %0, %%cr" #n ::"r"(value) : "memory");    \
+// Control registers and debug registers.
+#define NARWHAL_REGISTER(name)                                    \
+  inline u64 read_##name() {                                      \
+    u64 value;                                                    \
+    asm volatile("movq %%" #name ", %0" : "=r"(value)::"memory"); \
+    return value;                                                 \
+  }                                                               \
+  inline void write_##name(u64 value) {                           \
+    asm volatile("movq %0, %%" #name ::"r"(value) : "memory");    \
   }
-NARWHAL_CONTROL_REGISTER(0)
-NARWHAL_CONTROL_REGISTER(2)
-NARWHAL_CONTROL_REGISTER(3)
-NARWHAL_CONTROL_REGISTER(4)
-#undef NARWHAL_CONTROL_REGISTER
-
-#define NARWHAL_DEBUG_REGISTER(n)                                \
-  inline u64 read_dr##n() {                                      \
-    u64 value;                                                   \
-    asm volatile("movq %%dr" #n ", %0" : "=r"(value)::"memory"); \
-    return value;                                                \
-  }                                                              \
-  inline void write_dr##n(u64 value) {                           \
-    asm volatile("movq %0, %%dr" #n ::"r"(value) : "memory");    \
-  }
-NARWHAL_DEBUG_REGISTER(0)
-NARWHAL_DEBUG_REGISTER(1)
-NARWHAL_DEBUG_REGISTER(2)
-NARWHAL_DEBUG_REGISTER(3)
-NARWHAL_DEBUG_REGISTER(6)
-NARWHAL_DEBUG_REGISTER(7)
-#undef NARWHAL_DEBUG_REGISTER
+NARWHAL_REGISTER(cr0)
+NARWHAL_REGISTER(cr2)
+NARWHAL_REGISTER(cr3)
+NARWHAL_REGISTER(cr4)
+NARWHAL_REGISTER(dr0)
+NARWHAL_REGISTER(dr1)
+NARWHAL_REGISTER(dr2)
+NARWHAL_REGISTER(dr3)
+NARWHAL_REGISTER(dr6)
+NARWHAL_REGISTER(dr7)
+#undef NARWHAL_REGISTER
 
 inline void write_xcr0(u64 value) {
   asm volatile("xsetbv" ::"c"(0), "a"(u32(value)), "d"(u32(value >> 32)));
