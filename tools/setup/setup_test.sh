@@ -3,10 +3,10 @@
 set -u
 source_root=$PWD
 home=$(mktemp -d "${TEST_TMPDIR:-/tmp}/setup.XXXXXX")
-mkdir -p "$home/bin" "$home/root/tools/setup" "$home/root/third_party"
-cp tools/setup/setup.sh tools/setup/packages.txt "$home/root/tools/setup/"
-printf 'debian_source(\n    name = "thing",\n)\n' >"$home/root/WORKSPACE"
-: >"$home/root/third_party/debian_source.sh"
+mkdir -p "$home/bin" "$home/checkout/tools/setup" "$home/checkout/third_party"
+cp tools/setup/setup.sh tools/setup/packages.txt "$home/checkout/tools/setup/"
+printf 'debian_source(\n    name = "thing",\n)\n' >"$home/checkout/WORKSPACE"
+: >"$home/checkout/third_party/debian_source.sh"
 : >"$home/installed"
 : >"$home/calls"
 
@@ -18,13 +18,13 @@ fake() { printf '#!%s/bin/bash\n%s\n' "$home" "$2" >"$home/bin/$1" && chmod +x "
 fake dpkg-query "grep -qx \"\${!#}\" $home/installed && echo installed"
 # shellcheck disable=SC2016  # the stand-in expands it
 fake apt-get "echo \"\$*\" >>$home/calls; [ ! -e $home/no_network ] || exit 100
-case \" \$* \" in *' install '*) sed -e 's/#.*//' -e '/^\$/d' $home/root/tools/setup/packages.txt >$home/installed ;; esac"
+case \" \$* \" in *' install '*) sed -e 's/#.*//' -e '/^\$/d' $home/checkout/tools/setup/packages.txt >$home/installed ;; esac"
 fake bazel "echo bazel \"\$*\" >>$home/calls"
 for program in clang-19 ld.lld-19 llvm-objcopy-19 qemu-system-x86_64; do fake "$program" "exit 0"; done
 user() { fake id "echo $1"; }
 
 set_up() {
-  env -i PATH="$home/bin" HOME="$home" bash -c 'set -euo pipefail; root=$HOME/root; . "$root/tools/setup/setup.sh"
+  env -i PATH="$home/bin" HOME="$home" bash -c 'set -euo pipefail; root=$HOME/checkout; . "$root/tools/setup/setup.sh"
     # The machine that the test runs on has its own policy and services, which are none of our business here.
     setup_services=""
     setup_main' >"$home/output" 2>&1 </dev/null
@@ -80,8 +80,8 @@ if [ -e /usr/sbin/policy-rc.d ]; then
   expect "and the packages are looked at again" grep -q "Debian packages" "$home/output"
 fi
 
-rm "$home/bin/dpkg-query" "$home/root/WORKSPACE"
-: >"$home/root/WORKSPACE"
+rm "$home/bin/dpkg-query" "$home/checkout/WORKSPACE"
+: >"$home/checkout/WORKSPACE"
 expect_not "another system is refused" set_up
 expect "with a reason" grep -q "Use a Debian 12 machine or container" "$home/output"
 cd "$source_root" && exit "$failures"
