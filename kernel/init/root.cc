@@ -5,7 +5,7 @@
 #include "fs/p9/p9.h"
 #include "fs/proc/proc.h"
 #include "fs/sys/sys.h"
-#include "kernel/drivers/virtio/p9.h"
+#include "kernel/init/devices.h"
 #include "kernel/mm/frame.h"
 #include "kernel/platform/machine.h"
 
@@ -115,7 +115,7 @@ Result<> mount_volumes(const BootSettings& settings, TextSink& problem) {
   const RootActor root = TRY(RootActor::make());
   for (const BootSettings::Volume& volume : settings.volumes) {
     const auto mount = [&]() -> Result<> {
-      auto channel = find_p9_channel(volume.tag);
+      auto channel = shared_folder(volume.tag);
       if (!channel) return Errno::kNoDev;
       TRY(make_directories_above(root.actor(), volume.path));
       TRY(make_directory(root.actor(), volume.path, 0755));

@@ -3,8 +3,6 @@
 #include "fs/core/vfs.h"
 #include "fs/tty/host_stream.h"
 #include "fs/tty/terminal_file.h"
-#include "kernel/drivers/uart/uart_port.h"
-#include "kernel/drivers/virtio/console.h"
 #include "kernel/init/control.h"
 #include "kernel/init/devices.h"
 #include "syscalls/dispatch.h"
@@ -12,18 +10,9 @@
 namespace narwhal {
 namespace {
 
-constexpr u64 kPortPatience = 2 * kNanosPerSecond;
 constexpr u64 kManyDescriptors = 3;
 
 [[clang::no_destroy]] constinit Ref<ConsolePort> trace_port;
-
-Ref<ConsolePort> host_port(std::string_view name) {
-  if (!have_virtio_console()) return nullptr;
-  auto port = find_console_port(name, platform::monotonic_ns() + kPortPatience);
-  if (port.ok()) return port.take();
-  LOG_WARN("the host offers no port '" << name << "'");
-  return nullptr;
-}
 
 Result<FileRef> open_device(std::string_view path, OpenFlags flags) {
   auto fs = TRY(make_ref<FsContext>(vfs::root_path(), vfs::root_path(), 022));
@@ -31,13 +20,13 @@ Result<FileRef> open_device(std::string_view path, OpenFlags flags) {
   return vfs::open({*fs, *who}, Path(), path, flags, 0);
 }
 
-// Without a virtio console all three streams are the serial port.
+// Without ports of the host's all three streams are one.
 Result<Ref<ConsolePort>> stream_port(int stream) {
   constexpr std::string_view kNames[] = {"narwhal.stdin", "narwhal.stdout", "narwhal.stderr"};
   if (auto port = host_port(kNames[stream])) return port;
-  [[clang::no_destroy]] static constinit Ref<ConsolePort> uart;
-  if (!uart) uart = TRY(open_uart_port());
-  return Ref<ConsolePort>(uart);
+  [[clang::no_destroy]] static constinit Ref<ConsolePort> fallback;
+  if (!fallback) fallback = TRY(fallback_port());
+  return Ref<ConsolePort>(fallback);
 }
 
 // The terminal that the streams of that kind share: input from the first of them, output to one of

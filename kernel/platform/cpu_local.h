@@ -1,8 +1,7 @@
 // The block of data that each CPU keeps for itself, and the flag that holds interrupts back.
 //
-// The vm home reaches the block through the GS base, the fake home through a plain global; the
-// offsets of the first members are known to assembly (kernel/arch/x86_64/asm_offsets.h) and
-// asserted there.
+// The vm and process homes reach the block through the GS base, the fake home through a plain
+// global; the offsets of members that assembly knows are asserted where each home sets the block up.
 #pragma once
 
 #include "kernel/base/types.h"
@@ -23,6 +22,11 @@ struct CpuLocal {
   bool need_resched =
       false;  // a better thread became runnable; looked at on the way back to user mode
   u64 held_lock_ranks = 0;  // debug builds: bit per LockRank held by spinlocks on this CPU
+  // Process home: signals stand for interrupts. While `interrupts_on` is 0, one that comes is only
+  // noted in `interrupts_pending`, a bit for each kind. Offsets 56 and 60.
+  u32 interrupts_on = 0;
+  u32 interrupts_pending = 0;
+  u64 user_gs_base = 0;  // offset 64; process home: the program's, while the kernel runs
 };
 
 #ifdef NARWHAL_FAKE_PLATFORM
@@ -55,6 +59,26 @@ namespace platform {
 bool interrupts_save_disable();
 void interrupts_restore(bool were_enabled);
 bool interrupts_enabled();
+#elif defined(NARWHAL_HOME_PROCESS)
+// Runs the handlers of what was held back.
+void take_pending_interrupts();
+inline bool interrupts_enabled() {
+  u32 on;
+  asm volatile("movl %%gs:56, %0" : "=r"(on)::"memory");
+  return on != 0;
+}
+inline bool interrupts_save_disable() {
+  const bool were_enabled = interrupts_enabled();
+  asm volatile("movl $0, %%gs:56" ::: "memory");
+  return were_enabled;
+}
+inline void interrupts_restore(bool were_enabled) {
+  if (!were_enabled) return;
+  u32 pending;
+  asm volatile("movl $1, %%gs:56\n\tmovl %%gs:60, %0" : "=r"(pending)::"memory");
+  if (pending != 0) [[unlikely]]
+    take_pending_interrupts();
+}
 #else
 // Inline: every spinlock needs them, and a call costs more than what they do.
 inline bool interrupts_enabled() {

@@ -10,7 +10,8 @@ def _kernel_transition_impl(settings, attr):
     return {
         "//command_line_option:cpu": "narwhal",
         "//command_line_option:features": [],
-        "//command_line_option:copt": [],
+        # What the platform's headers say inline differs between the homes.
+        "//command_line_option:copt": ["-DNARWHAL_HOME_PROCESS"] if attr.home == "process" else [],
     }
 
 kernel_transition = transition(
@@ -146,6 +147,11 @@ kernel_image = rule(
             providers = [CcInfo],
             cfg = kernel_transition,
             doc = "The libraries that make the kernel; one of them holds the linker script's entry point.",
+        ),
+        "home": attr.string(
+            default = "vm",
+            values = ["vm", "process"],
+            doc = "The home that deps bring: what the libraries are compiled for.",
         ),
         "linker_script": attr.label(
             allow_single_file = [".ld"],

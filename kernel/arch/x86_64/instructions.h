@@ -62,6 +62,12 @@ inline void write_xcr0(u64 value) {
   asm volatile("xsetbv" ::"c"(0), "a"(u32(value)), "d"(u32(value >> 32)));
 }
 
+inline u64 read_xcr0() {
+  u32 low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return u64{high} << 32 | low;
+}
+
 inline void out8(u16 port, u8 value) {
   asm volatile("outb %0, %1" ::"a"(value), "Nd"(port));
 }

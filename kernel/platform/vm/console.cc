@@ -1,12 +1,9 @@
-// The serial port at 0x3f8, a 16550, and the kernel's log on it.
+// The serial port at 0x3f8, a 16550.
 #include "kernel/arch/x86_64/instructions.h"
-#include "kernel/base/log.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
 
 namespace narwhal {
-
-constinit LogLevel log_level = LogLevel::kWarn;
 
 namespace {
 
@@ -56,15 +53,6 @@ void platform::console_set_receiver(void (*receive)(std::string_view bytes)) {
   x86::out8(kPort + kFifoControl, 0x07);      // on, emptied
   x86::out8(kPort + kModemControl, 0x0b);     // lets interrupts out
   x86::out8(kPort + kInterruptEnable, 0x01);  // when bytes come
-}
-
-void log_line(LogLevel level, std::string_view text) {
-  constexpr std::string_view kNames[] = {"error: ", "warning: ", "", ""};
-  const u64 us = platform::monotonic_ns() / kNanosPerMicro;
-  Text<320> line;
-  line << '[' << us / 1'000'000 << '.' << padded(us % 1'000'000, 6, '0')
-       << "] narwhal: " << kNames[u8(level)] << text << '\n';
-  platform::console_write(line.view());
 }
 
 }  // namespace narwhal

@@ -6,7 +6,7 @@
 #include "kernel/arch/x86_64/msr.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/vm/cpu.h"
-#include "kernel/platform/vm/fpu.h"
+#include "kernel/platform/x86/fpu.h"
 
 extern "C" {
 void narwhal_context_switch(narwhal::KernelContext& from, narwhal::KernelContext& to);
@@ -63,7 +63,7 @@ void context_switch(KernelContext& from, KernelContext& to) {
 
 void user_context_switch(UserContext* from, UserContext* to, void* kernel_stack_top) {
   if (from) {
-    vm::fpu_save_for_switch(from->fpu_area);
+    x86::fpu_save_for_switch(from->fpu_area);
     from->fs_base = vm::read_fs();
     from->gs_base = vm::read_user_gs();
   }

@@ -142,7 +142,6 @@ void find_features() {
   cpu_features.smep = extended.ebx >> 7 & 1;
   cpu_features.smap = extended.ebx >> 20 & 1;
   cpu_features.umip = extended.ecx >> 2 & 1;
-  cpu_features.xsaveopt = cpu_features.xsave && (x86::cpuid(0xd, 1).eax & 1);
   if (x86::cpuid(0x80000000).eax >= 0x80000007)
     cpu_features.invariant_tsc = x86::cpuid(0x80000007).edx >> 8 & 1;
 }
@@ -199,68 +198,6 @@ void platform::wait_for_interrupt() {
 
 u32 platform::cpu_count() {
   return 1;
-}
-
-const platform::CpuIdentity& platform::cpu_identity() {
-  static constinit CpuIdentity identity{};
-  if (identity.vendor[0] != '\0') return identity;
-  const auto vendor = x86::cpuid(0);
-  const u32 words[3] = {vendor.ebx, vendor.edx, vendor.ecx};
-  for (u32 i = 0; i < 3; ++i)
-    if (x86::cpuid(0x80000000).eax >= 0x80000004) {
-      const auto part = x86::cpuid(0x80000002 + i);
-      const u32 registers[4] = {part.eax, part.ebx, part.ecx, part.edx};
-      std::memcpy(identity.brand + i * 16, registers, 16);
-    }
-  const auto signature = x86::cpuid(1);
-  identity.family = signature.eax >> 8 & 15;
-  identity.model = (signature.eax >> 4 & 15) | (signature.eax >> 16 & 15) << 4;
-  if (identity.family == 15) identity.family += signature.eax >> 20 & 255;
-  identity.stepping = signature.eax & 15;
-  identity.hwcap = signature.edx;
-  identity.hwcap2 = vm::cpu_features.fsgsbase ? 2 : 0;
-  const TscClock clock = tsc_clock();
-  // ns = ticks * mult >> shift, so ticks a millisecond are 10^6 << shift over mult.
-  if (clock.mult != 0) identity.tsc_khz = (u64{1'000'000} << clock.shift) / clock.mult;
-  std::memcpy(identity.vendor, words, sizeof words);
-  return identity;
-}
-
-usize platform::cpu_flags(std::span<char> out) {
-  // By bit of CPUID.1:EDX, CPUID.1:ECX, CPUID.7:EBX, CPUID.7:ECX, CPUID.80000001:EDX,
-  // CPUID.80000001:ECX.
-  struct Flag {
-    u8 word, bit;
-    const char* name;
-  };
-  static constexpr Flag kFlags[] = {
-      {0, 0, "fpu"},       {0, 3, "pse"},      {0, 4, "tsc"},       {0, 5, "msr"},
-      {0, 6, "pae"},       {0, 8, "cx8"},      {0, 9, "apic"},      {0, 11, "sep"},
-      {0, 13, "pge"},      {0, 15, "cmov"},    {0, 16, "pat"},      {0, 19, "clflush"},
-      {0, 23, "mmx"},      {0, 24, "fxsr"},    {0, 25, "sse"},      {0, 26, "sse2"},
-      {4, 11, "syscall"},  {4, 20, "nx"},      {4, 26, "pdpe1gb"},  {4, 27, "rdtscp"},
-      {4, 29, "lm"},       {1, 0, "pni"},      {1, 1, "pclmulqdq"}, {1, 9, "ssse3"},
-      {1, 12, "fma"},      {1, 13, "cx16"},    {1, 19, "sse4_1"},   {1, 20, "sse4_2"},
-      {1, 22, "movbe"},    {1, 23, "popcnt"},  {1, 25, "aes"},      {1, 26, "xsave"},
-      {1, 28, "avx"},      {1, 29, "f16c"},    {1, 30, "rdrand"},   {1, 31, "hypervisor"},
-      {5, 0, "lahf_lm"},   {5, 5, "abm"},      {5, 6, "sse4a"},     {2, 0, "fsgsbase"},
-      {2, 3, "bmi1"},      {2, 5, "avx2"},     {2, 7, "smep"},      {2, 8, "bmi2"},
-      {2, 9, "erms"},      {2, 16, "avx512f"}, {2, 17, "avx512dq"}, {2, 18, "rdseed"},
-      {2, 19, "adx"},      {2, 20, "smap"},    {2, 29, "sha_ni"},   {2, 30, "avx512bw"},
-      {2, 31, "avx512vl"}, {3, 2, "umip"},     {3, 22, "rdpid"},
-  };
-  const auto basic = x86::cpuid(1), extended = x86::cpuid(7), amd = x86::cpuid(0x80000001);
-  const u32 words[] = {basic.edx, basic.ecx, extended.ebx, extended.ecx, amd.edx, amd.ecx};
-  usize used = 0;
-  for (const Flag& flag : kFlags) {
-    if (!(words[flag.word] >> flag.bit & 1)) continue;
-    const usize length = std::strlen(flag.name);
-    if (used + length + 1 > out.size()) break;
-    if (used) out[used++] = ' ';
-    std::memcpy(out.data() + used, flag.name, length);
-    used += length;
-  }
-  return used;
 }
 
 }  // namespace narwhal

@@ -7,8 +7,7 @@ namespace narwhal::vm {
 
 // What this CPU can do, found once at boot.
 struct CpuFeatures {
-  bool smep, smap, fsgsbase, umip, pcid, xsave, xsaveopt, x2apic, tsc_deadline, invariant_tsc,
-      hypervisor;
+  bool smep, smap, fsgsbase, umip, pcid, xsave, x2apic, tsc_deadline, invariant_tsc, hypervisor;
 };
 extern CpuFeatures cpu_features;
 

@@ -3,6 +3,7 @@
 #include "kernel/mm/frame.h"
 #include "kernel/platform/vm/page_tables.h"
 #include "kernel/platform/vm/window.h"
+#include "kernel/platform/x86/panic.h"
 #include "kernel/sync/spinlock.h"
 
 namespace narwhal {
@@ -35,6 +36,13 @@ Result<u64*> entry_of(u64 address) {
 
 }  // namespace
 }  // namespace vm
+
+x86::KernelPlaces x86::kernel_places() {
+  const u64 window = vm::boot_state.window_base;
+  return {window + vm::kImageOffset, window + vm::kStacksOffset,
+          window + vm::kStacksOffset + vm::kStacksSize, window + vm::kImageOffset,
+          window + vm::kDevicesOffset};
+}
 
 Result<std::byte*> platform::map_device(PhysAddr address, usize size) {
   using namespace vm;

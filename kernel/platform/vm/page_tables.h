@@ -1,15 +1,13 @@
-// Walking and changing page tables, for the program's half (pmap.cc) and the kernel's
-// (kernel_map.cc).
+// Walking and changing page tables in the kernel's own part (kernel_map.cc); those of programs are
+// kernel/platform/x86/pmap.cc.
 #pragma once
 
 #include "kernel/arch/x86_64/page_table.h"
 #include "kernel/base/result.h"
-#include "kernel/platform/machine.h"
+#include "kernel/platform/x86/table_user.h"
 
 namespace narwhal::vm {
 
-inline u64* table_at(u64 physical) {
-  return reinterpret_cast<u64*>(platform::direct_map(PhysAddr(physical)));
-}
+using x86::table_at;
 
 }  // namespace narwhal::vm

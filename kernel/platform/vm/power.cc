@@ -104,25 +104,4 @@ void platform::power_off(u8 status) {
   __builtin_unreachable();
 }
 
-usize platform::hardware_entropy(std::span<std::byte> out) {
-  const bool rdseed = x86::cpuid(0).eax >= 7 && (x86::cpuid(7).ebx >> 18 & 1);
-  const bool rdrand = x86::cpuid(1).ecx >> 30 & 1;
-  usize good = 0;
-  for (usize at = 0; at < out.size(); at += sizeof(u64)) {
-    u64 value = 0;
-    bool ok = false;
-    for (int tries = 0; tries < 10 && !ok; ++tries) {
-      if (rdseed) asm volatile("rdseed %0" : "=r"(value), "=@ccc"(ok));
-      if (!ok && rdrand) asm volatile("rdrand %0" : "=r"(value), "=@ccc"(ok));
-    }
-    const usize size = out.size() - at < sizeof value ? out.size() - at : sizeof value;
-    if (ok)
-      good += size;
-    else
-      value = x86::read_tsc() * 0x9e3779b97f4a7c15;
-    std::memcpy(out.data() + at, &value, size);
-  }
-  return good;
-}
-
 }  // namespace narwhal

@@ -5,7 +5,7 @@
 #include "kernel/mm/heap.h"
 #include "kernel/platform/vm/apic.h"
 #include "kernel/platform/vm/cpu.h"
-#include "kernel/platform/vm/fpu.h"
+#include "kernel/platform/x86/fpu.h"
 #include "kernel/platform/vm/memory_map.h"
 #include "kernel/platform/vm/page_tables.h"
 #include "kernel/platform/vm/time.h"
@@ -20,7 +20,9 @@ extern "C" void narwhal_kernel_entry() {
   // From here on nothing is mapped below the window but by programs.
   vm::table_at(vm::boot_state.root_table)[0] = 0;
   x86::write_cr3(vm::boot_state.root_table);
-  vm::fpu_init();
+  const u64 components = x86::fpu_wanted_components();
+  if (components != 0) x86::write_xcr0(components);
+  x86::fpu_init(components);
   vm::memory_map_init();
   frames_init();
   vm::apic_init();

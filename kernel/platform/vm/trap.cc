@@ -7,15 +7,10 @@
 #include "kernel/platform/upcalls.h"
 #include "kernel/platform/vm/apic.h"
 #include "kernel/platform/vm/cpu.h"
-#include "kernel/platform/vm/panic.h"
+#include "kernel/platform/x86/panic.h"
+#include "kernel/platform/x86/recovery.h"
 
 namespace narwhal::vm {
-
-// An entry of the exception table: offsets from the fields themselves (user_copy.S).
-struct Recovery {
-  i32 instruction;
-  i32 resume;
-};
 
 namespace {
 
@@ -80,8 +75,6 @@ Result<u8> allocate_vector(platform::InterruptHandler handler, void* argument) {
 
 extern "C" {
 
-extern const narwhal::vm::Recovery kernel_exception_table_start[], kernel_exception_table_end[];
-
 // Returns with interrupts off; the caller then goes through upcall::on_return_to_user.
 void narwhal_trap_from_user(narwhal::u64 vector, narwhal::UserRegs& regs) {
   using namespace narwhal;
@@ -113,15 +106,8 @@ void narwhal_trap_from_kernel(narwhal::u64 vector, narwhal::UserRegs& regs) {
   if (vector == kDebugVector && (take_debug_status() & DebugRegisters::kHits) != 0) return;
   const u64 error = regs.orig_rax;
   const u64 address = x86::read_cr2();
-  const auto find_recovery = [&]() -> u64 {
-    for (const Recovery* entry = kernel_exception_table_start; entry < kernel_exception_table_end;
-         ++entry)
-      if (reinterpret_cast<u64>(&entry->instruction) + u64(i64(entry->instruction)) == regs.rip)
-        return reinterpret_cast<u64>(&entry->resume) + u64(i64(entry->resume));
-    return 0;
-  };
-  const u64 recovery = find_recovery();
-  if (recovery == 0) panic_with_trap(u32(vector), error, address, regs);
+  const u64 recovery = x86::recovery_of(regs.rip);
+  if (recovery == 0) x86::panic_with_trap(u32(vector), error, address, regs);
   // A page of the program's that is not there yet. It is brought in unless nothing may sleep now.
   if (vector == kPageFaultVector && address < kUserEnd.value && cpu_local().spinlock_depth == 0 &&
       (regs.rflags & x86::kFlagInterrupt)) {
@@ -137,7 +123,7 @@ void narwhal_fatal_trap(narwhal::u64 vector, narwhal::UserRegs& regs) {
   using namespace narwhal;
   // The trap may have come between two instructions that swap GS: set it.
   vm::restore_cpu_local();
-  vm::panic_with_trap(u32(vector), regs.orig_rax, x86::read_cr2(), regs);
+  x86::panic_with_trap(u32(vector), regs.orig_rax, x86::read_cr2(), regs);
 }
 
 }  // extern "C"

@@ -1,5 +1,6 @@
 #include "kernel/init/devices.h"
 
+#include "kernel/drivers/uart/uart_port.h"
 #include "kernel/drivers/virtio/console.h"
 #include "kernel/drivers/virtio/discovery.h"
 #include "kernel/drivers/virtio/entropy.h"
@@ -65,8 +66,22 @@ void start_devices(const BootSettings& settings) {
   seed_from_device();
 }
 
-bool have_virtio_console() {
-  return console_found;
+Ref<ConsolePort> host_port(std::string_view name) {
+  constexpr u64 kPatience = 2 * kNanosPerSecond;
+  if (!console_found) return nullptr;
+  auto port = find_console_port(name, platform::monotonic_ns() + kPatience);
+  if (port.ok()) return port.take();
+  LOG_WARN("the host offers no port '" << name << "'");
+  return nullptr;
+}
+
+// The serial port.
+Result<Ref<ConsolePort>> fallback_port() {
+  return open_uart_port();
+}
+
+Ref<P9Channel> shared_folder(std::string_view tag) {
+  return find_p9_channel(tag);
 }
 
 Vector<Ref<NetDevice>> take_net_devices() {

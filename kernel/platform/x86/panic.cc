@@ -1,4 +1,4 @@
-#include "kernel/platform/vm/panic.h"
+#include "kernel/platform/x86/panic.h"
 
 #include <string_view>
 
@@ -6,9 +6,9 @@
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/symbols/symbol_table.h"
+#include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/upcalls.h"
-#include "kernel/platform/vm/window.h"
 
 extern "C" {
 extern const std::byte kernel_symbols_start[], kernel_symbols_end[];
@@ -50,7 +50,7 @@ void print(std::string_view text) {
 }
 
 void print_address(u64 address) {
-  const u64 base = vm::boot_state.window_base + vm::kImageOffset;
+  const u64 base = x86::kernel_places().image_base;
   const SymbolTable symbols(std::span(kernel_symbols_start, kernel_symbols_end));
   Text<200> line;
   line << "  " << hex(address);
@@ -66,20 +66,18 @@ bool in_text(u64 address) {
          address < reinterpret_cast<u64>(kernel_text_end);
 }
 
-// All of the stacks' region that is not a stack guards one.
 bool among_stacks(u64 address) {
-  return address - (vm::boot_state.window_base + vm::kStacksOffset) < vm::kStacksSize;
+  const x86::KernelPlaces places = x86::kernel_places();
+  return address >= places.stacks_start && address < places.stacks_end;
 }
 
 // Follows the chain of frame pointers for as long as it looks like one.
 void print_backtrace(u64 rip, u64 rbp) {
   print("backtrace:");
   if (rip != 0) print_address(rip);
-  const u64 window = vm::boot_state.window_base;
+  const x86::KernelPlaces places = x86::kernel_places();
   for (int depth = 0; depth < 32; ++depth) {
-    if (rbp < window + vm::kImageOffset || rbp >= window + vm::kDevicesOffset ||
-        !is_aligned(rbp, 8))
-      return;
+    if (rbp < places.first_frame || rbp >= places.last_frame || !is_aligned(rbp, 8)) return;
     const auto* frame = reinterpret_cast<const u64*>(rbp);
     if (!in_text(frame[1])) return;
     print_address(frame[1] - 1);
@@ -117,7 +115,7 @@ void print_registers(const UserRegs& r) {
 
 // Only once: a panic in a panic just stops.
 void begin() {
-  x86::disable_interrupts();
+  platform::interrupts_save_disable();
   if (panicking) platform::power_off(kPanicStatus);
   panicking = true;
 }
@@ -149,7 +147,7 @@ void panic_at(const char* condition, const char* file, int line_number) {
   panic(reason.c_str());
 }
 
-void vm::panic_with_trap(u32 vector, u64 error, u64 address, const UserRegs& regs) {
+void x86::panic_with_trap(u32 vector, u64 error, u64 address, const UserRegs& regs) {
   begin();
   Text<200> reason;
   reason << (vector < std::size(kTrapNames) ? kTrapNames[vector] : "trap") << " in the kernel at "

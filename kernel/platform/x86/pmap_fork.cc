@@ -1,6 +1,6 @@
 // What fork(2) does to page tables: entries of small mappings are copied, whole tables of large
 // ones are lent.
-#include "kernel/platform/vm/pmap_tables.h"
+#include "kernel/platform/x86/pmap_tables.h"
 
 namespace narwhal {
 

@@ -1,13 +1,12 @@
-#include "kernel/platform/vm/fpu.h"
+#include "kernel/platform/x86/fpu.h"
 
 #include <cstring>
 
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/platform/context.h"
-#include "kernel/platform/vm/cpu.h"
 
 namespace narwhal {
-namespace vm {
+namespace x86 {
 namespace {
 
 constexpr usize kLegacySize = 512;
@@ -20,14 +19,16 @@ constexpr u16 kDefaultControlWord = 0x37f;
 constexpr u64 kWantedComponents = 0x7 | 0xe0;
 
 constinit u64 components = 3;
+constinit bool has_xsave = false;
+constinit bool has_xsaveopt = false;
 constinit usize area_size = kLegacySize;
 constinit u32 mxcsr_mask = 0xffbf;
 
 void xsave(std::byte* area, bool optimised) {
   const u32 low = u32(components), high = u32(components >> 32);
-  if (!cpu_features.xsave)
+  if (!has_xsave)
     asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
-  else if (optimised && cpu_features.xsaveopt)
+  else if (optimised && has_xsaveopt)
     asm volatile("xsaveopt64 (%0)" ::"r"(area), "a"(low), "d"(high) : "memory");
   else
     asm volatile("xsave64 (%0)" ::"r"(area), "a"(low), "d"(high) : "memory");
@@ -40,13 +41,26 @@ void put(std::byte* area, usize at, T value) {
 
 }  // namespace
 
-void fpu_init() {
-  if (cpu_features.xsave) {
-    const auto supported = x86::cpuid(0xd);
-    components = (u64{supported.edx} << 32 | supported.eax) & kWantedComponents;
-    if ((components & 0xe0) != 0xe0) components &= ~u64{0xe0};  // AVX-512 only whole
-    x86::write_xcr0(components);
-    area_size = x86::cpuid(0xd).ebx;  // of what XCR0 now enables
+u64 fpu_wanted_components() {
+  if (!(cpuid(1).ecx >> 26 & 1)) return 0;
+  const auto supported = cpuid(0xd);
+  u64 wanted = (u64{supported.edx} << 32 | supported.eax) & kWantedComponents;
+  if ((wanted & 0xe0) != 0xe0) wanted &= ~u64{0xe0};  // AVX-512 only whole
+  return wanted;
+}
+
+void fpu_init(u64 chosen) {
+  has_xsave = chosen != 0;
+  has_xsaveopt = has_xsave && (cpuid(0xd, 1).eax & 1);
+  if (has_xsave) {
+    components = chosen;
+    // The standard format has fixed places: the end of the last component is the end of all.
+    area_size = kLegacySize + kHeaderSize;
+    for (u32 i = 2; i < 63; ++i) {
+      if (!(components >> i & 1)) continue;
+      const auto part = cpuid(0xd, i);
+      if (part.ebx + part.eax > area_size) area_size = part.ebx + part.eax;
+    }
   }
   alignas(16) static constinit std::byte probe[kLegacySize] = {};
   asm volatile("fxsave64 (%0)" ::"r"(probe) : "memory");
@@ -59,50 +73,50 @@ void fpu_save_for_switch(std::byte* area) {
   xsave(area, true);
 }
 
-}  // namespace vm
+}  // namespace x86
 
 namespace platform {
 
 usize fpu_area_size() {
-  return vm::area_size;
+  return x86::area_size;
 }
 u64 fpu_feature_mask() {
-  return vm::components;
+  return x86::components;
 }
 
 void fpu_area_init(std::byte* area) {
-  std::memset(area, 0, vm::area_size);
-  vm::put(area, 0, vm::kDefaultControlWord);
-  vm::put(area, vm::kMxcsrAt, vm::kDefaultMxcsr);
-  vm::put(area, vm::kMxcsrMaskAt, vm::mxcsr_mask);
+  std::memset(area, 0, x86::area_size);
+  x86::put(area, 0, x86::kDefaultControlWord);
+  x86::put(area, x86::kMxcsrAt, x86::kDefaultMxcsr);
+  x86::put(area, x86::kMxcsrMaskAt, x86::mxcsr_mask);
   // The header says that the legacy parts are there; all others then load as they are after reset.
-  if (vm::cpu_features.xsave) vm::put(area, vm::kHeaderAt, u64{3});
+  if (x86::has_xsave) x86::put(area, x86::kHeaderAt, u64{3});
 }
 
 void fpu_save(std::byte* area) {
-  vm::xsave(area, false);
+  x86::xsave(area, false);
 }
 
 void fpu_load(const std::byte* area) {
-  if (vm::cpu_features.xsave)
-    asm volatile("xrstor64 (%0)" ::"r"(area), "a"(u32(vm::components)),
-                 "d"(u32(vm::components >> 32))
+  if (x86::has_xsave)
+    asm volatile("xrstor64 (%0)" ::"r"(area), "a"(u32(x86::components)),
+                 "d"(u32(x86::components >> 32))
                  : "memory");
   else
     asm volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 }
 
 Result<> fpu_area_sanitize(std::byte* area, usize size) {
-  if (size < vm::area_size) return Errno::kInval;
+  if (size < x86::area_size) return Errno::kInval;
   u32 mxcsr;
-  std::memcpy(&mxcsr, area + vm::kMxcsrAt, sizeof mxcsr);
-  vm::put(area, vm::kMxcsrAt, mxcsr & vm::mxcsr_mask);
-  if (!vm::cpu_features.xsave) return {};
+  std::memcpy(&mxcsr, area + x86::kMxcsrAt, sizeof mxcsr);
+  x86::put(area, x86::kMxcsrAt, mxcsr & x86::mxcsr_mask);
+  if (!x86::has_xsave) return {};
   u64 present;
-  std::memcpy(&present, area + vm::kHeaderAt, sizeof present);
-  vm::put(area, vm::kHeaderAt, present & vm::components);
+  std::memcpy(&present, area + x86::kHeaderAt, sizeof present);
+  x86::put(area, x86::kHeaderAt, present & x86::components);
   // The rest of the header must be zero: standard format, nothing reserved.
-  std::memset(area + vm::kHeaderAt + sizeof present, 0, vm::kHeaderSize - sizeof present);
+  std::memset(area + x86::kHeaderAt + sizeof present, 0, x86::kHeaderSize - sizeof present);
   return {};
 }
 

@@ -1,26 +1,19 @@
 // The inside of a Pmap: entries, tables, and walks over them, for pmap.cc and pmap_fork.cc.
 //
-// The program's half only: the upper half of every root is one entry, the kernel's window.
+// The program's half only. What must happen besides, so that the machine sees what the tables say,
+// is the home's business (table_user.h).
 #pragma once
 
 #include <span>
 #include <utility>
 
-#include "kernel/arch/x86_64/instructions.h"
 #include "kernel/mm/frame.h"
 #include "kernel/platform/pmap.h"
-#include "kernel/platform/vm/page_tables.h"
-#include "kernel/platform/vm/window.h"
+#include "kernel/platform/x86/table_user.h"
 
-namespace narwhal::vm {
-
-using x86::kAddressMask;
-using x86::kLarge;
-using x86::kPresent;
+namespace narwhal::x86 {
 
 inline constexpr u64 kTableBits = kPresent | x86::kWritable | x86::kUser;
-// Above this many pages a whole flush is cheaper than one by one.
-inline constexpr usize kMostSingleFlushes = 64;
 
 inline u64 entry_bits(Protection protection) {
   // Pages without any right stay in the table as not present, with their frame: see kHidden.
@@ -70,11 +63,11 @@ inline void clear_entry(u64& entry) {
   --used_entries(table_of(entry));
 }
 
-}  // namespace narwhal::vm
+}  // namespace narwhal::x86
 
 namespace narwhal {
 
-using namespace vm;  // only for the two files that include this
+using namespace x86;  // only for the two files that include this
 
 // Reaches into Pmap for them.
 struct PmapImplementation {
@@ -105,8 +98,7 @@ struct PmapImplementation {
     Own<Pmap> pmap(new (std::nothrow) Pmap());
     if (!pmap) return Errno::kNoMem;
     pmap->root_ = TRY(new_table(*pmap));
-    const usize window = x86::level_index(vm::boot_state.window_base, 3);
-    table_at(pmap->root_)[window] = table_at(vm::boot_state.root_table)[window];
+    prepare_root(pmap->root_);
     return pmap;
   }
 
@@ -120,18 +112,8 @@ struct PmapImplementation {
     free_frames(PhysAddr(table), 0);
   }
 
-  static bool active(const Pmap& pmap) { return (x86::read_cr3() & kAddressMask) == pmap.root_; }
-
   static void flush(Pmap& pmap, u64 address, usize pages) {
-    if (!active(pmap)) {
-      pmap.tag_ = 0;
-      return;
-    }
-    if (pages > kMostSingleFlushes) {
-      x86::write_cr3(x86::read_cr3());
-      return;
-    }
-    for (usize i = 0; i < pages; ++i) x86::invalidate_page(address + i * kPageSize);
+    forget_entries(pmap.root_, pmap.tag_, address, pages);
   }
 
   // The table at `level` that holds the entry of an address, made if need be. ENOMEM.

@@ -1,17 +1,9 @@
 // The program's half of the page tables.
-#include "kernel/platform/vm/address_space_tags.h"
-#include "kernel/platform/vm/cpu.h"
-#include "kernel/platform/vm/pmap_tables.h"
+#include "kernel/platform/x86/pmap_tables.h"
 
 namespace narwhal {
 
 using Implementation = PmapImplementation;
-
-namespace {
-
-constinit vm::AddressSpaceTags tags;
-
-}  // namespace
 
 Result<Own<Pmap>> Pmap::create() {
   return Implementation::create();
@@ -35,6 +27,7 @@ Result<> Pmap::map(UserAddr at, PhysAddr frames, usize pages, Protection protect
       u64& entry = table_at(directory)[x86::level_index(address, 1)];
       if (!in_use(entry) && Implementation::set_table_aside(*this).ok()) {
         set_entry(entry, make_entry(frame, protection) | kLarge);
+        x86::entries_made(root_, tag_, address, frame, x86::kEntries, protection, false);
         done += x86::kEntries;
         continue;
       }
@@ -42,12 +35,13 @@ Result<> Pmap::map(UserAddr at, PhysAddr frames, usize pages, Protection protect
     const u64 table = TRY(Implementation::table_for(*this, address, 0));
     u64* entries = table_at(table);
     usize index = x86::level_index(address, 0);
+    const usize before = done;
+    bool replaced = false;
     for (; index < x86::kEntries && done < pages; ++index, ++done) {
-      const bool replaces = in_use(entries[index]);
+      replaced |= in_use(entries[index]);
       set_entry(entries[index], make_entry(frames.value + done * kPageSize, protection));
-      // What was not there before is in no TLB.
-      if (replaces) Implementation::flush(*this, at.value + done * kPageSize, 1);
     }
+    x86::entries_made(root_, tag_, address, frame, done - before, protection, replaced);
   }
   return {};
 }
@@ -69,12 +63,18 @@ usize Pmap::take(UserAddr& at, UserAddr end, std::span<PhysAddr> frames,
 }
 
 void Pmap::protect(UserAddr at, usize pages, Protection protection) {
+  u64 only = 0;
   Implementation::for_each_entry(
       *this, at.value, at.value + pages * kPageSize, [&](u64& entry, u64, u64 size) {
         const u64 keep = entry & (x86::kAccessed | x86::kDirty | (size > kPageSize ? kLarge : 0));
         entry = make_entry(entry & kAddressMask, protection) | keep;
+        only = entry & kAddressMask;
       });
-  Implementation::flush(*this, at.value, pages);
+  // One page is most often the one that a write just faulted on.
+  if (pages == 1 && only != 0)
+    x86::entries_made(root_, tag_, at.value, only, 1, protection, true);
+  else
+    Implementation::flush(*this, at.value, pages);
 }
 
 bool Pmap::lookup(UserAddr at, Mapping& out) const {
@@ -121,12 +121,11 @@ void Pmap::clear_marks(UserAddr at, bool accessed, bool dirty) {
 }
 
 void Pmap::deactivate() {
-  if (Implementation::active(*this)) x86::write_cr3(vm::boot_state.root_table);
+  stop_using_root(root_);
 }
 
 void Pmap::activate() {
-  if (Implementation::active(*this)) return;
-  x86::write_cr3(vm::cpu_features.pcid ? tags.select(tag_, root_) : root_);
+  use_root(root_, tag_);
 }
 
 usize Pmap::table_bytes() const {

@@ -1,0 +1,79 @@
+#include "kernel/drivers/host/host_port.h"
+
+#include "kernel/platform/cpu_local.h"
+#include "kernel/platform/machine.h"
+#include "kernel/platform/process/events.h"
+#include "kernel/platform/process/host.h"
+
+namespace narwhal {
+namespace {
+
+// A descriptor may be shared with other processes, so its flags stay as they are, and each transfer
+// is preceded by the question whether it would wait. Nothing is read ahead: what the program does
+// not ask for stays for whoever reads after it.
+class HostPort final : public ConsolePort {
+ public:
+  HostPort(std::string_view name, int fd) : name_(name) {
+    watch_.fd = fd;
+    watch_.ready = [](void* self) { static_cast<HostPort*>(self)->ready(); };
+    watch_.argument = this;
+    process_home::add_watch(watch_);
+  }
+  std::string_view name() const override { return name_; }
+
+  Result<usize> read(std::span<std::byte> to) override {
+    if (to.empty()) return usize{0};
+    if (!ask(host::kPollIn)) return Errno::kAgain;
+    return host::read(watch_.fd, to);
+  }
+
+  Result<usize> write(std::span<const std::byte> from) override {
+    if (from.empty()) return usize{0};
+    const i16 now = ask(host::kPollOut);
+    if (!now) return Errno::kAgain;
+    // Where the reader is gone, the bytes are, too.
+    if (now & host::kPollError) return from.size();
+    // A pipe or terminal that can be written takes this much without waiting (pipe(7), PIPE_BUF).
+    constexpr usize kSure = 4096;
+    const auto written = host::write(watch_.fd, from.first(from.size() < kSure ? from.size() : kSure));
+    return written.failed(Errno::kPipe) ? Result<usize>(from.size()) : written;
+  }
+
+  PollEvents poll() override {
+    PollEvents result = PollEvents::kNone;
+    const i16 now = ask(host::kPollIn | host::kPollOut);
+    if (now & (host::kPollIn | host::kPollHangUp)) result |= kPollReadable;
+    if (now & (host::kPollOut | host::kPollError)) result |= kPollWritable;
+    return result;
+  }
+
+  void drain(u64) override {}  // the host has what write() took
+
+ private:
+  // Which of `events` there are now. For those that are not, whoever waits on the queue is woken.
+  i16 ask(i16 events) {
+    host::PollFd polled{watch_.fd, events, 0};
+    host::poll_now({&polled, 1}).ignore();
+    const i16 missing = i16(events & ~polled.happened);
+    const bool over = polled.happened & (host::kPollError | host::kPollHangUp);
+    if (missing != 0 && !over) {
+      InterruptGuard guard;
+      process_home::arm(watch_, missing);
+    }
+    return polled.happened;
+  }
+  void ready() { queue().wake(kPollReadable | kPollWritable, ~usize{0}); }
+
+  std::string_view name_;
+  process_home::Watch watch_;
+};
+
+}  // namespace
+
+Result<Ref<ConsolePort>> open_host_port(std::string_view name, int fd) {
+  auto port = TRY(make_ref<HostPort>(name, fd));
+  port->add_ref();  // watched for ever
+  return Ref<ConsolePort>(std::move(port));
+}
+
+}  // namespace narwhal

@@ -1,0 +1,120 @@
+#include "kernel/platform/process/cpu.h"
+
+#include <cstddef>
+
+#include "kernel/base/panic.h"
+#include "kernel/platform/context.h"
+#include "kernel/platform/machine.h"
+#include "kernel/platform/process/host.h"
+#include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/signals.h"
+#include "kernel/platform/process/time.h"
+
+extern "C" {
+// Looked at by user_copy.S. The host's kernel, not we, has SMAP.
+constinit bool narwhal_has_smap = false;
+void narwhal_signal_entry();
+void narwhal_signal_return();
+extern const char kernel_text_start[], kernel_text_end[];
+}
+
+namespace narwhal {
+
+// Assembly knows these.
+static_assert(offsetof(CpuLocal, self) == 0);
+static_assert(offsetof(CpuLocal, current) == 24);
+static_assert(offsetof(CpuLocal, interrupts_on) == 56);
+static_assert(offsetof(CpuLocal, interrupts_pending) == 60);
+static_assert(offsetof(CpuLocal, user_gs_base) == 64);
+static_assert(offsetof(UserRegs, rdi) == 112 && offsetof(UserRegs, orig_rax) == 120 &&
+              offsetof(UserRegs, rip) == 128 && sizeof(UserRegs) == 168);
+
+namespace process_home {
+namespace {
+
+constinit CpuLocal cpu_block;
+
+// Where the host puts its frames. The handler finds the CPU's block at the beginning: rsp is all
+// that it knows when it starts.
+constexpr usize kSignalStackSize = 64 * kKiB;  // entry.S knows it
+struct alignas(kSignalStackSize) SignalStack {
+  CpuLocal* cpu;
+  std::byte bytes[kSignalStackSize - sizeof(CpuLocal*)];
+};
+constinit SignalStack signal_stack{};
+
+void install(int signal) {
+  // No mask and SA_NODEFER: the host changes nothing that we would have to undo, so that a handler
+  // need not return. What must not come, the flag in CpuLocal holds back.
+  constexpr u64 kSigInfo = 4, kRestorer = 0x04000000, kOnStack = 0x08000000, kNoDefer = 0x40000000;
+  const host::SignalAction action{
+      reinterpret_cast<void (*)(int, void*, void*)>(narwhal_signal_entry),
+      kSigInfo | kRestorer | kOnStack | kNoDefer, narwhal_signal_return, 0};
+  if (!host::set_action(signal, action).ok()) panic("the host takes no signal handler");
+}
+
+}  // namespace
+
+void set_interrupt_stack(u64 top) {
+  cpu_local().kernel_stack_top = top;
+}
+
+void cpu_init() {
+  cpu_block.self = &cpu_block;
+  asm volatile("wrgsbase %0" ::"r"(&cpu_block) : "memory");
+  signal_stack.cpu = &cpu_block;
+  if (!host::set_signal_stack({&signal_stack, 0, kSignalStackSize}).ok())
+    panic("the host takes no signal stack");
+  for (const int signal :
+       {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys, HostSignal{kTimerSignal}})
+    install(signal);
+  // A stream whose reader is gone is an error of write(2).
+  const host::SignalAction ignore{reinterpret_cast<void (*)(int, void*, void*)>(1), 0, nullptr, 0};
+  host::set_action(kSigPipe, ignore).ignore();
+  host::unblock_all_signals();
+}
+
+void clear_program_half() {
+  // From the first page on, where the host keeps none: what it placed there (our file's own
+  // mappings, stack, vDSO) is used no more.
+  const u64 window = boot_state.window_base;
+  if (!host::unmap(kUserMin.value, window - kUserMin.value).ok() ||
+      !host::unmap(window_end(), kUserEnd.value - window_end()).ok())
+    panic("the host keeps something in the program's half");
+}
+
+void dispatch_system_calls() {
+  const u64 start = reinterpret_cast<u64>(kernel_text_start);
+  const u64 size = u64(kernel_text_end - kernel_text_start);
+  if (!host::dispatch_system_calls(start, size).ok())
+    panic("the host has no Syscall User Dispatch (Linux 5.11 or later)");
+}
+
+void run_interrupts(bool user_mode) {
+  CpuLocal& cpu = cpu_local();
+  for (;;) {
+    // The signal's handler sets bits between any two instructions.
+    const u32 pending = __atomic_exchange_n(&cpu.interrupts_pending, 0, __ATOMIC_SEQ_CST);
+    if (pending == 0) return;
+    ++cpu.interrupt_depth;
+    if (pending & kTimerPending) timer_interrupt(user_mode);
+    --cpu.interrupt_depth;
+  }
+}
+
+}  // namespace process_home
+
+void platform::take_pending_interrupts() {
+  CpuLocal& cpu = cpu_local();
+  do {
+    __atomic_store_n(&cpu.interrupts_on, 0, __ATOMIC_SEQ_CST);
+    process_home::run_interrupts(false);
+    __atomic_store_n(&cpu.interrupts_on, 1, __ATOMIC_SEQ_CST);
+  } while (__atomic_load_n(&cpu.interrupts_pending, __ATOMIC_SEQ_CST) != 0);
+}
+
+u32 platform::cpu_count() {
+  return 1;
+}
+
+}  // namespace narwhal

@@ -1,0 +1,29 @@
+// What the host's descriptors have to say: in place of the interrupts of devices.
+//
+// A watch is armed by who waits for a descriptor, and calls its handler once, in interrupt context,
+// when the descriptor is ready. The idle CPU waits for all that are armed in one host call; a busy
+// one looks at its timer ticks.
+#pragma once
+
+#include "kernel/base/types.h"
+
+namespace narwhal::process_home {
+
+struct Watch {
+  int fd = -1;
+  i16 events = 0;  // host::kPollIn, host::kPollOut that are waited for
+  void (*ready)(void* argument) = nullptr;
+  void* argument = nullptr;
+};
+
+// For ever. ENOSPC is a panic: there are few.
+void add_watch(Watch& watch);
+// Interrupts held back by the caller.
+void arm(Watch& watch, i16 events);
+
+// Calls the handlers of what is ready now.
+void poll_events();
+// Sleeps until something is ready, a signal comes or the time is over. True: a handler was called.
+bool wait_for_events(u64 most_ns);
+
+}  // namespace narwhal::process_home

@@ -1,0 +1,186 @@
+#include "kernel/platform/process/host.h"
+
+namespace narwhal::host {
+namespace {
+
+enum Number : u64 {
+  kRead = 0,
+  kWrite = 1,
+  kOpen = 2,
+  kClose = 3,
+  kMmap = 9,
+  kMprotect = 10,
+  kMunmap = 11,
+  kSigaction = 13,
+  kSigprocmask = 14,
+  kPread = 17,
+  kFtruncate = 77,
+  kSigaltstack = 131,
+  kPrctl = 157,
+  kGettid = 186,
+  kTimerCreate = 222,
+  kTimerSettime = 223,
+  kClockGettime = 228,
+  kExitGroup = 231,
+  kPpoll = 271,
+  kGetrandom = 318,
+  kMemfdCreate = 319,
+};
+
+constexpr u64 kMapShared = 1, kMapPrivate = 2, kMapFixed = 0x10, kMapAnonymous = 0x20,
+              kMapNoReserve = 0x4000, kMapFixedNoReplace = 0x100000;
+
+i64 call(Number number, u64 a = 0, u64 b = 0, u64 c = 0, u64 d = 0, u64 e = 0, u64 f = 0) {
+  i64 result;
+  register u64 r10 asm("r10") = d;
+  register u64 r8 asm("r8") = e;
+  register u64 r9 asm("r9") = f;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
+  return result;
+}
+
+template <typename T>
+u64 word(T* pointer) {
+  return reinterpret_cast<u64>(pointer);
+}
+
+bool failed(i64 result) {
+  return result < 0 && result >= -4095;
+}
+Errno error(i64 result) {
+  return Errno(-result);
+}
+Result<> outcome(i64 result) {
+  if (failed(result)) return error(result);
+  return {};
+}
+Result<usize> count(i64 result) {
+  if (failed(result)) return error(result);
+  return usize(result);
+}
+Result<int> descriptor(i64 result) {
+  if (failed(result)) return error(result);
+  return int(result);
+}
+
+u64 clock(u64 which) {
+  TimeSpec time{};
+  call(kClockGettime, which, word(&time));
+  return u64(time.seconds) * kNanosPerSecond + u64(time.nanoseconds);
+}
+constexpr u64 kRealtime = 0, kMonotonic = 1;
+
+}  // namespace
+
+Result<> reserve(u64 at, u64 size) {
+  const i64 got = call(kMmap, at, size, 0,
+                       kMapPrivate | kMapAnonymous | kMapNoReserve | kMapFixedNoReplace, ~u64{0});
+  if (failed(got)) return error(got);
+  // Linux before 4.17 takes the address for a wish.
+  if (u64(got) != at) return Errno::kExist;
+  return {};
+}
+
+Result<> map_shared(u64 at, u64 size, u32 rights, int fd, u64 offset) {
+  return outcome(call(kMmap, at, size, rights, kMapShared | kMapFixed, u64(fd), offset));
+}
+Result<> map_private(u64 at, u64 size, u32 rights, int fd, u64 offset) {
+  return outcome(call(kMmap, at, size, rights, kMapPrivate | kMapFixed, u64(fd), offset));
+}
+Result<> unmap(u64 at, u64 size) {
+  return outcome(call(kMunmap, at, size));
+}
+Result<> protect(u64 at, u64 size, u32 rights) {
+  return outcome(call(kMprotect, at, size, rights));
+}
+Result<int> make_memory_file() {
+  constexpr u64 kCloseOnExec = 1;
+  const char name[] = "narwhal-memory";
+  return descriptor(call(kMemfdCreate, word(name), kCloseOnExec));
+}
+Result<> set_file_size(int fd, u64 size) {
+  return outcome(call(kFtruncate, u64(fd), size));
+}
+
+Result<usize> read(int fd, std::span<std::byte> to) {
+  return count(call(kRead, u64(fd), word(to.data()), to.size()));
+}
+Result<usize> read_at(int fd, std::span<std::byte> to, u64 offset) {
+  return count(call(kPread, u64(fd), word(to.data()), to.size(), offset));
+}
+Result<usize> write(int fd, std::span<const std::byte> from) {
+  return count(call(kWrite, u64(fd), word(from.data()), from.size()));
+}
+Result<int> open_read_only(const char* path) {
+  constexpr u64 kCloseOnExec = 02000000;
+  return descriptor(call(kOpen, word(path), kCloseOnExec));
+}
+void close(int fd) {
+  call(kClose, u64(fd));
+}
+Result<usize> poll_now(std::span<PollFd> polled) {
+  const TimeSpec now{};
+  return count(call(kPpoll, word(polled.data()), polled.size(), word(&now), 0, 8));
+}
+
+u64 monotonic_ns() {
+  return clock(kMonotonic);
+}
+i64 wall_clock_ns() {
+  return i64(clock(kRealtime));
+}
+
+Result<int> make_timer(int signal) {
+  constexpr i32 kToThread = 4;  // SIGEV_THREAD_ID
+  struct {
+    u64 value = 0;
+    i32 signal;
+    i32 notify = kToThread;
+    i32 thread;
+    i32 rest[11] = {};
+  } event;
+  static_assert(sizeof event == 64);
+  event.signal = signal;
+  event.thread = i32(call(kGettid));
+  i32 timer = -1;
+  const i64 result = call(kTimerCreate, kMonotonic, word(&event), word(&timer));
+  if (failed(result)) return error(result);
+  return int(timer);
+}
+
+void set_timer(int timer, u64 at_ns) {
+  constexpr u64 kAbsolute = 1;
+  const struct {
+    TimeSpec interval{};
+    TimeSpec value;
+  } setting{.value = {i64(at_ns / kNanosPerSecond), i64(at_ns % kNanosPerSecond)}};
+  call(kTimerSettime, u64(timer), kAbsolute, word(&setting));
+}
+
+Result<> set_action(int signal, const SignalAction& action) {
+  return outcome(call(kSigaction, u64(signal), word(&action), 0, 8));
+}
+Result<> set_signal_stack(const SignalStack& stack) {
+  return outcome(call(kSigaltstack, word(&stack)));
+}
+void unblock_all_signals() {
+  constexpr u64 kSetMask = 2;
+  const u64 none = 0;
+  call(kSigprocmask, kSetMask, word(&none), 0, 8);
+}
+Result<> dispatch_system_calls(u64 start, u64 size) {
+  constexpr u64 kSetDispatch = 59, kOn = 1;
+  return outcome(call(kPrctl, kSetDispatch, kOn, start, size, 0));
+}
+
+Result<usize> random(std::span<std::byte> out) {
+  return count(call(kGetrandom, word(out.data()), out.size()));
+}
+void exit(u8 status) {
+  for (;;) call(kExitGroup, status);
+}
+
+}  // namespace narwhal::host

@@ -1,0 +1,79 @@
+// Every call that this home makes to the host, in one place: what seccomp will have to leave open.
+//
+// The functions return the host's answer as a Result, or a plain value where a failure is a bug of
+// ours and ends in a panic.
+#pragma once
+
+#include <span>
+
+#include "kernel/base/result.h"
+#include "kernel/base/types.h"
+
+namespace narwhal::host {
+
+// Numbers and structures as the host's Linux has them on x86-64 (include/uapi).
+struct TimeSpec {
+  i64 seconds;
+  i64 nanoseconds;
+};
+struct PollFd {
+  i32 fd;
+  i16 events;
+  i16 happened;
+};
+inline constexpr i16 kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16;
+
+struct SignalAction {
+  void (*handler)(int, void*, void*);
+  u64 flags;
+  void (*restorer)();
+  u64 mask;
+};
+struct SignalStack {
+  void* start;
+  i32 flags;
+  u64 size;
+};
+
+enum class Rights : u32 { kNone = 0, kRead = 1, kReadWrite = 3, kReadExecute = 5, kAll = 7 };
+
+// --- memory. All are at fixed addresses.
+// ENOMEM; EEXIST when something is there.
+Result<> reserve(u64 at, u64 size);
+// EACCES, ENOMEM (too many mappings).
+Result<> map_shared(u64 at, u64 size, u32 rights, int fd, u64 offset);
+Result<> map_private(u64 at, u64 size, u32 rights, int fd, u64 offset);
+Result<> unmap(u64 at, u64 size);
+Result<> protect(u64 at, u64 size, u32 rights);
+Result<int> make_memory_file();
+Result<> set_file_size(int fd, u64 size);
+
+// --- descriptors
+Result<usize> read(int fd, std::span<std::byte> to);
+Result<usize> read_at(int fd, std::span<std::byte> to, u64 offset);
+Result<usize> write(int fd, std::span<const std::byte> from);
+Result<int> open_read_only(const char* path);
+void close(int fd);
+// How many are ready now.
+Result<usize> poll_now(std::span<PollFd> polled);
+
+// --- time
+u64 monotonic_ns();
+i64 wall_clock_ns();
+// A timer that sends `signal` to this thread. The absolute time is of the monotonic clock; 0 stops
+// it.
+Result<int> make_timer(int signal);
+void set_timer(int timer, u64 at_ns);
+
+// --- signals and system calls
+Result<> set_action(int signal, const SignalAction& action);
+Result<> set_signal_stack(const SignalStack& stack);
+void unblock_all_signals();
+// From now on a `syscall` outside of [start, start + size) is a SIGSYS
+// (Documentation/admin-guide/syscall-user-dispatch.rst).
+Result<> dispatch_system_calls(u64 start, u64 size);
+
+Result<usize> random(std::span<std::byte> out);
+[[noreturn]] void exit(u8 status);
+
+}  // namespace narwhal::host

@@ -1,0 +1,152 @@
+#include "kernel/platform/process/host_mappings.h"
+
+#include "kernel/base/panic.h"
+#include "kernel/platform/process/host.h"
+#include "kernel/platform/process/layout.h"
+#include "kernel/platform/x86/pmap_tables.h"
+
+namespace narwhal {
+namespace process_home {
+namespace {
+
+// The page tables that the cache holds parts of; 0: it is empty.
+constinit u64 cached_root = 0;
+
+// Neighbours that are brought in with a page: this many pages, aligned.
+constexpr u64 kAround = 16 * kPageSize;
+
+u32 host_rights(Protection protection) {
+  return u32(has(protection, Protection::kRead) ? 1 : 0) |
+         u32(has(protection, Protection::kWrite) ? 3 : 0) |
+         u32(has(protection, Protection::kExecute) ? 5 : 0);
+}
+
+// Calls visit(start, end) for the parts of a range that the program may have: not the window.
+template <typename Visit>
+void outside_window(u64 start, u64 end, Visit visit) {
+  const u64 window = boot_state.window_base;
+  if (start < window) visit(start, end < window ? end : window);
+  if (end > window_end()) visit(start > window_end() ? start : window_end(), end);
+}
+
+void forget(u64 start, u64 end) {
+  outside_window(start, end, [](u64 from, u64 to) {
+    // It fails only where a mapping would have to be split and the host allows no more of them: then
+    // the cache is too full, and all of it goes, which splits nothing.
+    if (from < to && !host::unmap(from, to - from).ok()) {
+      const u64 window = boot_state.window_base;
+      ASSERT(host::unmap(kUserMin.value, window - kUserMin.value).ok());
+      ASSERT(host::unmap(window_end(), kUserEnd.value - window_end()).ok());
+    }
+  });
+}
+
+void forget_all() {
+  forget(kUserMin.value, kUserEnd.value);
+}
+
+// A run of pages into the cache. The host's limit of mappings (vm.max_map_count) only means that
+// the cache is full.
+void remember(u64 at, u64 frames, usize pages, Protection protection) {
+  if (protection == Protection::kNone) {
+    forget(at, at + pages * kPageSize);
+    return;
+  }
+  for (int tries = 0; tries < 2; ++tries) {
+    if (host::map_shared(at, pages * kPageSize, host_rights(protection), boot_state.memory_fd,
+                         frames)
+            .ok())
+      return;
+    forget_all();
+  }
+  panic("the host refuses to map the program's memory");
+}
+
+// The entry of an address and its level; 0: none.
+u64 find_entry(u64 root, u64 address, u64*& table, unsigned& level, bool& writable) {
+  u64 at = root;
+  writable = true;
+  for (level = 3;; --level) {
+    table = x86::table_at(at);
+    const u64 entry = table[x86::level_index(address, level)];
+    if (!x86::in_use(entry)) return 0;
+    if (level == 0 || (entry & x86::kLarge)) return entry;
+    if (entry & x86::kLent) writable = false;
+    at = entry & x86::kAddressMask;
+  }
+}
+
+Protection rights_of(u64 entry, bool writable) {
+  const Protection protection = x86::protection_of(entry);
+  return writable ? protection : protection & ~Protection::kWrite;
+}
+
+}  // namespace
+
+bool bring_in(u64 address, Protection access, bool& present) {
+  present = false;
+  if (cached_root == 0) return false;
+  u64* table;
+  unsigned level;
+  bool writable;
+  const u64 entry = find_entry(cached_root, address, table, level, writable);
+  if (entry == 0) return false;
+  present = true;
+  const Protection protection = rights_of(entry, writable);
+  const bool allowed = access == Protection::kRead ? protection != Protection::kNone
+                                                   : has(protection, access);
+  if (!allowed) return false;
+  if (level > 0) {
+    const u64 size = x86::level_size(level);
+    remember(align_down(address, size), entry & x86::kAddressMask, size / kPageSize, protection);
+    return true;
+  }
+  // The run of pages around it whose frames follow one another. All lies in one table.
+  const u64 page = align_down(address, kPageSize), frame = entry & x86::kAddressMask;
+  const auto follows = [&](u64 at) {
+    const u64 other = table[x86::level_index(at, 0)];
+    return x86::in_use(other) && rights_of(other, writable) == protection &&
+           (other & x86::kAddressMask) == frame + (at - page);
+  };
+  u64 start = page, end = page + kPageSize;
+  const u64 first = align_down(address, kAround), last = first + kAround;
+  while (start > first && follows(start - kPageSize)) start -= kPageSize;
+  while (end < last && follows(end)) end += kPageSize;
+  remember(start, frame - (page - start), (end - start) / kPageSize, protection);
+  return true;
+}
+
+}  // namespace process_home
+
+void x86::prepare_root(u64) {}
+
+void x86::use_root(u64 root, u64&) {
+  using namespace process_home;
+  if (cached_root == root) return;
+  if (cached_root != 0) forget_all();
+  cached_root = root;
+}
+
+void x86::stop_using_root(u64 root) {
+  using namespace process_home;
+  if (cached_root != root) return;
+  forget_all();
+  cached_root = 0;
+}
+
+void x86::forget_entries(u64 root, u64&, u64 address, usize pages) {
+  using namespace process_home;
+  if (cached_root == root) forget(address, address + pages * kPageSize);
+}
+
+void x86::entries_made(u64 root, u64&, u64 address, u64 frames, usize pages, Protection protection,
+                       bool replaced) {
+  using namespace process_home;
+  if (cached_root != root) return;
+  if (protection == Protection::kNone && !replaced) return;
+  outside_window(address, address + pages * kPageSize, [&](u64 from, u64 to) {
+    if (from < to) remember(from, frames + (from - address), (to - from) / kPageSize, protection);
+  });
+}
+
+}  // namespace narwhal

@@ -1,0 +1,204 @@
+// What a signal of the host's means: a system call, a trap, an interrupt; and where the kernel goes
+// on for it.
+#include "kernel/platform/process/signals.h"
+
+#include "kernel/base/panic.h"
+#include "kernel/platform/context.h"
+#include "kernel/platform/cpu_local.h"
+#include "kernel/platform/machine.h"
+#include "kernel/platform/process/cpu.h"
+#include "kernel/platform/process/host_mappings.h"
+#include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/time.h"
+#include "kernel/platform/upcalls.h"
+#include "kernel/platform/x86/panic.h"
+#include "kernel/platform/x86/recovery.h"
+
+extern "C" {
+extern const char kernel_text_start[], kernel_text_end[];
+extern const char narwhal_exit_begin[], narwhal_exit_end[];
+extern const char narwhal_idle_begin[], narwhal_idle_end[], narwhal_idle_stop[];
+void narwhal_continue_syscall();
+void narwhal_continue_trap();
+void narwhal_continue_interrupt();
+void narwhal_continue_kernel_fault();
+void narwhal_restore_all();
+}
+
+namespace narwhal::process_home {
+
+// Where to go on; no stack: where the signal came from.
+struct Continuation {
+  u64 stack;
+  u64 code;
+};
+
+namespace {
+
+constexpr Continuation kWhereItCameFrom{0, 0};
+
+// Vectors (Intel SDM vol. 3, table 6-1) and error codes of page faults (section 4.7).
+constexpr u64 kGeneralProtection = 13, kPageFault = 14;
+constexpr u64 kFaultWrite = 2, kFaultFetch = 16;
+// Of `int 0x80`: the gate's index and the mark that it is one of the interrupt table.
+constexpr u64 kLegacyCallError = 0x80 * 8 + 2;
+constexpr u64 kLegacyCallSize = 2;
+
+// What the signal said, for the code that goes on; nothing comes between, interrupts are held back.
+constinit upcall::UserTrap trap{};
+
+Continuation go_on(UserRegs& regs, void (*code)()) {
+  return {reinterpret_cast<u64>(&regs), reinterpret_cast<u64>(code)};
+}
+
+bool between(u64 address, const char* start, const char* end) {
+  return address >= reinterpret_cast<u64>(start) && address < reinterpret_cast<u64>(end);
+}
+
+void copy_registers(const HostContext& from, UserRegs& to) {
+  to = {from.r15, from.r14, from.r13, from.r12, from.rbp, from.rbx, from.r11,
+        from.r10, from.r9,  from.r8,  from.rax, from.rcx, from.rdx, from.rsi,
+        from.rdi, ~u64{0},  from.rip, from.cs,  from.rflags, from.rsp, from.ss};
+}
+
+// The host gives a handler fresh vector registers. We leave its frame behind, so we take back what
+// was in them; from then on they are the program's again, while the kernel runs, too.
+void take_back_fpu(const HostContext& context) {
+  platform::fpu_load(context.fpu);
+}
+
+bool is_interrupt(int signal) {
+  return signal == kTimerSignal;
+}
+
+Continuation from_user(int signal, const HostSignalInfo& info, HostContext& context) {
+  CpuLocal& cpu = cpu_local();
+  UserRegs& regs = platform::user_regs_at(reinterpret_cast<void*>(cpu.kernel_stack_top));
+  take_back_fpu(context);
+  copy_registers(context, regs);
+  if (is_interrupt(signal)) {
+    cpu.interrupts_pending |= kTimerPending;
+    return go_on(regs, narwhal_continue_interrupt);
+  }
+  if (signal == kSigSys) {
+    if (info.architecture == kArchX8664) {
+      regs.orig_rax = context.rax;
+      return go_on(regs, narwhal_continue_syscall);
+    }
+    // `int 0x80` is no way into this kernel.
+    regs.rip -= kLegacyCallSize;
+    trap = {u8(kGeneralProtection), kLegacyCallError, 0};
+    return go_on(regs, narwhal_continue_trap);
+  }
+  trap = {u8(context.vector), context.error, context.cr2};
+  return go_on(regs, narwhal_continue_trap);
+}
+
+// A fault in the kernel: goes on below what its stack holds. (The kernel has no red zone.)
+Continuation fault_in_kernel(HostContext& context) {
+  const u64 stack = align_down(context.rsp, 16);
+  UserRegs& regs = *(reinterpret_cast<UserRegs*>(stack) - 1);
+  if (x86::recovery_of(context.rip) == 0) {
+    UserRegs copy;
+    copy_registers(context, copy);
+    x86::panic_with_trap(u32(context.vector), context.error, context.cr2, copy);
+  }
+  take_back_fpu(context);
+  copy_registers(context, regs);
+  trap = {u8(context.vector), context.error, context.cr2};
+  return go_on(regs, narwhal_continue_kernel_fault);
+}
+
+bool on_signal_stack(u64 stack, const HostContext& context) {
+  return stack - context.stack_start < context.stack_size;
+}
+
+Continuation interrupt_in_kernel(HostContext& context) {
+  CpuLocal& cpu = cpu_local();
+  cpu.interrupts_pending |= kTimerPending;
+  // On its way out: the whole way again.
+  if (between(context.rip, narwhal_exit_begin, narwhal_exit_end)) {
+    take_back_fpu(context);
+    return go_on(platform::user_regs_at(reinterpret_cast<void*>(cpu.kernel_stack_top)),
+                 narwhal_restore_all);
+  }
+  if (between(context.rip, narwhal_idle_begin, narwhal_idle_end)) {
+    context.rip = reinterpret_cast<u64>(narwhal_idle_stop);
+    return kWhereItCameFrom;
+  }
+  // One that meets the handling of another is noticed by who lets interrupts in next.
+  if (cpu.interrupts_on != 0 && !on_signal_stack(context.rsp, context))
+    platform::take_pending_interrupts();
+  return kWhereItCameFrom;
+}
+
+upcall::PageFault page_fault() {
+  return {UserAddr(trap.address),
+          trap.error_code & kFaultFetch   ? Protection::kExecute
+          : trap.error_code & kFaultWrite ? Protection::kWrite
+                                          : Protection::kRead,
+          false};
+}
+
+}  // namespace
+}  // namespace narwhal::process_home
+
+using namespace narwhal;
+using namespace narwhal::process_home;
+
+extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& info,
+                                            HostContext& context, u64 gs_before) {
+  if (!between(context.rip, kernel_text_start, kernel_text_end)) {
+    cpu_local().user_gs_base = gs_before;
+    return from_user(signal, info, context);
+  }
+  return is_interrupt(signal) ? interrupt_in_kernel(context) : fault_in_kernel(context);
+}
+
+extern "C" bool narwhal_syscall_from_user(UserRegs& regs) {
+  platform::interrupts_restore(true);
+  return upcall::on_syscall(regs);
+}
+
+extern "C" void narwhal_trap_from_user(UserRegs& regs) {
+  upcall::UserTrap came = trap;
+  if (came.vector == kPageFault) {
+    upcall::PageFault fault = page_fault();
+    if (in_window(fault.address.value)) {
+      // The kernel's; to the program it is as if it were no address at all.
+      came = {u8(kGeneralProtection), 0, 0};
+    } else {
+      if (bring_in(fault.address.value, fault.access, fault.present)) return;
+      platform::interrupts_restore(true);
+      upcall::on_page_fault(fault, &regs);
+      platform::interrupts_save_disable();
+      return;
+    }
+  }
+  platform::interrupts_restore(true);
+  upcall::on_user_trap(came, regs);
+  platform::interrupts_save_disable();
+}
+
+extern "C" void narwhal_interrupt_from_user() {
+  run_interrupts(true);
+}
+
+extern "C" void narwhal_fault_from_kernel(UserRegs& regs) {
+  if (trap.vector == kPageFault && trap.address < kUserEnd.value && !in_window(trap.address)) {
+    upcall::PageFault fault = page_fault();
+    if (bring_in(fault.address.value, fault.access, fault.present)) return;
+    if (cpu_local().spinlock_depth == 0 && platform::interrupts_enabled() &&
+        upcall::on_page_fault(fault, nullptr))
+      return;
+  }
+  regs.rip = x86::recovery_of(regs.rip);
+}
+
+extern "C" void narwhal_upcall_return_to_user(UserRegs& regs) {
+  upcall::on_return_to_user(regs);
+}
+
+extern "C" void narwhal_let_interrupts_in() {
+  platform::interrupts_restore(true);
+}

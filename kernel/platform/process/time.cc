@@ -1,0 +1,128 @@
+#include "kernel/platform/process/time.h"
+
+#include "kernel/arch/x86_64/instructions.h"
+#include "kernel/base/log.h"
+#include "kernel/platform/cpu_local.h"
+#include "kernel/platform/machine.h"
+#include "kernel/platform/process/cpu.h"
+#include "kernel/platform/process/events.h"
+#include "kernel/platform/process/host.h"
+#include "kernel/platform/process/layout.h"
+#include "kernel/platform/upcalls.h"
+
+namespace narwhal {
+namespace process_home {
+namespace {
+
+constexpr u32 kShift = 32;
+
+constinit platform::TscClock tsc{};
+constinit u64 host_ns_at_boot = 0;
+constinit i64 wall_clock_at_boot = 0;
+constinit int timer = -1;
+constinit u64 deadline = platform::kNoDeadline;
+// What the host's timer is set to. It may fire too early, after a deadline that was moved; then it
+// is set again. So a deadline that moves back and forth costs no call.
+constinit u64 armed = platform::kNoDeadline;
+
+// The host's clock and the time-stamp counter as close together as they can be read.
+struct Sample {
+  u64 tsc;
+  u64 ns;
+};
+Sample sample() {
+  Sample best{};
+  u64 least = ~u64{0};
+  for (int i = 0; i < 4; ++i) {
+    const u64 before = x86::read_tsc_ordered();
+    const u64 ns = host::monotonic_ns();
+    const u64 after = x86::read_tsc_ordered();
+    if (after - before >= least) continue;
+    least = after - before;
+    best = {before + (after - before) / 2, ns};
+  }
+  return best;
+}
+
+// Ticks a millisecond.
+u64 measure(const Sample& first) {
+  constexpr u64 kLong = kNanosPerMilli;
+  Sample last;
+  do {
+    last = sample();
+  } while (last.ns - first.ns < kLong);
+  return u64((unsigned __int128){last.tsc - first.tsc} * 1'000'000 / (last.ns - first.ns));
+}
+
+void arm(u64 at) {
+  armed = at;
+  host::set_timer(timer, at == platform::kNoDeadline ? 0 : host_ns_at_boot + at);
+}
+
+}  // namespace
+
+void time_init() {
+  const Sample first = sample();
+  u64 khz = boot_state.tsc_khz;
+  if (khz == 0) khz = measure(first);
+  u32 shift = kShift;
+  while ((u64{1'000'000} << shift) / khz > 0xffffffff) --shift;
+  tsc.shift = shift;
+  tsc.mult = u32((u64{1'000'000} << shift) / khz);
+  tsc.base_tsc = first.tsc;
+  host_ns_at_boot = first.ns;
+  wall_clock_at_boot = host::wall_clock_ns() - i64(platform::monotonic_ns());
+  const auto made = host::make_timer(kTimerSignal);
+  if (!made.ok()) panic("the host gives no timer");
+  timer = made.value();
+}
+
+void timer_interrupt(bool user_mode) {
+  const u64 now = platform::monotonic_ns();
+  if (now < deadline) {
+    if (armed <= now) armed = platform::kNoDeadline;  // it has fired
+    if (deadline < armed) arm(deadline);
+    return;
+  }
+  deadline = armed = platform::kNoDeadline;
+  poll_events();
+  upcall::on_timer(user_mode);
+}
+
+}  // namespace process_home
+
+u64 platform::monotonic_ns() {
+  using namespace process_home;
+  const u64 ticks = x86::read_tsc() - tsc.base_tsc;
+  return u64((unsigned __int128){ticks} * tsc.mult >> tsc.shift) + tsc.base_ns;
+}
+
+i64 platform::boot_wall_clock_ns() {
+  return process_home::wall_clock_at_boot;
+}
+
+platform::TscClock platform::tsc_clock() {
+  return process_home::tsc;
+}
+
+void platform::set_timer(u64 deadline_ns) {
+  using namespace process_home;
+  deadline = deadline_ns;
+  if (deadline < armed) arm(deadline);
+}
+
+// Asleep, the deadline is the host call's own; the timer need not be set.
+void platform::wait_for_interrupt() {
+  using namespace process_home;
+  while (cpu_local().interrupts_pending == 0) {
+    const u64 now = monotonic_ns();
+    if (deadline <= now) {
+      cpu_local().interrupts_pending |= kTimerPending;
+      break;
+    }
+    if (wait_for_events(deadline == kNoDeadline ? kNoDeadline : deadline - now)) return;
+  }
+  run_interrupts(false);
+}
+
+}  // namespace narwhal

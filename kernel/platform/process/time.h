@@ -1,0 +1,13 @@
+// Time from the time-stamp counter, measured against the host's clock.
+#pragma once
+
+namespace narwhal::process_home {
+
+inline constexpr int kTimerSignal = 14;  // SIGALRM
+
+// Needs cpu_init().
+void time_init();
+// The host's timer fired: calls upcall::on_timer() when it was time.
+void timer_interrupt(bool user_mode);
+
+}  // namespace narwhal::process_home
