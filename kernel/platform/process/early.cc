@@ -7,6 +7,8 @@
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
 
+// Hidden, so that their addresses are computed and not read from a table that is not relocated yet.
+#pragma GCC visibility push(hidden)
 extern "C" {
 extern char kernel_image_start[], kernel_image_end[];
 extern char kernel_data_start[], kernel_data_end[], kernel_relro_end[], kernel_bss_start[];
@@ -17,6 +19,7 @@ void narwhal_kernel_entry();
 [[noreturn]] void narwhal_enter_window(narwhal::u64 entry, narwhal::u64 stack);
 [[noreturn]] void narwhal_early_start(const narwhal::u64* stack);
 }
+#pragma GCC visibility pop
 
 namespace narwhal::process_home {
 

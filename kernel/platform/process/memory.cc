@@ -91,6 +91,13 @@ bool x86::program_may_have(UserAddr start, u64 length) {
   return start.value + length <= boot_state.window_base || start.value >= window_end();
 }
 
+u64 x86::program_reach(UserAddr start) {
+  using namespace process_home;
+  if (start >= kUserEnd || in_window(start.value)) return 0;
+  return (start.value < boot_state.window_base ? boot_state.window_base : kUserEnd.value) -
+         start.value;
+}
+
 x86::KernelPlaces x86::kernel_places() {
   using namespace process_home;
   const u64 window = boot_state.window_base;

@@ -149,6 +149,8 @@ using namespace narwhal::process_home;
 extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& info,
                                             HostContext& context, u64 gs_before) {
   if (!between(context.rip, kernel_text_start, kernel_text_end)) {
+    // The kernel's GS and not its code: it has run astray.
+    if (gs_before == reinterpret_cast<u64>(&cpu_local())) return fault_in_kernel(context);
     cpu_local().user_gs_base = gs_before;
     return from_user(signal, info, context);
   }

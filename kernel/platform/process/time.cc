@@ -51,7 +51,7 @@ u64 measure(const Sample& first) {
   do {
     last = sample();
   } while (last.ns - first.ns < kLong);
-  return u64((unsigned __int128){last.tsc - first.tsc} * 1'000'000 / (last.ns - first.ns));
+  return (last.tsc - first.tsc) * 1'000'000 / (last.ns - first.ns);
 }
 
 void arm(u64 at) {

@@ -51,8 +51,8 @@ usize zero_user(UserAddr to, usize size) {
 }
 
 Result<usize> copy_string_from_user(char* to, UserAddr from, usize capacity) {
-  if (from.value >= kUserEnd.value) return Errno::kFault;
-  const usize reach = kUserEnd.value - from.value;
+  const usize reach = x86::program_reach(from);
+  if (reach == 0) return Errno::kFault;
   const isize length = narwhal_user_string(to, reinterpret_cast<const char*>(from.value),
                                            capacity < reach ? capacity : reach);
   if (length == -2 && capacity <= reach) return Errno::kNameTooLong;

@@ -1,4 +1,4 @@
-// The vm home tested from inside: an image that checks the machine's parts and powers off with 0.
+// A home tested from inside: an image that checks the machine's parts and powers off with 0.
 #pragma once
 
 #include "kernel/base/format.h"
@@ -11,11 +11,18 @@ namespace narwhal::selftest {
 // Counts those that passed.
 extern u32 checks;
 
+// The command line has selftest=END: how the machine shall end.
+bool asked_for(std::string_view end);
+
 void test_memory();
 void test_time();
 void test_threads();
 void test_page_tables();
 void test_user_copies();
+// Each home has its own.
+void test_home();
+void end_as_asked();
+bool kernel_can_read(const void* address);
 // Starts the programs; done() is called when all have ended.
 void start_programs(void (*done)());
 

@@ -2,8 +2,7 @@
 #include "kernel/mm/frame.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/upcalls.h"
-#include "kernel/platform/vm/selftest/calls.h"
-#include "kernel/platform/vm/selftest/selftest.h"
+#include "kernel/platform/selftest/selftest.h"
 #include "kernel/sched/thread.h"
 
 extern "C" char kernel_text_start[];
@@ -27,8 +26,6 @@ void fail(const char* what, int line) {
   return depth == 0 ? 0 : recurse(depth - 1) + local;
 }
 
-namespace {
-
 bool asked_for(std::string_view end) {
   const usize at = platform::command_line().find("selftest=");
   if (at == std::string_view::npos) return false;
@@ -36,12 +33,13 @@ bool asked_for(std::string_view end) {
   return rest.substr(0, rest.find(' ')) == end;
 }
 
+namespace {
+
 // Runs in a call of a program, whose pages are mapped.
 void finish() {
   if (asked_for("panic")) panic("asked for on the command line");
   if (asked_for("fault")) *reinterpret_cast<volatile u32*>(0x1234) = 0;
-  if (asked_for("smap")) checks += *reinterpret_cast<volatile u8*>(USER_STACK_BOTTOM);
-  if (asked_for("smep")) reinterpret_cast<void (*)()>(USER_CODE)();
+  end_as_asked();
   if (asked_for("nx")) reinterpret_cast<void (*)()>(&checks)();
   if (asked_for("wp")) *reinterpret_cast<volatile u8*>(kernel_text_start) = 0;
   if (asked_for("overflow")) {
@@ -62,6 +60,7 @@ void run(void*) {
   test_threads();
   test_page_tables();
   test_user_copies();
+  test_home();
   start_programs(finish);
 }
 

@@ -1,6 +1,6 @@
 # What the self-test runs in ring 3. It is copied to a page of the program's, so it reaches nothing but by rip. Numbers
 # of the calls are in calls.h.
-#include "kernel/platform/vm/selftest/calls.h"
+#include "kernel/platform/selftest/calls.h"
 
     .macro CALL number
     movl $\number, %eax

@@ -7,8 +7,8 @@
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/upcalls.h"
 #include "kernel/platform/user_copy.h"
-#include "kernel/platform/vm/selftest/calls.h"
-#include "kernel/platform/vm/selftest/selftest.h"
+#include "kernel/platform/selftest/calls.h"
+#include "kernel/platform/selftest/selftest.h"
 #include "kernel/sched/thread.h"
 
 extern "C" const char selftest_user_start[], selftest_user_end[];

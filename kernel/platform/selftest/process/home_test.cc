@@ -1,0 +1,106 @@
+// What only the process home has: its window among the program's addresses, the host's mappings as a
+// cache.
+#include <cstring>
+
+#include "kernel/mm/frame.h"
+#include "kernel/platform/cpu_local.h"
+#include "kernel/platform/pmap.h"
+#include "kernel/platform/process/layout.h"
+#include "kernel/platform/selftest/selftest.h"
+#include "kernel/platform/user_copy.h"
+
+extern "C" narwhal::usize narwhal_user_copy(void* to, const void* from, narwhal::usize size);
+
+namespace narwhal::selftest {
+
+namespace {
+
+using process_home::boot_state;
+
+// A frame that a second mapping shows too, with a byte of its own.
+PhysAddr marked_frame(char mark) {
+  const PhysAddr frame = allocate_frames(0, FrameContent::kZeroed).take();
+  *reinterpret_cast<char*>(platform::direct_map(frame)) = mark;
+  return frame;
+}
+
+char byte_at(UserAddr address) {
+  char byte = 0;
+  return platform::copy_from_user(&byte, address, 1) == 0 ? byte : '-';
+}
+
+void test_window() {
+  const UserAddr window(boot_state.window_base);
+  char byte = 'x';
+  CHECK(platform::copy_from_user(&byte, window, 1) == 1);
+  CHECK(platform::copy_to_user(window + boot_state.memory_size - 1, &byte, 1) == 1);
+  CHECK(platform::copy_to_user(window - 1, &byte, 2) == 2);
+
+  // A pmap may have pages there; nothing of the kernel's goes away for them.
+  Own<Pmap> pmap = Pmap::create().take();
+  pmap->activate();
+  const PhysAddr frame = marked_frame('w');
+  CHECK(pmap->map(window + kPageSize, frame, 1, Protection::kRead).ok());
+  pmap->unmap(window - 4 * kPageSize, 8);
+  pmap->unmap(UserAddr(0), kUserEnd.value / kPageSize);
+  free_frames(frame, 0);
+}
+
+// Two address spaces take turns in one cache.
+void test_turns() {
+  const UserAddr at(0x40'0000);
+  constexpr Protection kReadWrite = Protection::kRead | Protection::kWrite;
+  Own<Pmap> one = Pmap::create().take(), other = Pmap::create().take();
+  const PhysAddr first = marked_frame('1'), second = marked_frame('2');
+  CHECK(one->map(at, first, 1, kReadWrite).ok());
+  CHECK(other->map(at, second, 1, Protection::kRead).ok());
+  for (int i = 0; i < 3; ++i) {
+    one->activate();
+    CHECK(byte_at(at) == '1');
+    CHECK(platform::copy_to_user(at + 1, "x", 1) == 0);
+    other->activate();
+    CHECK(byte_at(at) == '2');
+    CHECK(byte_at(at + kPageSize) == '-');
+    CHECK(platform::copy_to_user(at + 1, "x", 1) == 1);
+  }
+  // What was mapped elsewhere while it was not current is seen when it is again.
+  one->protect(at, 1, Protection::kNone);
+  one->activate();
+  CHECK(byte_at(at) == '-');
+  free_frames(first, 0);
+  free_frames(second, 0);
+}
+
+// More runs than the host allows mappings: the cache starts again, and nobody notices.
+void test_full_cache() {
+  constexpr usize kPages = 70'000;  // vm.max_map_count is 65,530 where nobody changed it
+  const UserAddr at(0x1000'0000);
+  Own<Pmap> pmap = Pmap::create().take();
+  pmap->activate();
+  const PhysAddr frame = marked_frame('f');
+  for (usize i = 0; i < kPages; ++i)
+    CHECK(pmap->map(at + i * kPageSize, frame, 1, Protection::kRead).ok());
+  CHECK(byte_at(at) == 'f');
+  CHECK(byte_at(at + (kPages - 1) * kPageSize) == 'f');
+  pmap->unmap(at + kPageSize, kPages - 2);
+  CHECK(byte_at(at) == 'f');
+  CHECK(byte_at(at + kPageSize) == '-');
+  free_frames(frame, 0);
+}
+
+}  // namespace
+
+bool kernel_can_read(const void* address) {
+  char byte;
+  return narwhal_user_copy(&byte, address, 1) == 0;
+}
+
+void test_home() {
+  test_window();
+  test_turns();
+  test_full_cache();
+}
+
+void end_as_asked() {}
+
+}  // namespace narwhal::selftest
