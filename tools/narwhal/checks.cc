@@ -77,32 +77,36 @@ void check_ports(const std::vector<PortForward>& ports) {
   }
 }
 
-std::string find_kernel(const std::string& wanted, const std::string& command_name) {
-  const char* const variable = getenv("NARWHAL_KERNEL");
+std::string find_kernel(const std::string& wanted, const std::string& command_name,
+                        bool is_process) {
+  const char* const variable_name = is_process ? "NARWHAL_PROCESS_KERNEL" : "NARWHAL_KERNEL";
+  const std::string file = is_process ? "narwhal_process.elf" : "narwhal.elf";
+  const char* const variable = getenv(variable_name);
   std::string named = !wanted.empty() ? wanted : variable != nullptr ? variable : "";
   if (!named.empty()) {
     if (access(named.c_str(), R_OK) != 0) {
-      fail("{} {}: {}", wanted.empty() ? "NARWHAL_KERNEL" : "--kernel", named, strerror(errno));
+      fail("{} {}: {}", wanted.empty() ? variable_name : "--kernel", named, strerror(errno));
     }
     return named;
   }
   std::vector<std::string> places;
   const char* const runfiles = getenv("RUNFILES_DIR");
   if (runfiles != nullptr)
-    places.push_back(std::string(runfiles) + "/narwhal/kernel/init/narwhal.elf");
-  places.push_back(command_name + ".runfiles/narwhal/kernel/init/narwhal.elf");
+    places.push_back(std::string(runfiles) + "/narwhal/kernel/init/" + file);
+  places.push_back(command_name + ".runfiles/narwhal/kernel/init/" + file);
   char self[PATH_MAX];
   if (realpath("/proc/self/exe", self) != nullptr) {
     const std::string folder(parent_path(self));
-    places.push_back(std::string(self) + ".runfiles/narwhal/kernel/init/narwhal.elf");
-    places.push_back(folder + "/../lib/narwhal/narwhal.elf");
+    places.push_back(std::string(self) + ".runfiles/narwhal/kernel/init/" + file);
+    places.push_back(folder + "/../lib/narwhal/" + file);
   }
   for (const std::string& place : places) {
     if (access(place.c_str(), R_OK) == 0) return place;
   }
   fail(
-      "the kernel was not found; build it (bazel build //kernel/init:narwhal) and name it with "
-      "--kernel or NARWHAL_KERNEL");
+      "the kernel was not found; build it (bazel build //kernel/init:{}) and name it with "
+      "--kernel or {}",
+      file, variable_name);
 }
 
 uint64_t kernel_size(const std::string& kernel) {

@@ -15,7 +15,8 @@ void check_ports(const std::vector<PortForward>& ports);
 // Where the kernel is: `wanted` (--kernel), $NARWHAL_KERNEL, next to this command in Bazel's
 // runfiles, or in
 // ../lib/narwhal. Throws Error when there is none, or it is no kernel for x86-64.
-std::string find_kernel(const std::string& wanted, const std::string& command_name);
+std::string find_kernel(const std::string& wanted, const std::string& command_name,
+                        bool is_process = false);
 
 // The memory that the kernel's image takes when it is loaded: the span of its PT_LOAD segments.
 uint64_t kernel_size(const std::string& kernel);

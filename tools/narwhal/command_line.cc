@@ -88,7 +88,7 @@ void add_machine_options(CLI::App& app, Options& options, RawValues& raw) {
   app.add_option("--accel", raw.accelerator, "auto (default), kvm, or tcg (software emulation)")
       ->type_name("KIND")
       ->group(machine);
-  app.add_option("--platform", raw.platform, "auto (default) or vm")
+  app.add_option("--platform", raw.platform, "auto (default: vm), vm, or process")
       ->type_name("KIND")
       ->group(machine);
   app.add_option("--machine", raw.machine, "microvm (default) or q35")
@@ -153,7 +153,8 @@ void take_values(const RawValues& raw, Options& options) {
                                                 {{"auto", AcceleratorWish::kAuto},
                                                  {"kvm", AcceleratorWish::kKvm},
                                                  {"tcg", AcceleratorWish::kTcg}});
-  choose<int>("--platform", raw.platform, {{"auto", 0}, {"vm", 1}});
+  options.is_process = choose<bool>("--platform", raw.platform,
+                                    {{"auto", false}, {"vm", false}, {"process", true}});
   options.is_q35 = choose<bool>("--machine", raw.machine, {{"microvm", false}, {"q35", true}});
   if (!options.kernel_log.empty()) {
     choose<int>("--kernel-log", options.kernel_log,

@@ -31,6 +31,7 @@ struct Options {
   uint64_t memory = uint64_t{1} << 30;
   unsigned processors = 1;
   AcceleratorWish accelerator = AcceleratorWish::kAuto;
+  bool is_process = false;  // --platform process
   bool is_q35 = false;
   bool counts_instructions = false;
   bool traces_calls = false;

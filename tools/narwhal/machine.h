@@ -43,6 +43,16 @@ struct MachineSettings {
 
 std::vector<std::string> qemu_command(const MachineSettings& settings);
 
+// The command line of the kernel as a process (kernel/platform/process). The archive is the
+// beginning of the file that becomes its memory.
+struct ProcessMemory {
+  int fd = -1;
+  uint64_t archive_size = 0;
+  uint64_t tsc_khz = 0;  // 0: unknown
+};
+std::vector<std::string> process_command(const MachineSettings& settings,
+                                         const ProcessMemory& memory);
+
 // The same as one line that a shell would take.
 std::string quoted_for_shell(const std::vector<std::string>& command);
 

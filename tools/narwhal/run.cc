@@ -98,7 +98,7 @@ void add_run_settings(const Options& options, BootSettings& settings) {
 // What belongs to the machine: on the kernel's command line, where --dry-run shows it.
 std::string machine_settings(const Options& options, bool use_kvm) {
   BootSettings settings;
-  switch (options.network.kind) {
+  switch (options.is_process ? Network::Kind::kNone : options.network.kind) {
     case Network::Kind::kUser:
       settings.add("net", options.address.empty() ? kUserAddress : options.address);
       settings.add("dns", kUserNameServer);
@@ -118,7 +118,7 @@ std::string machine_settings(const Options& options, bool use_kvm) {
   }
   if (!options.kernel_log.empty()) settings.add("loglevel", options.kernel_log);
   // KVM has a clock for its guests; the emulated machine's one only counts whole seconds.
-  if (!use_kvm && !options.counts_instructions) {
+  if (!use_kvm && !options.is_process && !options.counts_instructions) {
     timespec time;
     clock_gettime(CLOCK_REALTIME, &time);
     settings.add("time", fmt::format("{}{:09}", time.tv_sec, time.tv_nsec));
@@ -174,7 +174,6 @@ class Run {
       : options_(options), command_name_(command_name) {}
 
   int start() {
-    const long long begin = now_in_microseconds();
     progress_.show(fmt::format("packing {}", base_name(options_.program)));
     prepare();
     progress_.clear();
@@ -185,15 +184,17 @@ class Run {
     if (options_.verbose) {
       for (const std::string& note : plan_.notes) say(note);
       say(fmt::format("root: {} in {} members, packed in {} ms", format_size(archive_size_),
-                      plan_.root.entries().size(), (now_in_microseconds() - begin) / 1000));
+                      plan_.root.entries().size(), (now_in_microseconds() - begin_) / 1000));
       say(fmt::format("kernel: {}", machine_.kernel));
-      say(fmt::format("platform: vm ({}), {}", machine_.is_q35 ? "q35" : "microvm",
-                      accelerator_.reason));
+      say(options_.is_process
+              ? std::string("platform: process, as asked for")
+              : fmt::format("platform: vm ({}), {}", machine_.is_q35 ? "q35" : "microvm",
+                            accelerator_.reason));
     }
     if (options_.dry_run) return show();
     open_ports();
     // "auto" can be wrong about KVM: nested and paravirtual ones may not run a kernel like ours.
-    const bool is_trial = accelerator_.is_kvm && options_.accelerator == AcceleratorWish::kAuto;
+    const bool is_trial = accelerator_.is_kvm && !options_.is_process && options_.accelerator == AcceleratorWish::kAuto;
     Outcome outcome = execute(is_trial);
     if (is_trial && outcome.never_ran()) {
       say("KVM does not run the guest on this machine; software emulation takes over (--accel tcg "
@@ -202,7 +203,7 @@ class Run {
       write_root();
       outcome = execute(false);
     }
-    if (machine_.use_kvm && outcome.never_ran())
+    if (machine_.use_kvm && !options_.is_process && outcome.never_ran())
       say("KVM does not run the guest on this machine; --accel tcg uses software emulation");
     if (options_.verbose) say_times(outcome);
     const Report report =
@@ -222,9 +223,10 @@ class Run {
     if (options_.wants_terminal && isatty(STDIN_FILENO) == 0)
       fail("-t: standard input is no terminal; without -t the program gets a pipe");
     machine_.kernel = is_linux() ? options_.linux_folder + "/vmlinuz"
-                                 : find_kernel(options_.kernel, command_name_);
+                                 : find_kernel(options_.kernel, command_name_, options_.is_process);
     const uint64_t kernel = is_linux() ? 0 : kernel_size(machine_.kernel);
     check_ports(options_.ports);
+    if (options_.is_process) check_process_options();
     accelerator_ = options_.counts_instructions
                        ? Accelerator{false, "software emulation, for --icount"}
                        : choose_accelerator(options_.accelerator, look_at_machine());
@@ -248,6 +250,28 @@ class Run {
     machine_.ports = options_.ports;
   }
 
+  // What the process home has not learnt yet (kernel/platform/process/README.md).
+  void check_process_options() const {
+    if (!options_.ports.empty() || options_.network.kind == Network::Kind::kTap)
+      fail("--platform process has no network yet besides the program's own; leave -p and --net "
+           "tap away, or use --platform vm");
+    if (is_linux() || options_.waits_for_debugger || options_.counts_instructions)
+      fail("--linux, --gdb and --icount are for --platform vm");
+  }
+
+  // Ticks of the time-stamp counter a millisecond, over the time that packing took.
+  uint64_t measured_tsc_khz() const {
+    constexpr long long kLongEnough = 2000;
+    const long long microseconds = now_in_microseconds() - begin_;
+    if (microseconds < kLongEnough) return 0;
+    return (__builtin_ia32_rdtsc() - begin_tsc_) * 1000 / static_cast<uint64_t>(microseconds);
+  }
+
+  std::vector<std::string> command() const {
+    if (!options_.is_process) return qemu_command(machine_);
+    return process_command(machine_, {archive_.get(), archive_size_, measured_tsc_khz()});
+  }
+
   // QEMU holds a descriptor for each connection of the guest's, and so may a relay.
   static void raise_descriptor_limit() {
     rlimit limit;
@@ -267,6 +291,9 @@ class Run {
   }
 
   void add_shares() {
+    if (options_.is_process && !plan_.shares.empty())
+      fail("--platform process cannot share folders yet (-v); use --include for a copy, or "
+           "--platform vm");
     // microvm has so many places for devices, and its console, network card and random numbers take
     // three.
     constexpr size_t kMicrovmShares = 5;
@@ -281,7 +308,7 @@ class Run {
   }
 
   void write_root() {
-    archive_ = make_archive_file(plan_.root.total_size());
+    archive_ = make_archive_file(options_.is_process ? 0 : plan_.root.total_size());
     const ArchiveSummary summary =
         write_archive(plan_.root, plan_.settings.records(), archive_.get(),
                       is_linux() ? ArchiveLayout::kPlain : ArchiveLayout::kNarwhal);
@@ -297,7 +324,7 @@ class Run {
 
   int show() {
     complete_machine();
-    fmt::print("{}\n", quoted_for_shell(qemu_command(machine_)));
+    fmt::print("{}\n", quoted_for_shell(command()));
     for (const auto& [key, value] : plan_.settings.all()) {
       if (key != "seed") fmt::print("  {}={}\n", key, value);
     }
@@ -315,9 +342,11 @@ class Run {
     SocketPair serial = make_socket_pair();
     machine_.channels = {in.theirs.get(), out.theirs.get(), error.theirs.get(),
                          control.theirs.get(), serial.theirs.get()};
-    VmProcess vm(qemu_command(machine_), {machine_.channels.stdin_fd, machine_.channels.stdout_fd,
-                                          machine_.channels.stderr_fd, machine_.channels.control_fd,
-                                          machine_.channels.serial_fd});
+    std::vector<int> inherited = {machine_.channels.stdin_fd, machine_.channels.stdout_fd,
+                                  machine_.channels.stderr_fd, machine_.channels.control_fd,
+                                  machine_.channels.serial_fd};
+    if (options_.is_process) inherited.push_back(archive_.get());
+    VmProcess vm(command(), inherited);
     // Only QEMU holds its ends now, so that they end with it.
     for (SocketPair* const pair : {&in, &out, &error, &control, &serial}) pair->theirs.reset();
     if (options_.waits_for_debugger) {
@@ -355,6 +384,8 @@ class Run {
   MachineSettings machine_;
   UniqueFd archive_;
   uint64_t archive_size_ = 0;
+  const long long begin_ = now_in_microseconds();
+  const uint64_t begin_tsc_ = __builtin_ia32_rdtsc();
   std::optional<Relay> relay_;
 };
 
