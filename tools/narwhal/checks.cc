@@ -91,8 +91,7 @@ std::string find_kernel(const std::string& wanted, const std::string& command_na
   }
   std::vector<std::string> places;
   const char* const runfiles = getenv("RUNFILES_DIR");
-  if (runfiles != nullptr)
-    places.push_back(std::string(runfiles) + "/narwhal/kernel/init/" + file);
+  if (runfiles != nullptr) places.push_back(std::string(runfiles) + "/narwhal/kernel/init/" + file);
   places.push_back(command_name + ".runfiles/narwhal/kernel/init/" + file);
   char self[PATH_MAX];
   if (realpath("/proc/self/exe", self) != nullptr) {

@@ -194,7 +194,8 @@ class Run {
     if (options_.dry_run) return show();
     open_ports();
     // "auto" can be wrong about KVM: nested and paravirtual ones may not run a kernel like ours.
-    const bool is_trial = accelerator_.is_kvm && !options_.is_process && options_.accelerator == AcceleratorWish::kAuto;
+    const bool is_trial = accelerator_.is_kvm && !options_.is_process &&
+                          options_.accelerator == AcceleratorWish::kAuto;
     Outcome outcome = execute(is_trial);
     if (is_trial && outcome.never_ran()) {
       say("KVM does not run the guest on this machine; software emulation takes over (--accel tcg "
@@ -253,8 +254,9 @@ class Run {
   // What the process home has not learnt yet (kernel/platform/process/README.md).
   void check_process_options() const {
     if (!options_.ports.empty() || options_.network.kind == Network::Kind::kTap)
-      fail("--platform process has no network yet besides the program's own; leave -p and --net "
-           "tap away, or use --platform vm");
+      fail(
+          "--platform process has no network yet besides the program's own; leave -p and --net "
+          "tap away, or use --platform vm");
     if (is_linux() || options_.waits_for_debugger || options_.counts_instructions)
       fail("--linux, --gdb and --icount are for --platform vm");
   }
@@ -292,8 +294,9 @@ class Run {
 
   void add_shares() {
     if (options_.is_process && !plan_.shares.empty())
-      fail("--platform process cannot share folders yet (-v); use --include for a copy, or "
-           "--platform vm");
+      fail(
+          "--platform process cannot share folders yet (-v); use --include for a copy, or "
+          "--platform vm");
     // microvm has so many places for devices, and its console, network card and random numbers take
     // three.
     constexpr size_t kMicrovmShares = 5;

@@ -35,7 +35,8 @@ class HostPort final : public ConsolePort {
     if (now & host::kPollError) return from.size();
     // A pipe or terminal that can be written takes this much without waiting (pipe(7), PIPE_BUF).
     constexpr usize kSure = 4096;
-    const auto written = host::write(watch_.fd, from.first(from.size() < kSure ? from.size() : kSure));
+    const auto written =
+        host::write(watch_.fd, from.first(from.size() < kSure ? from.size() : kSure));
     return written.failed(Errno::kPipe) ? Result<usize>(from.size()) : written;
   }
 

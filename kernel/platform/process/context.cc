@@ -86,8 +86,7 @@ void user_regs_init(UserRegs& regs, UserAddr rip, UserAddr rsp) {
 void user_regs_sanitize(UserRegs& regs) {
   // What a program may choose: the arithmetic flags, direction, trap, resume, alignment check and
   // id.
-  constexpr u64 kUserFlags =
-      0x0000'0000'0024'0dd5 | kFlagResume | kFlagTrap | kFlagDirection;
+  constexpr u64 kUserFlags = 0x0000'0000'0024'0dd5 | kFlagResume | kFlagTrap | kFlagDirection;
   regs.cs = kUserCode;
   regs.ss = kUserData;
   regs.rflags = (regs.rflags & kUserFlags) | kFlagInterruptEnable | 2;

@@ -98,8 +98,9 @@ void check_processor(const u64* vector) {
   for (; vector[0] != 0; vector += 2)
     if (vector[0] == kHwcap2) hwcap2 = vector[1];
   if (!(hwcap2 & kFsGsBase))
-    stop("narwhal: the host does not let programs use FSGSBASE (Linux 5.9 or later, an x86-64 "
-         "processor of 2013 or later)\n");
+    stop(
+        "narwhal: the host does not let programs use FSGSBASE (Linux 5.9 or later, an x86-64 "
+        "processor of 2013 or later)\n");
 }
 
 void make_memory() {
@@ -110,12 +111,12 @@ void make_memory() {
     boot.memory_fd = made.value();
     boot.archive_size = 0;
   }
-  // The archive comes on top of what was asked for. The first page is never given out.
-  boot.data_physical = align_up(boot.archive_size, kPageSize);
-  if (boot.data_physical == 0) boot.data_physical = kPageSize;
+  // The archive comes on top of what was asked for.
+  boot.data_physical = kMemoryStart + align_up(boot.archive_size, kPageSize);
   boot.data_end = boot.data_physical + u64(kernel_data_end - kernel_data_start);
-  boot.memory_size = align_up(boot.memory_size + boot.data_end, kLargePageSize);
-  if (boot.memory_size > kDirectMapSize) stop("narwhal: --memory: too much\n");
+  boot.memory_size =
+      align_up(boot.memory_size + file_offset(boot.data_end), kLargePageSize);
+  if (boot.memory_size > kDirectMapSize - kMemoryStart) stop("narwhal: --memory: too much\n");
   if (!host::set_file_size(boot.memory_fd, boot.memory_size).ok())
     stop("narwhal: the memory file cannot be made as large as --memory says\n");
 }
@@ -177,7 +178,7 @@ void map_image(u64 base) {
   const u64 data_at = base + u64(kernel_data_start - kernel_image_start);
   const u64 data_size = u64(kernel_data_end - kernel_data_start);
   if (!host::map_shared(data_at, data_size, u32(host::Rights::kReadWrite), boot_state.memory_fd,
-                        boot_state.data_physical)
+                        file_offset(boot_state.data_physical))
            .ok())
     stop("narwhal: the kernel's data cannot be mapped\n");
   // Of what follows only the boot state is not zero any more.
@@ -214,7 +215,7 @@ extern "C" void narwhal_early_start(const narwhal::u64* stack) {
   const u64 window = reserve_window();
   boot_state.window_base = window;
   const u64 base = window + kImageOffset;
-  if (!host::map_shared(window, boot_state.memory_size, u32(host::Rights::kReadWrite),
+  if (!host::map_shared(window + kMemoryStart, boot_state.memory_size, u32(host::Rights::kReadWrite),
                         boot_state.memory_fd, 0)
            .ok())
     stop("narwhal: the memory file cannot be mapped\n");

@@ -63,8 +63,8 @@ void poll_events() {
 bool wait_for_events(u64 most_ns) {
   PollSet set;
   const host::TimeSpec most{i64(most_ns / kNanosPerSecond), i64(most_ns % kNanosPerSecond)};
-  const i64 ready = narwhal_idle_poll(set.polled, set.count,
-                                      most_ns == platform::kNoDeadline ? nullptr : &most);
+  const i64 ready =
+      narwhal_idle_poll(set.polled, set.count, most_ns == platform::kNoDeadline ? nullptr : &most);
   return ready > 0 && set.call_ready();
 }
 

@@ -28,7 +28,7 @@ enum Number : u64 {
 };
 
 constexpr u64 kMapShared = 1, kMapPrivate = 2, kMapFixed = 0x10, kMapAnonymous = 0x20,
-              kMapNoReserve = 0x4000, kMapFixedNoReplace = 0x100000;
+              kMapNoReserve = 0x4000, kMapPopulate = 0x8000, kMapFixedNoReplace = 0x100000;
 
 i64 call(Number number, u64 a = 0, u64 b = 0, u64 c = 0, u64 d = 0, u64 e = 0, u64 f = 0) {
   i64 result;
@@ -84,8 +84,9 @@ Result<> reserve(u64 at, u64 size) {
   return {};
 }
 
-Result<> map_shared(u64 at, u64 size, u32 rights, int fd, u64 offset) {
-  return outcome(call(kMmap, at, size, rights, kMapShared | kMapFixed, u64(fd), offset));
+Result<> map_shared(u64 at, u64 size, u32 rights, int fd, u64 offset, bool present) {
+  const u64 flags = kMapShared | kMapFixed | (present ? kMapPopulate : 0);
+  return outcome(call(kMmap, at, size, rights, flags, u64(fd), offset));
 }
 Result<> map_private(u64 at, u64 size, u32 rights, int fd, u64 offset) {
   return outcome(call(kMmap, at, size, rights, kMapPrivate | kMapFixed, u64(fd), offset));

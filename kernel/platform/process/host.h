@@ -40,8 +40,8 @@ enum class Rights : u32 { kNone = 0, kRead = 1, kReadWrite = 3, kReadExecute = 5
 // --- memory. All are at fixed addresses.
 // ENOMEM; EEXIST when something is there.
 Result<> reserve(u64 at, u64 size);
-// EACCES, ENOMEM (too many mappings).
-Result<> map_shared(u64 at, u64 size, u32 rights, int fd, u64 offset);
+// EACCES, ENOMEM (too many mappings). `present`: all pages will be used soon.
+Result<> map_shared(u64 at, u64 size, u32 rights, int fd, u64 offset, bool present = false);
 Result<> map_private(u64 at, u64 size, u32 rights, int fd, u64 offset);
 Result<> unmap(u64 at, u64 size);
 Result<> protect(u64 at, u64 size, u32 rights);

@@ -31,8 +31,8 @@ void outside_window(u64 start, u64 end, Visit visit) {
 
 void forget(u64 start, u64 end) {
   outside_window(start, end, [](u64 from, u64 to) {
-    // It fails only where a mapping would have to be split and the host allows no more of them: then
-    // the cache is too full, and all of it goes, which splits nothing.
+    // It fails only where a mapping would have to be split and the host allows no more of them:
+    // then the cache is too full, and all of it goes, which splits nothing.
     if (from < to && !host::unmap(from, to - from).ok()) {
       const u64 window = boot_state.window_base;
       ASSERT(host::unmap(kUserMin.value, window - kUserMin.value).ok());
@@ -53,8 +53,9 @@ void remember(u64 at, u64 frames, usize pages, Protection protection) {
     return;
   }
   for (int tries = 0; tries < 2; ++tries) {
+    // The host fills its own tables at once, or each page would fault there a second time.
     if (host::map_shared(at, pages * kPageSize, host_rights(protection), boot_state.memory_fd,
-                         frames)
+                         file_offset(frames), true)
             .ok())
       return;
     forget_all();
@@ -93,8 +94,8 @@ bool bring_in(u64 address, Protection access, bool& present) {
   if (entry == 0) return false;
   present = true;
   const Protection protection = rights_of(entry, writable);
-  const bool allowed = access == Protection::kRead ? protection != Protection::kNone
-                                                   : has(protection, access);
+  const bool allowed =
+      access == Protection::kRead ? protection != Protection::kNone : has(protection, access);
   if (!allowed) return false;
   if (level > 0) {
     const u64 size = x86::level_size(level);
@@ -117,6 +118,8 @@ bool bring_in(u64 address, Protection access, bool& present) {
 }
 
 }  // namespace process_home
+
+
 
 void x86::prepare_root(u64) {}
 

@@ -7,6 +7,12 @@
 namespace narwhal::process_home {
 
 inline constexpr u64 kDirectMapSize = 256 * kGiB;
+// The physical address of the memory file's first byte: address 0 means "none" to the kernel, and
+// the archive begins with the file.
+inline constexpr u64 kMemoryStart = kLargePageSize;
+constexpr u64 file_offset(u64 physical) {
+  return physical - kMemoryStart;
+}
 inline constexpr u64 kImageOffset = 256 * kGiB;
 inline constexpr u64 kStacksOffset = 320 * kGiB;
 inline constexpr u64 kStacksSize = 32 * kGiB;
@@ -25,7 +31,7 @@ struct BootState {
   u64 window_base = 0;
   u64 data_physical = 0;  // where the image's writable part lies in the memory file
   u64 data_end = 0;       // its end, page-aligned
-  u64 memory_size = 0;
+  u64 memory_size = 0;  // of the file
   u64 archive_size = 0;  // the archive is the memory file's beginning
   u64 tsc_khz = 0;       // as whoever started us measured it; 0: unknown
   int memory_fd = -1;

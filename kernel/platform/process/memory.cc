@@ -28,11 +28,12 @@ using process_home::boot_state;
 
 std::span<const platform::MemoryRange> platform::usable_memory() {
   static constinit MemoryRange all{};
-  all = {PhysAddr(boot_state.data_end), boot_state.memory_size - boot_state.data_end};
+  all = {PhysAddr(boot_state.data_end), 
+         process_home::kMemoryStart + boot_state.memory_size - boot_state.data_end};
   return {&all, 1};
 }
 platform::MemoryRange platform::boot_archive() {
-  return {PhysAddr(0), boot_state.archive_size};
+  return {PhysAddr(process_home::kMemoryStart), boot_state.archive_size};
 }
 std::string_view platform::command_line() {
   return {boot_state.command_line, boot_state.command_line_size};
@@ -68,7 +69,7 @@ Result<std::byte*> platform::allocate_kernel_stack(usize size) {
   const PhysAddr frames = TRY(allocate_frames(order, FrameContent::kAny));
   const u64 lowest = boot_state.window_base + kStacksOffset + next_stack + kStackSlot - size;
   if (!host::map_shared(lowest, size, u32(host::Rights::kReadWrite), boot_state.memory_fd,
-                        frames.value)
+                        file_offset(frames.value))
            .ok()) {
     free_frames(frames, order);
     return Errno::kNoMem;

@@ -56,8 +56,8 @@ bool between(u64 address, const char* start, const char* end) {
 }
 
 void copy_registers(const HostContext& from, UserRegs& to) {
-  to = {from.r15, from.r14, from.r13, from.r12, from.rbp, from.rbx, from.r11,
-        from.r10, from.r9,  from.r8,  from.rax, from.rcx, from.rdx, from.rsi,
+  to = {from.r15, from.r14, from.r13, from.r12, from.rbp,    from.rbx, from.r11,
+        from.r10, from.r9,  from.r8,  from.rax, from.rcx,    from.rdx, from.rsi,
         from.rdi, ~u64{0},  from.rip, from.cs,  from.rflags, from.rsp, from.ss};
 }
 

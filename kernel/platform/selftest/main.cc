@@ -1,8 +1,8 @@
 #include "kernel/base/log.h"
 #include "kernel/mm/frame.h"
 #include "kernel/platform/cpu_local.h"
-#include "kernel/platform/upcalls.h"
 #include "kernel/platform/selftest/selftest.h"
+#include "kernel/platform/upcalls.h"
 #include "kernel/sched/thread.h"
 
 extern "C" char kernel_text_start[];

@@ -5,8 +5,8 @@
 
 #include "kernel/mm/frame.h"
 #include "kernel/platform/cpu_local.h"
-#include "kernel/platform/user_copy.h"
 #include "kernel/platform/selftest/selftest.h"
+#include "kernel/platform/user_copy.h"
 
 namespace narwhal::selftest {
 

@@ -5,10 +5,10 @@
 #include "kernel/mm/frame.h"
 #include "kernel/mm/heap.h"
 #include "kernel/platform/cpu_local.h"
-#include "kernel/platform/upcalls.h"
-#include "kernel/platform/user_copy.h"
 #include "kernel/platform/selftest/calls.h"
 #include "kernel/platform/selftest/selftest.h"
+#include "kernel/platform/upcalls.h"
+#include "kernel/platform/user_copy.h"
 #include "kernel/sched/thread.h"
 
 extern "C" const char selftest_user_start[], selftest_user_end[];

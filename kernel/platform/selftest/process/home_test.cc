@@ -1,5 +1,5 @@
-// What only the process home has: its window among the program's addresses, the host's mappings as a
-// cache.
+// What only the process home has: its window among the program's addresses, the host's mappings as
+// a cache.
 #include <cstring>
 
 #include "kernel/mm/frame.h"
@@ -33,7 +33,7 @@ void test_window() {
   const UserAddr window(boot_state.window_base);
   char byte = 'x';
   CHECK(platform::copy_from_user(&byte, window, 1) == 1);
-  CHECK(platform::copy_to_user(window + boot_state.memory_size - 1, &byte, 1) == 1);
+  CHECK(platform::copy_to_user(window + process_home::kMemoryStart, &byte, 1) == 1);
   CHECK(platform::copy_to_user(window - 1, &byte, 2) == 2);
 
   // A pmap may have pages there; nothing of the kernel's goes away for them.
