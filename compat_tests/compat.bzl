@@ -4,9 +4,12 @@ load("//tools/bazel:defs.bzl", "guest_program")
 
 _NARWHAL = "//tools/narwhal:narwhal"
 _KERNEL = "//kernel/init:narwhal"
+_PROCESS_KERNEL = "//kernel/init:narwhal_process"
 
 def run_compat_tests(name, program, guest_tags = [], args = []):
-    """NAME_native and NAME_guest for a program that prints what GoogleTest prints.
+    """NAME_native, NAME_guest and NAME_process for a program that prints what GoogleTest prints.
+
+    NAME_guest runs it in a virtual machine, NAME_process in the kernel as a Linux process.
 
     guest_tags: "manual" keeps a program out of `bazel test //...` whose guest run is known to disagree.
     """
@@ -38,9 +41,29 @@ def run_compat_tests(name, program, guest_tags = [], args = []):
         ],
         tags = ["guest", "no-sandbox"] + guest_tags,
     )
+    native.sh_test(
+        name = name + "_process",
+        size = "large",
+        srcs = ["//compat_tests:run_compat"],
+        args = [
+            "--program",
+            "$(rootpath %s)" % program,
+            "--narwhal",
+            "$(rootpath %s)" % _NARWHAL,
+            "--kernel",
+            "$(rootpath %s)" % _PROCESS_KERNEL,
+            "--narwhal-option=--platform=process",
+        ] + args,
+        data = [
+            program,
+            _PROCESS_KERNEL,
+            _NARWHAL,
+        ],
+        tags = ["guest", "no-sandbox"] + guest_tags,
+    )
 
 def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args = [], **kwargs):
-    """A GoogleTest program without sanitizers, and NAME_native and NAME_guest, which run it.
+    """A GoogleTest program without sanitizers, and NAME_native, NAME_guest and NAME_process, which run it.
 
     linkage: "static", "static-pie" or "dynamic".
     """

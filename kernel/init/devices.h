@@ -18,6 +18,9 @@ Ref<ConsolePort> host_port(std::string_view name);
 Result<Ref<ConsolePort>> fallback_port();
 // A folder that the host shares; null: there is none of that name.
 Ref<P9Channel> shared_folder(std::string_view tag);
+// The program is about to start: gives up what the kernel may do outside of itself and needs no
+// more. In a machine there is nothing to give up.
+void confine_kernel();
 // The network cards found, in order; empties the list.
 Vector<Ref<NetDevice>> take_net_devices();
 

@@ -92,6 +92,7 @@ Result<> bring_up(BootSettings& settings, TextSink& problem, u8& status) {
   auto files = TRY(open_streams(settings));
   set_program_ended_handler(end_machine);
   set_missing_call_reporter(report_missing_call);
+  confine_kernel();
   if (auto started = start_program(settings, std::move(files), problem); !started.ok()) {
     status = start_failure_status(started.error());
     return started;

@@ -201,10 +201,51 @@ Result<> State::fault_object(Mapping& mapping, u64 page, Protection access) {
   return {};
 }
 
+// How many pages, as a power of two, to bring in for a write to an absent one. Where a fault is
+// dear, a program that writes its pages one after the other gets a run of them; one that jumps does
+// not.
+unsigned State::run_order(const Mapping& mapping, u64 page) const {
+  if (Pmap::kMostRunOrder == 0 || page == mapping.start) return 0;
+  Pmap::Mapping before;
+  if (!pmap->lookup(UserAddr(page - kPageSize), before) ||
+      frame_kind(before.frame) != FrameKind::kAnonymous)
+    return 0;
+  unsigned order = Pmap::kMostRunOrder;
+  u64 end = mapping.end;
+  // Only the table of this page is known to be our own.
+  const u64 table = Pmap::kLendPages * kPageSize;
+  if (table != 0 && align_down(page, table) + table < end) end = align_down(page, table) + table;
+  while (order > 0 && end - page < kPageSize << order) --order;
+  UserAddr next;
+  Pmap::Mapping present;
+  if (order > 0 &&
+      pmap->next_mapped(UserAddr(page), UserAddr(page + (kPageSize << order)), next, present))
+    while (order > 0 && next.value - page < kPageSize << order) --order;
+  return order;
+}
+
+// False: nothing was done.
+bool State::map_run(const Mapping& mapping, u64 page, unsigned order) {
+  const auto run = allocate_program_frames(order, FrameContent::kZeroed);
+  if (!run.ok()) return false;
+  const usize pages = usize{1} << order;
+  for (usize i = 0; i < pages; ++i)
+    set_frame_kind(run.value() + i * kPageSize, FrameKind::kAnonymous);
+  if (!pmap->map(UserAddr(page), run.value(), pages, mapping.protection).ok()) {
+    pmap->unmap(UserAddr(page), pages);
+    free_frames(run.value(), order);
+    return false;
+  }
+  for (usize i = 0; i < pages; ++i) count(run.value() + i * kPageSize, 1);
+  return true;
+}
+
 Result<> State::fault_absent(Mapping& mapping, u64 page, Protection access) {
   if (mapping.object) return fault_object(mapping, page, access);
   if (access != Protection::kWrite)
     return map_frame(mapping, page, TRY(share_zero_frame()), without_write(mapping.protection));
+  if (const unsigned order = run_order(mapping, page); order != 0 && map_run(mapping, page, order))
+    return {};
   FrameRef frame = TRY(FrameRef::allocate_for_program(FrameContent::kZeroed));
   set_frame_kind(frame.address(), FrameKind::kAnonymous);
   return map_frame(mapping, page, std::move(frame), mapping.protection);

@@ -102,6 +102,8 @@ struct AddressSpace::State {
 
  private:
   Result<> fault_absent(Mapping& mapping, u64 page, Protection access);
+  unsigned run_order(const Mapping& mapping, u64 page) const;
+  bool map_run(const Mapping& mapping, u64 page, unsigned order);
   Result<> fault_object(Mapping& mapping, u64 page, Protection access);
   Result<> break_sharing(Mapping& mapping, u64 page, PhysAddr frame);
   Result<> map_frame(const Mapping& mapping, u64 page, FrameRef frame, Protection protection);

@@ -94,6 +94,43 @@ TEST_F(AddressSpaceTest, PagesAppearZeroedAndKeepWhatIsWritten) {
   EXPECT_EQ(peek(*space, at + 3 * kPageSize), -int(Errno::kFault));
 }
 
+TEST_F(AddressSpaceTest, WritingPageByPageBringsInRuns) {
+  constexpr usize kRun = usize{1} << 2;  // the fake home's kMostRunOrder
+  const u64 table = Pmap::kLendPages * kPageSize;
+  const UserAddr at = map(*space, 4 * table, UserAddr(0x4000'0000));
+  const auto present = [&](u64 page) {
+    Pmap::Mapping found;
+    return space->pmap().lookup(at + page * kPageSize, found);
+  };
+  // One that jumps gets what it asks for.
+  for (const u64 page : {u64{0}, u64{20}, u64{10}}) {
+    ASSERT_TRUE(space->handle_fault(at + page * kPageSize, Protection::kWrite).ok());
+    EXPECT_FALSE(present(page + 1));
+  }
+  // The next to one that is there brings its neighbours, all of zeros and each on its own.
+  ASSERT_TRUE(space->handle_fault(at + kPageSize, Protection::kWrite).ok());
+  for (u64 page = 1; page <= kRun; ++page) {
+    EXPECT_TRUE(present(page)) << page;
+    EXPECT_EQ(*reach(*space, at + page * kPageSize, Protection::kWrite).take(), 0);
+  }
+  EXPECT_FALSE(present(kRun + 1));
+  EXPECT_EQ(space->statistics().resident_anonymous, 3 + kRun);
+  EXPECT_TRUE(space->unmap(at + 2 * kPageSize, kPageSize).ok());
+  EXPECT_FALSE(present(2));
+  EXPECT_TRUE(present(3));
+  // Not over what is there, over a table's end, over the mapping's.
+  ASSERT_TRUE(space->handle_fault(at + 13 * kPageSize, Protection::kWrite).ok());
+  ASSERT_TRUE(space->handle_fault(at + 11 * kPageSize, Protection::kWrite).ok());
+  EXPECT_TRUE(present(12));
+  ASSERT_TRUE(space->handle_fault(at + 14 * kPageSize, Protection::kWrite).ok());
+  EXPECT_TRUE(present(15));
+  EXPECT_FALSE(present(16));
+  const u64 last = 4 * table / kPageSize - 1;
+  ASSERT_TRUE(space->handle_fault(at + (last - 1) * kPageSize, Protection::kWrite).ok());
+  ASSERT_TRUE(space->handle_fault(at + last * kPageSize, Protection::kWrite).ok());
+  EXPECT_FALSE(present(last + 1));
+}
+
 TEST_F(AddressSpaceTest, NeighboursWithTheSameMeaningJoin) {
   const UserAddr at(0x10'0000);
   map(*space, kPageSize, at);

@@ -441,10 +441,12 @@ Result<PhysAddr> allocate_frames(unsigned order, FrameContent content) {
   return start;
 }
 
-Result<PhysAddr> allocate_program_frame(FrameContent content) {
-  const PhysAddr frame = address_of(TRY(allocator.allocate(0, allocator.kept_for_kernel())));
-  if (content == FrameContent::kZeroed) clear_page(platform::direct_map(frame));
-  return frame;
+Result<PhysAddr> allocate_program_frames(unsigned order, FrameContent content) {
+  const PhysAddr start = address_of(TRY(allocator.allocate(order, allocator.kept_for_kernel())));
+  if (content == FrameContent::kZeroed)
+    for (u64 i = 0; i < u64{1} << order; ++i)
+      clear_page(platform::direct_map(start + i * kPageSize));
+  return start;
 }
 
 void free_frames(PhysAddr start, unsigned order) {

@@ -34,9 +34,9 @@ inline constexpr unsigned kMaxFrameOrder = 15;
 void frames_init();
 // A run of 2^order frames, aligned to its size, each with one reference. ENOMEM.
 Result<PhysAddr> allocate_frames(unsigned order, FrameContent content);
-// One frame for a page of a program or a file. The last frames are not for them: what the kernel
-// does for a program should not fail before the program's own wishes do. ENOMEM.
-Result<PhysAddr> allocate_program_frame(FrameContent content);
+// The same for pages of a program or a file. The last frames are not for them: what the kernel does
+// for a program should not fail before the program's own wishes do. ENOMEM.
+Result<PhysAddr> allocate_program_frames(unsigned order, FrameContent content);
 // Returns a run whole, whatever its counts. For memory that was never shared.
 void free_frames(PhysAddr start, unsigned order);
 // The same for any number of frames, aligned or not.
@@ -103,7 +103,7 @@ class FrameRef {
     return adopt(TRY(allocate_frames(0, content)));
   }
   static Result<FrameRef> allocate_for_program(FrameContent content) {
-    return adopt(TRY(allocate_program_frame(content)));
+    return adopt(TRY(allocate_program_frames(0, content)));
   }
   FrameRef(FrameRef&& other) noexcept : frame_(other.release()) {}
   FrameRef& operator=(FrameRef&& other) noexcept {

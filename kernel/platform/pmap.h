@@ -63,6 +63,10 @@ class Pmap : NonCopyable {
   // Takes back the accessed and dirty marks of a page.
   void clear_marks(UserAddr at, bool accessed, bool dirty);
 
+  // The longest run, as a power of two of pages, that is worth bringing in for a program that
+  // writes its memory page by page: 0 where a fault costs little.
+  static const unsigned kMostRunOrder;
+
   // --- tables that a parent lends to its child
   //
   // fork(2) of a large process would copy a table entry for each page, and most children never look

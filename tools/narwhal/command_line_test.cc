@@ -83,8 +83,8 @@ TEST(CommandLine, SaysWhatIsWrong) {
   EXPECT_EQ(refusal({"run"}),
             "narwhal run: which program? Write narwhal run [OPTIONS] PROGRAM [ARGUMENTS...]");
   EXPECT_EQ(refusal({"run", "--accel", "xen", "ls"}), "--accel xen: choose one of auto, kvm, tcg");
-  EXPECT_EQ(refusal({"run", "--platform", "process", "ls"}),
-            "--platform process: choose one of auto, vm");
+  EXPECT_EQ(refusal({"run", "--platform", "firecracker", "ls"}),
+            "--platform firecracker: choose one of auto, process, vm");
   EXPECT_EQ(refusal({"run", "-w", "here", "ls"}), "-w here: a folder of the guest starts with /");
   EXPECT_EQ(refusal({"run", "-p", "80:80", "--net", "none", "ls"}),
             "-p works with --net user only; with a TAP device the guest has an address of its own");

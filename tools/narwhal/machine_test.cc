@@ -90,6 +90,28 @@ TEST(Machine, Networks) {
   EXPECT_LACKS(command(settings), "net");
 }
 
+TEST(Machine, IsAProcess) {
+  MachineSettings settings;
+  settings.kernel = "/k";
+  settings.memory = 64 << 20;
+  settings.command_line = "net=none";
+  settings.channels = {5, 6, 7, 8, 9};
+  std::vector<std::string> words = process_command(settings, {4, 1 << 20, 0});
+  const std::vector<std::string> wanted = {"/k",
+                                           "--memory-fd=4",
+                                           "--archive-size=1048576",
+                                           "--memory=66060288",
+                                           "--stdin=5",
+                                           "--stdout=6",
+                                           "--stderr=7",
+                                           "--control=8",
+                                           "--log=9",
+                                           "--settings=net=none"};
+  EXPECT_EQ(words, wanted);
+  words = process_command(settings, {4, 1 << 20, 2'500'000});
+  EXPECT_EQ(words.back(), "--tsc-khz=2500000");
+}
+
 TEST(Machine, QuotesForTheShell) {
   EXPECT_EQ(quoted_for_shell({"a", "", "b c", "it's", "$x"}), "a '' 'b c' 'it'\\''s' '$x'");
 }

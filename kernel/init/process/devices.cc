@@ -1,6 +1,7 @@
 #include "kernel/init/devices.h"
 
 #include "kernel/drivers/host/host_port.h"
+#include "kernel/platform/process/confine.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
 #include "kernel/random/random.h"
@@ -41,6 +42,10 @@ Ref<ConsolePort> host_port(std::string_view name) {
 
 Result<Ref<ConsolePort>> fallback_port() {
   return open_host_port("narwhal.stderr", boot_state.streams[2]);
+}
+
+void confine_kernel() {
+  process_home::confine();
 }
 
 // Not here yet: kernel/platform/process/README.md.

@@ -80,6 +80,8 @@ Result<Ref<ConsolePort>> fallback_port() {
   return open_uart_port();
 }
 
+void confine_kernel() {}
+
 Ref<P9Channel> shared_folder(std::string_view tag) {
   return find_p9_channel(tag);
 }

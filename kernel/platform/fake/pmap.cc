@@ -172,6 +172,7 @@ Result<> Pmap::share(UserAddr at, usize pages, Pmap& to, bool (*wants)(PhysAddr 
   return {};
 }
 
+const unsigned Pmap::kMostRunOrder = 2;
 const usize Pmap::kLendPages = kTableSize / kPageSize;
 
 Result<> Pmap::lend(UserAddr at, usize pages, Pmap& to) {

@@ -114,8 +114,7 @@ void make_memory() {
   // The archive comes on top of what was asked for.
   boot.data_physical = kMemoryStart + align_up(boot.archive_size, kPageSize);
   boot.data_end = boot.data_physical + u64(kernel_data_end - kernel_data_start);
-  boot.memory_size =
-      align_up(boot.memory_size + file_offset(boot.data_end), kLargePageSize);
+  boot.memory_size = align_up(boot.memory_size + file_offset(boot.data_end), kLargePageSize);
   if (boot.memory_size > kDirectMapSize - kMemoryStart) stop("narwhal: --memory: too much\n");
   if (!host::set_file_size(boot.memory_fd, boot.memory_size).ok())
     stop("narwhal: the memory file cannot be made as large as --memory says\n");
@@ -215,8 +214,8 @@ extern "C" void narwhal_early_start(const narwhal::u64* stack) {
   const u64 window = reserve_window();
   boot_state.window_base = window;
   const u64 base = window + kImageOffset;
-  if (!host::map_shared(window + kMemoryStart, boot_state.memory_size, u32(host::Rights::kReadWrite),
-                        boot_state.memory_fd, 0)
+  if (!host::map_shared(window + kMemoryStart, boot_state.memory_size,
+                        u32(host::Rights::kReadWrite), boot_state.memory_fd, 0)
            .ok())
     stop("narwhal: the memory file cannot be mapped\n");
   map_image(base);

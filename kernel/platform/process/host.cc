@@ -3,32 +3,10 @@
 namespace narwhal::host {
 namespace {
 
-enum Number : u64 {
-  kRead = 0,
-  kWrite = 1,
-  kOpen = 2,
-  kClose = 3,
-  kMmap = 9,
-  kMprotect = 10,
-  kMunmap = 11,
-  kSigaction = 13,
-  kSigprocmask = 14,
-  kPread = 17,
-  kFtruncate = 77,
-  kSigaltstack = 131,
-  kPrctl = 157,
-  kGettid = 186,
-  kTimerCreate = 222,
-  kTimerSettime = 223,
-  kClockGettime = 228,
-  kExitGroup = 231,
-  kPpoll = 271,
-  kGetrandom = 318,
-  kMemfdCreate = 319,
-};
+using enum Number;
 
-constexpr u64 kMapShared = 1, kMapPrivate = 2, kMapFixed = 0x10, kMapAnonymous = 0x20,
-              kMapNoReserve = 0x4000, kMapPopulate = 0x8000, kMapFixedNoReplace = 0x100000;
+constexpr u64 kMapPrivate = 2, kMapFixed = 0x10, kMapAnonymous = 0x20, kMapNoReserve = 0x4000,
+              kMapFixedNoReplace = 0x100000;
 
 i64 call(Number number, u64 a = 0, u64 b = 0, u64 c = 0, u64 d = 0, u64 e = 0, u64 f = 0) {
   i64 result;
@@ -85,7 +63,7 @@ Result<> reserve(u64 at, u64 size) {
 }
 
 Result<> map_shared(u64 at, u64 size, u32 rights, int fd, u64 offset, bool present) {
-  const u64 flags = kMapShared | kMapFixed | (present ? kMapPopulate : 0);
+  const u64 flags = kSharedFixed | (present ? kPresent : 0);
   return outcome(call(kMmap, at, size, rights, flags, u64(fd), offset));
 }
 Result<> map_private(u64 at, u64 size, u32 rights, int fd, u64 offset) {
@@ -175,6 +153,19 @@ void unblock_all_signals() {
 Result<> dispatch_system_calls(u64 start, u64 size) {
   constexpr u64 kSetDispatch = 59, kOn = 1;
   return outcome(call(kPrctl, kSetDispatch, kOn, start, size, 0));
+}
+
+void close_range(u32 first, u32 last) {
+  call(kCloseRange, first, last);
+}
+Result<> install_filter(const void* instructions, u16 count) {
+  constexpr u64 kNoNewPrivileges = 38, kSetSeccomp = 22, kFilterMode = 2;
+  const struct {
+    u16 count;
+    const void* instructions;
+  } program{count, instructions};
+  TRY(outcome(call(kPrctl, kNoNewPrivileges, 1)));
+  return outcome(call(kPrctl, kSetSeccomp, kFilterMode, word(&program)));
 }
 
 Result<usize> random(std::span<std::byte> out) {

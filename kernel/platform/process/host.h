@@ -23,6 +23,33 @@ struct PollFd {
 };
 inline constexpr i16 kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16;
 
+// The calls (arch/x86/entry/syscalls/syscall_64.tbl).
+enum class Number : u64 {
+  kRead = 0,
+  kWrite = 1,
+  kOpen = 2,
+  kClose = 3,
+  kMmap = 9,
+  kMprotect = 10,
+  kMunmap = 11,
+  kSigaction = 13,
+  kSigprocmask = 14,
+  kSigreturn = 15,
+  kPread = 17,
+  kFtruncate = 77,
+  kSigaltstack = 131,
+  kPrctl = 157,
+  kGettid = 186,
+  kTimerCreate = 222,
+  kTimerSettime = 223,
+  kClockGettime = 228,
+  kExitGroup = 231,
+  kPpoll = 271,
+  kGetrandom = 318,
+  kMemfdCreate = 319,
+  kCloseRange = 436,
+};
+
 struct SignalAction {
   void (*handler)(int, void*, void*);
   u64 flags;
@@ -34,6 +61,9 @@ struct SignalStack {
   i32 flags;
   u64 size;
 };
+
+// mmap's flags for all that is shared: MAP_SHARED | MAP_FIXED, and MAP_POPULATE where asked for.
+inline constexpr u32 kSharedFixed = 0x11, kPresent = 0x8000;
 
 enum class Rights : u32 { kNone = 0, kRead = 1, kReadWrite = 3, kReadExecute = 5, kAll = 7 };
 
@@ -72,6 +102,11 @@ void unblock_all_signals();
 // From now on a `syscall` outside of [start, start + size) is a SIGSYS
 // (Documentation/admin-guide/syscall-user-dispatch.rst).
 Result<> dispatch_system_calls(u64 start, u64 size);
+
+// close_range(2): before Linux 5.9 nothing is closed.
+void close_range(u32 first, u32 last);
+// A seccomp filter of classic BPF, for good; no new privileges either.
+Result<> install_filter(const void* instructions, u16 count);
 
 Result<usize> random(std::span<std::byte> out);
 [[noreturn]] void exit(u8 status);

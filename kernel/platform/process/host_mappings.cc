@@ -119,7 +119,7 @@ bool bring_in(u64 address, Protection access, bool& present) {
 
 }  // namespace process_home
 
-
+const unsigned Pmap::kMostRunOrder = 4;
 
 void x86::prepare_root(u64) {}
 

@@ -28,7 +28,7 @@ using process_home::boot_state;
 
 std::span<const platform::MemoryRange> platform::usable_memory() {
   static constinit MemoryRange all{};
-  all = {PhysAddr(boot_state.data_end), 
+  all = {PhysAddr(boot_state.data_end),
          process_home::kMemoryStart + boot_state.memory_size - boot_state.data_end};
   return {&all, 1};
 }

@@ -51,6 +51,16 @@ Continuation go_on(UserRegs& regs, void (*code)()) {
   return {reinterpret_cast<u64>(&regs), reinterpret_cast<u64>(code)};
 }
 
+bool is_interrupt(int signal) {
+  return signal == kTimerSignal;
+}
+
+// Sent by another process, and so no fault of anybody's here: si_code says it (sigaction(2)). It
+// has no meaning for us, and would have ended a usual program.
+bool was_sent(int signal, const HostSignalInfo& info) {
+  return !is_interrupt(signal) && info.code <= 0;
+}
+
 bool between(u64 address, const char* start, const char* end) {
   return address >= reinterpret_cast<u64>(start) && address < reinterpret_cast<u64>(end);
 }
@@ -65,10 +75,6 @@ void copy_registers(const HostContext& from, UserRegs& to) {
 // was in them; from then on they are the program's again, while the kernel runs, too.
 void take_back_fpu(const HostContext& context) {
   platform::fpu_load(context.fpu);
-}
-
-bool is_interrupt(int signal) {
-  return signal == kTimerSignal;
 }
 
 Continuation from_user(int signal, const HostSignalInfo& info, HostContext& context) {
@@ -148,6 +154,7 @@ using namespace narwhal::process_home;
 
 extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& info,
                                             HostContext& context, u64 gs_before) {
+  if (was_sent(signal, info)) return kWhereItCameFrom;
   if (!between(context.rip, kernel_text_start, kernel_text_end)) {
     // The kernel's GS and not its code: it has run astray.
     if (gs_before == reinterpret_cast<u64>(&cpu_local())) return fault_in_kernel(context);

@@ -36,6 +36,13 @@ output=$(run --settings=selftest=overflow)
 expect "a full stack" $? 127 "$output" "a kernel stack overflowed into its guard page"
 output=$(run --settings=selftest=recursion)
 expect "endless recursion" $? 127 "$output" "a kernel stack overflowed into its guard page"
+# The filter: what is allowed goes on, the rest ends by SIGSYS.
+output=$(run --settings=selftest=confined)
+expect "confined" $? 0 "$output" "checks passed"
+for call in open anonymous foreign descriptor protect; do
+  output=$(run --settings=selftest=$call)
+  expect "$call" $? 159 "$output" "an empty call takes"
+done
 output=$(run --what)
 expect "an unknown argument" $? 125 "$output" "unknown argument"
 exit $failures

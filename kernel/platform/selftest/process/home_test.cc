@@ -5,6 +5,8 @@
 #include "kernel/mm/frame.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/pmap.h"
+#include "kernel/platform/process/confine.h"
+#include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/selftest/selftest.h"
 #include "kernel/platform/user_copy.h"
@@ -101,6 +103,29 @@ void test_home() {
   test_full_cache();
 }
 
-void end_as_asked() {}
+// Each is a call that the filter must answer by ending the process; what comes back is a failure.
+void end_as_asked() {
+  const auto escaped = [](auto&& result) {
+    Text<100> text;
+    text << "selftest: a host call that is not allowed came back: " << result.error() << '\n';
+    platform::console_write(text.view());
+    platform::power_off(1);
+  };
+  constexpr u64 kSomewhere = 0x10'0000;
+  constexpr u32 kRights = u32(host::Rights::kReadWrite);
+  std::byte byte{};
+  if (asked_for("confined")) process_home::confine();
+  if (!asked_for("open") && !asked_for("anonymous") && !asked_for("foreign") &&
+      !asked_for("descriptor") && !asked_for("protect"))
+    return;
+  process_home::confine();
+  if (asked_for("open")) escaped(host::open_read_only("/etc/passwd"));
+  if (asked_for("anonymous"))
+    escaped(host::map_private(kSomewhere, kPageSize, kRights, boot_state.memory_fd, 0));
+  if (asked_for("foreign"))
+    escaped(host::map_shared(kSomewhere, kPageSize, kRights, boot_state.streams[0], 0));
+  if (asked_for("descriptor")) escaped(host::write(boot_state.memory_fd, {&byte, 1}));
+  if (asked_for("protect")) escaped(host::protect(kSomewhere, kPageSize, kRights));
+}
 
 }  // namespace narwhal::selftest

@@ -1,0 +1,10 @@
+// What is left of the host once the program runs.
+#pragma once
+
+namespace narwhal::process_home {
+
+// From here on this process can make the calls that confine.cc lists and no others, whoever makes
+// them and from where; another one ends it. All descriptors but those in use are closed. For good.
+void confine();
+
+}  // namespace narwhal::process_home
