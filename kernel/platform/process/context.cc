@@ -105,6 +105,8 @@ Result<> set_gs_base(u64 base) {
   user_gs() = base;
   return {};
 }
+// The host keeps the processor's to itself (README.md).
+void debug_registers_load(const DebugRegisters&) {}
 u64 fs_base() {
   return read_fs();
 }

@@ -38,8 +38,9 @@ namespace {
 constexpr Continuation kWhereItCameFrom{0, 0};
 
 // Vectors (Intel SDM vol. 3, table 6-1) and error codes of page faults (section 4.7).
-constexpr u64 kGeneralProtection = 13, kPageFault = 14;
+constexpr u64 kDebugException = 1, kGeneralProtection = 13, kPageFault = 14;
 constexpr u64 kFaultWrite = 2, kFaultFetch = 16;
+constexpr i32 kTrapTrace = 2;  // si_code of a single step
 // Of `int 0x80`: the gate's index and the mark that it is one of the interrupt table.
 constexpr u64 kLegacyCallError = 0x80 * 8 + 2;
 constexpr u64 kLegacyCallSize = 2;
@@ -96,7 +97,10 @@ Continuation from_user(int signal, const HostSignalInfo& info, HostContext& cont
     trap = {u8(kGeneralProtection), kLegacyCallError, 0};
     return go_on(regs, narwhal_continue_trap);
   }
-  trap = {u8(context.vector), context.error, context.cr2};
+  // Of a debug exception the host tells whether it was a single step, which is all there is here.
+  const u64 debug_status = info.code == kTrapTrace ? DebugRegisters::kStep : 0;
+  trap = {u8(context.vector), context.error,
+          context.vector == kDebugException ? debug_status : context.cr2};
   return go_on(regs, narwhal_continue_trap);
 }
 
