@@ -11,8 +11,8 @@ A test is a Python program that `guest_test` (tests/guest_test.bzl) runs:
     if __name__ == '__main__':
         guest.main()
 
-$NARWHAL and $NARWHAL_KERNEL name the command and the image, $NARWHAL_ACCEL, where it is set, the accelerator. Each
-guest has a time limit. When a test fails, everything that its guests printed is shown, the kernel's messages too;
+$NARWHAL and $NARWHAL_KERNEL (for the process home $NARWHAL_PROCESS_KERNEL) name the command and the image,
+$NARWHAL_PLATFORM and $NARWHAL_ACCEL, where they are set, the platform and the accelerator. Each guest has a time limit. When a test fails, everything that its guests printed is shown, the kernel's messages too;
 $NARWHAL_TEST_LOG=debug (`bazel test --test_env=NARWHAL_TEST_LOG=debug`) asks the kernel for more of them.
 """
 
@@ -87,6 +87,8 @@ class Guest:
         log = os.environ.get('NARWHAL_TEST_LOG')
         self.arguments = [os.path.abspath(os.environ['NARWHAL']), 'run']
         self.arguments += ['-m', memory] if memory else []
+        platform = os.environ.get('NARWHAL_PLATFORM')
+        self.arguments += ['--platform', platform] if platform and '--platform' not in options else []
         self.arguments += ['--accel', accelerator] if accelerator and '--accel' not in options else []
         self.arguments += [LOG_OPTION + log] if log else []
         self.arguments += [*options, '--', *command]

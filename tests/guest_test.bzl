@@ -2,25 +2,40 @@
 
 _NARWHAL = "//tools/narwhal:narwhal"
 _KERNEL = "//kernel/init:narwhal"
+_PROCESS_KERNEL = "//kernel/init:narwhal_process"
 
-def guest_test(name, srcs = None, data = [], programs = {}, size = "medium", tags = [], **kwargs):
+def guest_test(name, srcs = None, process = False, **kwargs):
     """NAME.py, run by the machine's own python3 with $NARWHAL and $NARWHAL_KERNEL set.
+
+    process: also as NAME_process, with the kernel as a Linux process.
 
     programs: targets of programs that the test wants, by the names of the environment variables that tell their paths.
     """
+    srcs = srcs or [name + ".py"]
+    _guest_test(name, srcs, {"NARWHAL_KERNEL": _KERNEL}, **kwargs)
+    if process:
+        _guest_test(
+            name + "_process",
+            srcs,
+            {"NARWHAL_PROCESS_KERNEL": _PROCESS_KERNEL},
+            platform = "process",
+            **kwargs
+        )
+
+def _guest_test(name, srcs, kernel, data = [], programs = {}, size = "medium", tags = [], platform = "", **kwargs):
+    programs = dict(programs, **kernel)
     native.sh_test(
         name = name,
         size = size,
-        srcs = srcs or [name + ".py"],
+        srcs = srcs,
         data = data + programs.values() + [
             "//tests:driver",
-            _KERNEL,
             _NARWHAL,
         ],
         env = dict(
             {variable: "$(rootpath %s)" % target for variable, target in programs.items()},
             NARWHAL = "$(rootpath %s)" % _NARWHAL,
-            NARWHAL_KERNEL = "$(rootpath %s)" % _KERNEL,
+            NARWHAL_PLATFORM = platform,
             PYTHONDONTWRITEBYTECODE = "1",
             PYTHONPATH = ".",
         ),
