@@ -24,7 +24,13 @@ class HostPort final : public ConsolePort {
   Result<usize> read(std::span<std::byte> to) override {
     if (to.empty()) return usize{0};
     if (!ask(host::kPollIn)) return Errno::kAgain;
-    return host::read(watch_.fd, to);
+    auto got = host::read(watch_.fd, to);
+    // A file says only now that it is over; whoever waits by poll() shall look again.
+    if (got.ok() && got.value() == 0 && !ended_) {
+      ended_ = true;
+      ready();
+    }
+    return got;
   }
 
   Result<usize> write(std::span<const std::byte> from) override {
@@ -44,6 +50,8 @@ class HostPort final : public ConsolePort {
     PollEvents result = PollEvents::kNone;
     const i16 now = ask(host::kPollIn | host::kPollOut);
     if (now & (host::kPollIn | host::kPollHangUp)) result |= kPollReadable;
+    // Of a stream that nobody writes any more poll(2) tells POLLHUP, bytes left or not.
+    if (ended_ || (now & (host::kPollHangUp | host::kPollPeerDone))) result |= PollEvents::kHup;
     if (now & (host::kPollOut | host::kPollError)) result |= kPollWritable;
     return result;
   }
@@ -53,7 +61,7 @@ class HostPort final : public ConsolePort {
  private:
   // Which of `events` there are now. For those that are not, whoever waits on the queue is woken.
   i16 ask(i16 events) {
-    host::PollFd polled{watch_.fd, events, 0};
+    host::PollFd polled{watch_.fd, i16(events | host::kPollPeerDone), 0};
     host::poll_now({&polled, 1}).ignore();
     const i16 missing = i16(events & ~polled.happened);
     const bool over = polled.happened & (host::kPollError | host::kPollHangUp);
@@ -67,6 +75,7 @@ class HostPort final : public ConsolePort {
 
   std::string_view name_;
   process_home::Watch watch_;
+  bool ended_ = false;
 };
 
 }  // namespace

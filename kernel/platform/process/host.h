@@ -21,7 +21,8 @@ struct PollFd {
   i16 events;
   i16 happened;
 };
-inline constexpr i16 kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16;
+inline constexpr i16 kPollIn = 1, kPollOut = 4, kPollError = 8, kPollHangUp = 16,
+                     kPollPeerDone = 0x2000;
 
 // The calls (arch/x86/entry/syscalls/syscall_64.tbl).
 enum class Number : u64 {
