@@ -130,13 +130,12 @@ Result<int> make_timer(int signal) {
   return int(timer);
 }
 
-void set_timer(int timer, u64 at_ns) {
-  constexpr u64 kAbsolute = 1;
+void set_timer(int timer, u64 wait_ns) {
   const struct {
     TimeSpec interval{};
     TimeSpec value;
-  } setting{.value = {i64(at_ns / kNanosPerSecond), i64(at_ns % kNanosPerSecond)}};
-  call(kTimerSettime, u64(timer), kAbsolute, word(&setting));
+  } setting{.value = {i64(wait_ns / kNanosPerSecond), i64(wait_ns % kNanosPerSecond)}};
+  call(kTimerSettime, u64(timer), 0, word(&setting));
 }
 
 Result<> set_action(int signal, const SignalAction& action) {

@@ -91,10 +91,9 @@ Result<usize> poll_now(std::span<PollFd> polled);
 // --- time
 u64 monotonic_ns();
 i64 wall_clock_ns();
-// A timer that sends `signal` to this thread. The absolute time is of the monotonic clock; 0 stops
-// it.
+// A timer that sends `signal` to this thread, once, `wait_ns` from now; 0 stops it.
 Result<int> make_timer(int signal);
-void set_timer(int timer, u64 at_ns);
+void set_timer(int timer, u64 wait_ns);
 
 // --- signals and system calls
 Result<> set_action(int signal, const SignalAction& action);

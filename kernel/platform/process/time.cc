@@ -17,7 +17,6 @@ namespace {
 constexpr u32 kShift = 32;
 
 constinit platform::TscClock tsc{};
-constinit u64 host_ns_at_boot = 0;
 constinit i64 wall_clock_at_boot = 0;
 constinit int timer = -1;
 constinit u64 deadline = platform::kNoDeadline;
@@ -54,9 +53,12 @@ u64 measure(const Sample& first) {
   return (last.tsc - first.tsc) * 1'000'000 / (last.ns - first.ns);
 }
 
+// As a time from now: our clock and the host's drift apart, and an absolute time of the host's
+// would come earlier and earlier, or later and later, by ours.
 void arm(u64 at) {
+  const u64 now = platform::monotonic_ns();
   armed = at;
-  host::set_timer(timer, at == platform::kNoDeadline ? 0 : host_ns_at_boot + at);
+  host::set_timer(timer, at > now ? at - now : 1);
 }
 
 }  // namespace
@@ -70,7 +72,6 @@ void time_init() {
   tsc.shift = shift;
   tsc.mult = u32((u64{1'000'000} << shift) / khz);
   tsc.base_tsc = first.tsc;
-  host_ns_at_boot = first.ns;
   wall_clock_at_boot = host::wall_clock_ns() - i64(platform::monotonic_ns());
   const auto made = host::make_timer(kTimerSignal);
   if (!made.ok()) panic("the host gives no timer");
@@ -78,13 +79,13 @@ void time_init() {
 }
 
 void timer_interrupt(bool user_mode) {
-  const u64 now = platform::monotonic_ns();
-  if (now < deadline) {
-    if (armed <= now) armed = platform::kNoDeadline;  // it has fired
-    if (deadline < armed) arm(deadline);
+  // It fires once. Whether it was due by our clock says nothing about that.
+  armed = platform::kNoDeadline;
+  if (platform::monotonic_ns() < deadline) {
+    if (deadline != platform::kNoDeadline) arm(deadline);
     return;
   }
-  deadline = armed = platform::kNoDeadline;
+  deadline = platform::kNoDeadline;
   poll_events();
   upcall::on_timer(user_mode);
 }
