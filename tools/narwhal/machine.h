@@ -49,6 +49,7 @@ struct ProcessMemory {
   int fd = -1;
   uint64_t archive_size = 0;
   uint64_t tsc_khz = 0;  // 0: unknown
+  int image_fd = -1;     // the kernel
 };
 std::vector<std::string> process_command(const MachineSettings& settings,
                                          const ProcessMemory& memory);

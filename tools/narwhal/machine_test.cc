@@ -110,6 +110,8 @@ TEST(Machine, IsAProcess) {
   EXPECT_EQ(words, wanted);
   words = process_command(settings, {4, 1 << 20, 2'500'000});
   EXPECT_EQ(words.back(), "--tsc-khz=2500000");
+  words = process_command(settings, {4, 1 << 20, 2'500'000, 3});
+  EXPECT_EQ(words.back(), "--image-fd=3");
 }
 
 TEST(Machine, QuotesForTheShell) {

@@ -37,6 +37,7 @@ namespace {
 // Up to this size the archive lives in memory, beyond it in a file without a name.
 constexpr uint64_t kMostInMemory = 256 << 20;
 constexpr rlim_t kMostDescriptors = 65536;
+constexpr unsigned kNoExecSeal = 8;  // MFD_NOEXEC_SEAL of linux/memfd.h
 
 void say(const std::string& text) {
   write_all(STDERR_FILENO, "narwhal: " + text + "\n");
@@ -50,8 +51,11 @@ long long now_in_microseconds() {
 
 UniqueFd make_archive_file(uint64_t expected_size) {
   if (expected_size <= kMostInMemory) {
-    UniqueFd fd(memfd_create("narwhal-root", MFD_CLOEXEC));
-    if (fd) return fd;
+    // As memory of the process home it is sealed; Linux before 6.3 knows nothing of programs in it.
+    for (const unsigned seals : {MFD_ALLOW_SEALING | kNoExecSeal, MFD_ALLOW_SEALING}) {
+      UniqueFd fd(memfd_create("narwhal-root", MFD_CLOEXEC | seals));
+      if (fd) return fd;
+    }
   }
   const char* const folder = getenv("TMPDIR");
   const std::string place = folder != nullptr ? folder : "/var/tmp";
@@ -226,6 +230,7 @@ class Run {
     machine_.kernel = is_linux() ? options_.linux_folder + "/vmlinuz"
                                  : find_kernel(options_.kernel, command_name_, options_.is_process);
     const uint64_t kernel = is_linux() ? 0 : kernel_size(machine_.kernel);
+    if (options_.is_process) image_.reset(open(machine_.kernel.c_str(), O_RDONLY | O_CLOEXEC));
     check_ports(options_.ports);
     if (options_.is_process) check_process_options();
     accelerator_ = options_.counts_instructions
@@ -271,7 +276,8 @@ class Run {
 
   std::vector<std::string> command() const {
     if (!options_.is_process) return qemu_command(machine_);
-    return process_command(machine_, {archive_.get(), archive_size_, measured_tsc_khz()});
+    return process_command(machine_,
+                           {archive_.get(), archive_size_, measured_tsc_khz(), image_.get()});
   }
 
   // QEMU holds a descriptor for each connection of the guest's, and so may a relay.
@@ -348,8 +354,17 @@ class Run {
     std::vector<int> inherited = {machine_.channels.stdin_fd, machine_.channels.stdout_fd,
                                   machine_.channels.stderr_fd, machine_.channels.control_fd,
                                   machine_.channels.serial_fd};
-    if (options_.is_process) inherited.push_back(archive_.get());
-    VmProcess vm(command(), inherited);
+    std::optional<Isolation> isolation;
+    if (options_.is_process) {
+      isolation = {.image_fd = image_.get()};
+      inherited.push_back(archive_.get());
+      inherited.push_back(image_.get());
+    }
+    VmProcess vm(command(), inherited, isolation);
+    if (options_.verbose && isolation) {
+      progress_.clear();
+      say("confinement: " + vm.isolation());
+    }
     // Only QEMU holds its ends now, so that they end with it.
     for (SocketPair* const pair : {&in, &out, &error, &control, &serial}) pair->theirs.reset();
     if (options_.waits_for_debugger) {
@@ -386,6 +401,7 @@ class Run {
   Accelerator accelerator_;
   MachineSettings machine_;
   UniqueFd archive_;
+  UniqueFd image_;  // the process home's kernel
   uint64_t archive_size_ = 0;
   const long long begin_ = now_in_microseconds();
   const uint64_t begin_tsc_ = __builtin_ia32_rdtsc();

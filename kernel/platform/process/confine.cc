@@ -1,91 +1,18 @@
-// The seccomp filter (Documentation/userspace-api/seccomp_filter.rst). It is the boundary between
-// the program and the host: the program can write the kernel's memory, and so can make any call
-// that the kernel's own code can make.
+// From the kernel's way up to the program's first instruction: what this process gives up. The
+// filter (filter.h) is the wall; the rest stands behind it, for the day when it has a hole.
+// docs/threat-model.md says against whom.
 #include "kernel/platform/process/confine.h"
 
+#include "kernel/base/log.h"
 #include "kernel/base/panic.h"
-#include "kernel/platform/process/host.h"
+#include "kernel/platform/process/filter.h"
 #include "kernel/platform/process/layout.h"
-#include "kernel/platform/process/signals.h"
+#include "kernel/platform/process/time.h"
 
 namespace narwhal::process_home {
 namespace {
 
-// Classic BPF (linux/filter.h) over struct seccomp_data.
-struct Instruction {
-  u16 code;
-  u8 if_true, if_false;  // instructions to skip
-  u32 value;
-};
-constexpr u16 kLoad = 0x20, kJumpIfEqual = 0x15, kReturn = 0x06, kAnd = 0x54;
-constexpr u32 kKillProcess = 0x80000000, kAllow = 0x7fff0000;
-constexpr u32 kNumberAt = 0, kArchitectureAt = 4;
-constexpr u32 low_word_at(u32 argument) {
-  return 16 + 8 * argument;
-}
-constexpr u32 high_word_at(u32 argument) {
-  return low_word_at(argument) + 4;
-}
-
-class Filter {
- public:
-  Filter() {
-    add({kLoad, 0, 0, kArchitectureAt});
-    add({kJumpIfEqual, 1, 0, kArchX8664});
-    add({kReturn, 0, 0, kKillProcess});
-  }
-  // Each rule is: the number, else on to the next rule; then conditions, each of which leads to the
-  // end or to the next; then "allowed".
-  void begin(host::Number number) {
-    add({kLoad, 0, 0, kNumberAt});
-    rule_ = count_;
-    add({kJumpIfEqual, 0, 0, u32(number)});
-  }
-  void end() {
-    add({kReturn, 0, 0, kAllow});
-    instructions_[rule_].if_false = u8(count_ - rule_ - 1);
-  }
-  void allow(host::Number number) {
-    begin(number);
-    end();
-  }
-  // An argument that the host takes for an int.
-  template <usize N>
-  void int_is_one_of(u32 argument, const int (&values)[N]) {
-    add({kLoad, 0, 0, low_word_at(argument)});
-    for (usize i = 0; i < N; ++i) add({kJumpIfEqual, u8(N - i), 0, u32(values[i])});
-    add({kReturn, 0, 0, kKillProcess});
-  }
-  // A whole word, with some bits of its lower half left out.
-  void is(u32 argument, u32 value, u32 but = 0) {
-    add({kLoad, 0, 0, high_word_at(argument)});
-    add({kJumpIfEqual, 1, 0, 0});
-    add({kReturn, 0, 0, kKillProcess});
-    add({kLoad, 0, 0, low_word_at(argument)});
-    add({kAnd, 0, 0, ~but});
-    add({kJumpIfEqual, 1, 0, value});
-    add({kReturn, 0, 0, kKillProcess});
-  }
-  void install() {
-    add({kReturn, 0, 0, kKillProcess});
-    if (!host::install_filter(instructions_, u16(count_)).ok())
-      panic("the host takes no seccomp filter");
-  }
-
- private:
-  void add(Instruction instruction) {
-    ASSERT(count_ < kMost);
-    instructions_[count_++] = instruction;
-  }
-  static constexpr usize kMost = 128;
-  Instruction instructions_[kMost];
-  usize count_ = 0;
-  usize rule_ = 0;
-};
-
-void close_others() {
-  const int used[] = {boot_state.memory_fd, boot_state.streams[0], boot_state.streams[1],
-                      boot_state.streams[2], boot_state.control_fd, boot_state.log_fd};
+void close_others(std::span<const int> used) {
   // From one descriptor in use to the next.
   u32 from = 0;
   for (;;) {
@@ -98,31 +25,56 @@ void close_others() {
   }
 }
 
+void warn_unless(bool done, const char* what) {
+  if (!done) LOG_WARN("confinement: " << what);
+}
+
+// The host's page tables are made of the host's memory: one that may map its memory file anywhere
+// and as often as it likes could fill all of it with them. This is far more than any program's
+// mappings take, and reaching it only empties the cache of mappings.
+u64 most_address_space() {
+  constexpr u64 kTimes = 16;
+  return kWindowSize + kTimes * boot_state.memory_size + 4 * kGiB;
+}
+
+void limit_resources(std::span<const int> used) {
+  using enum host::Limit;
+  int highest = -1;
+  for (const int fd : used) highest = fd > highest ? fd : highest;
+  const struct {
+    host::Limit which;
+    u64 most;
+  } limits[] = {{kCoreFile, 0},
+                {kLockedMemory, 0},
+                {kMessageQueues, 0},
+                {kDescriptors, u64(highest) + 1},
+                {kAddressSpace, most_address_space()}};
+  for (const auto& limit : limits)
+    warn_unless(host::set_limit(limit.which, limit.most).ok(), "a limit could not be set");
+}
+
 }  // namespace
 
 void confine() {
-  close_others();
-  const int out[] = {boot_state.streams[0], boot_state.streams[1], boot_state.streams[2],
-                     boot_state.control_fd, boot_state.log_fd};
-  const int memory[] = {boot_state.memory_fd};
-  Filter filter;
-  // The most frequent first.
-  filter.begin(host::Number::kMmap);
-  filter.is(3, host::kSharedFixed, host::kPresent);
-  filter.int_is_one_of(4, memory);
-  filter.end();
-  filter.allow(host::Number::kMunmap);
-  filter.allow(host::Number::kPpoll);
-  filter.allow(host::Number::kTimerSettime);
-  filter.allow(host::Number::kSigreturn);
-  filter.begin(host::Number::kRead);
-  filter.int_is_one_of(0, out);
-  filter.end();
-  filter.begin(host::Number::kWrite);
-  filter.int_is_one_of(0, out);
-  filter.end();
-  filter.allow(host::Number::kExitGroup);
-  filter.install();
+  const int used[] = {boot_state.memory_fd,  boot_state.streams[0], boot_state.streams[1],
+                      boot_state.streams[2], boot_state.control_fd, boot_state.log_fd};
+  close_others(used);
+  warn_unless(host::seal_memory_file(boot_state.memory_fd).ok(), "the memory file has no seals");
+  if (!boot_state.is_debuggable) host::forbid_dumps();
+  warn_unless(host::drop_capabilities().ok(), "the capabilities are still there");
+  if (!host::forbid_new_privileges().ok()) panic("the host knows no no_new_privs");
+  const auto landlock = host::restrict_by_landlock();
+  if (landlock.ok())
+    LOG_INFO("confinement: Landlock, version " << u32(landlock.value()));
+  else
+    LOG_INFO("confinement: no Landlock: " << landlock.error());
+  limit_resources(used);
+
+  const HostObjects objects{boot_state.memory_fd, std::span(used).subspan(1), host_timer()};
+  const Filter filter(objects);
+  const auto instructions = filter.instructions();
+  if (!host::install_filter(instructions.data(), u16(instructions.size())).ok())
+    panic("the host takes no seccomp filter");
 }
 
 }  // namespace narwhal::process_home

@@ -73,6 +73,10 @@ void read_arguments(int count, const char* const* words) {
       boot.control_fd = int(number(value));
     } else if ((value = value_of(words[i], "--log="))) {
       boot.log_fd = int(number(value));
+    } else if ((value = value_of(words[i], "--image-fd="))) {
+      boot.image_fd = int(number(value));
+    } else if (std::strcmp(words[i], "--debuggable") == 0) {
+      boot.is_debuggable = true;
     } else if ((value = value_of(words[i], "--tsc-khz="))) {
       boot.tsc_khz = number(value);
     } else if ((value = value_of(words[i], "--settings="))) {
@@ -150,7 +154,7 @@ template <typename T>
 T read_file(int fd, u64 offset) {
   T value{};
   const auto got = host::read_at(fd, std::as_writable_bytes(std::span(&value, 1)), offset);
-  if (!got.ok() || got.value() != sizeof value) stop("narwhal: /proc/self/exe cannot be read\n");
+  if (!got.ok() || got.value() != sizeof value) stop("narwhal: the kernel's file cannot be read\n");
   return value;
 }
 
@@ -159,20 +163,24 @@ T read_file(int fd, u64 offset) {
 // will share.
 void map_image(u64 base) {
   constexpr u32 kLoad = 1, kWritable = 2;
-  const auto file = host::open_read_only("/proc/self/exe");
-  if (!file.ok()) stop("narwhal: /proc/self/exe cannot be opened\n");
-  const auto header = read_file<ElfHeader>(file.value(), 0);
+  int file = boot_state.image_fd;
+  if (file < 0) {
+    const auto opened = host::open_read_only("/proc/self/exe");
+    if (!opened.ok()) stop("narwhal: /proc/self/exe cannot be opened\n");
+    file = opened.value();
+  }
+  const auto header = read_file<ElfHeader>(file, 0);
   for (u16 i = 0; i < header.segment_count; ++i) {
     const auto segment =
-        read_file<ElfSegment>(file.value(), header.segments_at + i * u64{header.segment_size});
+        read_file<ElfSegment>(file, header.segments_at + i * u64{header.segment_size});
     if (segment.type != kLoad || (segment.flags & kWritable)) continue;
     const u32 rights = u32(segment.flags & 4 ? 1 : 0) | u32(segment.flags & 1 ? 4 : 0);
     if (!host::map_private(base + segment.address, align_up(segment.memory_size, kPageSize), rights,
-                           file.value(), segment.offset)
+                           file, segment.offset)
              .ok())
       stop("narwhal: the kernel's code cannot be mapped from its file\n");
   }
-  host::close(file.value());
+  host::close(file);
 
   const u64 data_at = base + u64(kernel_data_start - kernel_image_start);
   const u64 data_size = u64(kernel_data_end - kernel_data_start);
@@ -207,6 +215,7 @@ extern "C" void narwhal_early_start(const narwhal::u64* stack) {
   const auto* words = reinterpret_cast<const char* const*>(stack + 1);
   const u64* vector = stack + 1 + count + 1;
   while (*vector != 0) ++vector;
+  host::set_process_name("narwhal");  // started by descriptor, we have none
   check_processor(vector + 1);
   read_arguments(count, words);
   make_memory();

@@ -76,12 +76,20 @@ Result<> protect(u64 at, u64 size, u32 rights) {
   return outcome(call(kMprotect, at, size, rights));
 }
 Result<int> make_memory_file() {
-  constexpr u64 kCloseOnExec = 1;
+  constexpr u64 kCloseOnExec = 1, kAllowSealing = 2, kNoExecSeal = 8;
   const char name[] = "narwhal-memory";
-  return descriptor(call(kMemfdCreate, word(name), kCloseOnExec));
+  const i64 made = call(kMemfdCreate, word(name), kCloseOnExec | kAllowSealing | kNoExecSeal);
+  // Linux before 6.3 does not know the last one.
+  if (!failed(made)) return int(made);
+  return descriptor(call(kMemfdCreate, word(name), kCloseOnExec | kAllowSealing));
 }
 Result<> set_file_size(int fd, u64 size) {
   return outcome(call(kFtruncate, u64(fd), size));
+}
+
+Result<> seal_memory_file(int fd) {
+  constexpr u64 kAddSeals = 1033, kSeal = 1, kShrink = 2, kGrow = 4;
+  return outcome(call(kFcntl, u64(fd), kAddSeals, kSeal | kShrink | kGrow));
 }
 
 Result<usize> read(int fd, std::span<std::byte> to) {
@@ -157,14 +165,59 @@ Result<> dispatch_system_calls(u64 start, u64 size) {
 void close_range(u32 first, u32 last) {
   call(kCloseRange, first, last);
 }
+Result<> forbid_new_privileges() {
+  constexpr u64 kNoNewPrivileges = 38;
+  return outcome(call(kPrctl, kNoNewPrivileges, 1));
+}
 Result<> install_filter(const void* instructions, u16 count) {
-  constexpr u64 kNoNewPrivileges = 38, kSetSeccomp = 22, kFilterMode = 2;
+  constexpr u64 kSetSeccomp = 22, kFilterMode = 2;
   const struct {
     u16 count;
     const void* instructions;
   } program{count, instructions};
-  TRY(outcome(call(kPrctl, kNoNewPrivileges, 1)));
   return outcome(call(kPrctl, kSetSeccomp, kFilterMode, word(&program)));
+}
+Result<> set_limit(Limit which, u64 most) {
+  const u64 soft_and_hard[] = {most, most};
+  return outcome(call(kPrlimit, 0, u64(which), word(soft_and_hard)));
+}
+void forbid_dumps() {
+  constexpr u64 kSetDumpable = 4;
+  call(kPrctl, kSetDumpable, 0);
+}
+void set_process_name(const char* name) {
+  constexpr u64 kSetName = 15;
+  call(kPrctl, kSetName, word(name));
+}
+Result<> drop_capabilities() {
+  constexpr u32 kVersion3 = 0x20080522;
+  const struct {
+    u32 version = kVersion3;
+    i32 process = 0;
+  } header;
+  const u32 none[6] = {};  // effective, permitted and inheritable, twice 32 bits of each
+  return outcome(call(kCapset, word(&header), word(none)));
+}
+Result<int> restrict_by_landlock() {
+  // struct landlock_ruleset_attr (linux/landlock.h), as long as the version knows it.
+  struct {
+    u64 files, network, scopes;
+  } all{};
+  constexpr u64 kAskVersion = 1;
+  const i64 version = call(kLandlockCreateRuleset, 0, 0, kAskVersion);
+  if (failed(version)) return error(version);
+  if (version < 1) return Errno::kOpNotSupp;
+  constexpr u8 kFileRights[] = {13, 14, 15, 15, 16};  // by version; the last for all later ones
+  all.files = (u64{1} << kFileRights[version <= 5 ? version - 1 : 4]) - 1;
+  all.network = version >= 4 ? 3 : 0;
+  all.scopes = version >= 6 ? 3 : 0;
+  const u64 size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
+  const i64 rules = call(kLandlockCreateRuleset, word(&all), size);
+  if (failed(rules)) return error(rules);
+  const i64 done = call(kLandlockRestrictSelf, u64(rules), 0);
+  call(kClose, u64(rules));
+  if (failed(done)) return error(done);
+  return int(version);
 }
 
 Result<usize> random(std::span<std::byte> out) {

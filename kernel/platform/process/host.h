@@ -37,7 +37,9 @@ enum class Number : u64 {
   kSigprocmask = 14,
   kSigreturn = 15,
   kPread = 17,
+  kFcntl = 72,
   kFtruncate = 77,
+  kCapset = 126,
   kSigaltstack = 131,
   kPrctl = 157,
   kGettid = 186,
@@ -46,9 +48,12 @@ enum class Number : u64 {
   kClockGettime = 228,
   kExitGroup = 231,
   kPpoll = 271,
+  kPrlimit = 302,
   kGetrandom = 318,
   kMemfdCreate = 319,
   kCloseRange = 436,
+  kLandlockCreateRuleset = 444,
+  kLandlockRestrictSelf = 446,
 };
 
 struct SignalAction {
@@ -78,6 +83,9 @@ Result<> unmap(u64 at, u64 size);
 Result<> protect(u64 at, u64 size, u32 rights);
 Result<int> make_memory_file();
 Result<> set_file_size(int fd, u64 size);
+// The memory file keeps its size, and can't be executed as a program. EPERM where whoever made it
+// did not allow for seals.
+Result<> seal_memory_file(int fd);
 
 // --- descriptors
 Result<usize> read(int fd, std::span<std::byte> to);
@@ -103,9 +111,28 @@ void unblock_all_signals();
 // (Documentation/admin-guide/syscall-user-dispatch.rst).
 Result<> dispatch_system_calls(u64 start, u64 size);
 
+// --- what this process gives up (README.md: confinement)
 // close_range(2): before Linux 5.9 nothing is closed.
 void close_range(u32 first, u32 last);
-// A seccomp filter of classic BPF, for good; no new privileges either.
+enum class Limit : u32 {
+  kCoreFile = 4,
+  kDescriptors = 7,
+  kLockedMemory = 8,
+  kAddressSpace = 9,
+  kMessageQueues = 12
+};
+Result<> set_limit(Limit which, u64 most);
+// No core files, and nobody but root looks into this process (PR_SET_DUMPABLE in prctl(2)).
+void forbid_dumps();
+// What ps(1) shows; at most 15 characters.
+void set_process_name(const char* name);
+Result<> drop_capabilities();
+// Landlock without a single rule: no file may be opened, no port bound or connected to, no process
+// outside signalled. The version that the host has; ENOSYS, EOPNOTSUPP.
+Result<int> restrict_by_landlock();
+// No program that is executed gets more rights than this one; which Landlock and seccomp want.
+Result<> forbid_new_privileges();
+// A seccomp filter of classic BPF, for good.
 Result<> install_filter(const void* instructions, u16 count);
 
 Result<usize> random(std::span<std::byte> out);

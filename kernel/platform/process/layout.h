@@ -38,6 +38,8 @@ struct BootState {
   int streams[3] = {0, 1, 2};
   int control_fd = -1;
   int log_fd = 2;
+  int image_fd = -1;           // this executable; -1: /proc/self/exe is
+  bool is_debuggable = false;  // gdb and perf of the same user may look into this process
   usize command_line_size = 0;
   char command_line[kMaxCommandLine] = {};
 };

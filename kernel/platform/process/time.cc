@@ -90,6 +90,10 @@ void timer_interrupt(bool user_mode) {
   upcall::on_timer(user_mode);
 }
 
+int host_timer() {
+  return timer;
+}
+
 }  // namespace process_home
 
 u64 platform::monotonic_ns() {

@@ -9,5 +9,7 @@ inline constexpr int kTimerSignal = 14;  // SIGALRM
 void time_init();
 // The host's timer fired: calls upcall::on_timer() when it was time.
 void timer_interrupt(bool user_mode);
+// The host's timer.
+int host_timer();
 
 }  // namespace narwhal::process_home

@@ -1,0 +1,141 @@
+#include "kernel/platform/process/filter.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+namespace narwhal::process_home {
+namespace {
+
+// struct seccomp_data (linux/seccomp.h).
+struct Call {
+  i32 number = 0;
+  u32 architecture = kArchX8664;
+  u64 address = 0x7f00'0000'1000;
+  u64 arguments[6] = {};
+};
+static_assert(sizeof(Call) == 64);
+
+constexpr int kStreamNumbers[] = {4, 5, -1, 9, 7};
+constexpr int kMemoryNumber = 3, kTimerNumber = 0;
+constexpr u64 kKill = Filter::kKillProcess, kAllow = Filter::kAllow, kTrap = Filter::kTrap;
+
+// What the host does with the filter, which it also checks: every jump leads to an instruction, and
+// every way ends.
+u32 decide(const Call& call) {
+  const Filter filter({kMemoryNumber, kStreamNumbers, kTimerNumber});
+  const auto program = filter.instructions();
+  u32 accumulator = 0;
+  for (usize at = 0; at < program.size(); ++at) {
+    const FilterInstruction& now = program[at];
+    switch (now.code) {
+      case Filter::kLoad:
+        EXPECT_TRUE(now.value % 4 == 0 && now.value + 4 <= sizeof call);
+        std::memcpy(&accumulator, reinterpret_cast<const char*>(&call) + now.value, 4);
+        break;
+      case Filter::kAnd:
+        accumulator &= now.value;
+        break;
+      case Filter::kJumpIfEqual:
+        at += accumulator == now.value ? now.if_true : now.if_false;
+        break;
+      case Filter::kJumpIfGreater:
+        at += accumulator > now.value ? now.if_true : now.if_false;
+        break;
+      case Filter::kReturn:
+        return now.value;
+      default:
+        ADD_FAILURE() << "no such instruction: " << now.code;
+        return 0;
+    }
+  }
+  ADD_FAILURE() << "the filter has no end";
+  return 0;
+}
+
+u32 decide(int number, std::vector<u64> arguments = {}) {
+  Call call;
+  call.number = number;
+  for (usize i = 0; i < arguments.size(); ++i) call.arguments[i] = arguments[i];
+  return decide(call);
+}
+
+bool is_listed(int number) {
+  for (const HostCall& call : kHostCalls)
+    if (int(call.number) == number) return true;
+  return false;
+}
+
+TEST(Filter, EndsTheProcessForWhatIsNotListed) {
+  for (int number = -1; number < 1024; ++number)
+    if (!is_listed(number)) EXPECT_EQ(decide(number), kKill) << number;
+  for (const HostCall& call : kHostCalls) {
+    EXPECT_EQ(decide(int(call.number) | 0x40000000), kKill) << "x32: " << call.name;
+    for (const u32 architecture : {0x40000003u, 0u, 0xffffffffu}) {
+      Call other;
+      other.number = int(call.number);
+      other.architecture = architecture;
+      EXPECT_EQ(decide(other), kKill) << call.name;
+    }
+  }
+}
+
+TEST(Filter, MapsTheMemoryFileOnly) {
+  const auto map = [](u64 rights, u64 flags, u64 fd) {
+    return decide(9, {0x10000, 4096, rights, flags, fd, 0});
+  };
+  for (u64 rights = 0; rights < 8; ++rights) EXPECT_EQ(map(rights, 0x11, 3), kAllow);
+  EXPECT_EQ(map(3, 0x8011, 3), kAllow);
+  EXPECT_EQ(map(8, 0x11, 3), kKill);
+  EXPECT_EQ(map(0x0100'0003, 0x11, 3), kKill);  // PROT_GROWSDOWN
+  EXPECT_EQ(map(u64{1} << 32 | 3, 0x11, 3), kKill);
+  for (const u64 fd : {0, 4, 5, 7, 9, -1}) EXPECT_EQ(map(3, 0x11, fd), kKill);
+  // The host takes the lower half.
+  EXPECT_EQ(map(3, 0x11, u64{5} << 32 | 3), kAllow);
+  EXPECT_EQ(map(3, 0x11, u64{3} << 32 | 5), kKill);
+  for (const u64 flags : {0x01, 0x10, 0x12, 0x13, 0x31, 0x8001, 0x100011, 0x2011, 0x40011, 0x111})
+    EXPECT_EQ(map(3, flags, 3), kKill) << std::hex << flags;
+  EXPECT_EQ(map(3, u64{1} << 32 | 0x11, 3), kKill);
+}
+
+TEST(Filter, ReadsAndWritesTheStreamsOnly) {
+  for (const int number : {0, 1}) {
+    for (i64 fd = -3; fd < 64; ++fd) {
+      const bool is_stream = fd == 4 || fd == 5 || fd == 7 || fd == 9;
+      EXPECT_EQ(decide(number, {u64(fd)}), is_stream ? kAllow : kKill) << fd;
+    }
+  }
+}
+
+TEST(Filter, SetsTheOneTimer) {
+  EXPECT_EQ(decide(223, {0, 0, 0x1000, 0}), kAllow);
+  EXPECT_EQ(decide(223, {1, 0, 0x1000, 0}), kKill);
+  EXPECT_EQ(decide(223, {0, 1, 0x1000, 0}), kKill);       // TIMER_ABSTIME
+  EXPECT_EQ(decide(223, {0, 0, 0x1000, 0x2000}), kKill);  // where to write what it was
+}
+
+TEST(Filter, SleepsWithoutAMask) {
+  EXPECT_EQ(decide(271, {0x1000, 5, 0x2000, 0, 8}), kAllow);
+  EXPECT_EQ(decide(271, {0x1000, 5, 0x2000, 0x3000, 8}), kKill);
+  EXPECT_EQ(decide(271, {0x1000, 5, 0x2000, u64{1} << 32, 8}), kKill);
+}
+
+TEST(Filter, MakesSignalsOfVsyscalls) {
+  const auto at = [](int number, u64 address) {
+    Call call;
+    call.number = number;
+    call.address = address;
+    return decide(call);
+  };
+  EXPECT_EQ(at(96, 0xffff'ffff'ff60'0000), kTrap);
+  EXPECT_EQ(at(201, 0xffff'ffff'ff60'0400), kTrap);
+  EXPECT_EQ(at(309, 0xffff'ffff'ff60'0800), kTrap);
+  EXPECT_EQ(at(96, 0xffff'ffff'ff60'0400), kKill);
+  EXPECT_EQ(at(96, 0x0000'0000'ff60'0000), kKill);
+  EXPECT_EQ(at(96, 0x7f00'0000'1000), kKill);
+  EXPECT_EQ(at(57, 0xffff'ffff'ff60'0000), kKill);
+}
+
+}  // namespace
+}  // namespace narwhal::process_home

@@ -1,0 +1,96 @@
+// What the program, and the kernel that it shares a process with, may ask of the host: one row for
+// each call. The filter (filter.h) is made of this list, and docs/threat-model.md shows it
+// (`./narwhal docs`, docs_test).
+#pragma once
+
+#include "kernel/base/types.h"
+#include "kernel/platform/process/host.h"
+
+namespace narwhal::process_home {
+
+// What an argument has to be.
+struct ArgumentRule {
+  enum class Kind : u8 {
+    kAny,
+    kValue,    // exactly `value`, the bits of `ignored` left out
+    kAtMost,   // no more than `value`
+    kMemory,   // the memory file's descriptor
+    kStreams,  // the descriptor of one of the streams, the control channel or the log
+    kTimer,    // the timer that was made before
+  };
+  Kind kind = Kind::kAny;
+  u32 value = 0;
+  u32 ignored = 0;
+};
+
+struct HostCall {
+  static constexpr usize kArguments = 5;  // the sixth is an offset wherever there is one
+
+  host::Number number;
+  const char* name;
+  ArgumentRule arguments[kArguments];
+  const char* only;  // the same in words
+  const char* why;
+};
+
+namespace rules {
+
+using Kind = ArgumentRule::Kind;
+inline constexpr ArgumentRule kAny{};
+inline constexpr ArgumentRule kNone{Kind::kValue, 0};
+inline constexpr ArgumentRule kMemory{Kind::kMemory};
+inline constexpr ArgumentRule kStreams{Kind::kStreams};
+inline constexpr ArgumentRule kTimer{Kind::kTimer};
+inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
+inline constexpr ArgumentRule kFlags{Kind::kValue, host::kSharedFixed, host::kPresent};
+
+}  // namespace rules
+
+// The most frequent first.
+inline constexpr HostCall kHostCalls[] = {
+    {host::Number::kMmap,
+     "mmap",
+     {rules::kAny, rules::kAny, rules::kRights, rules::kFlags, rules::kMemory},
+     "the memory file, `MAP_SHARED` and `MAP_FIXED`, with or without `MAP_POPULATE`; of the rights "
+     "no "
+     "more than reading, writing and executing",
+     "the program's page tables, and kernel stacks"},
+    {host::Number::kMunmap, "munmap", {}, "", "pages that the program gives back"},
+    {host::Number::kPpoll,
+     "ppoll",
+     {rules::kAny, rules::kAny, rules::kAny, rules::kNone},
+     "without a signal mask",
+     "sleeping until something happens; whether a stream is ready"},
+    {host::Number::kTimerSettime,
+     "timer_settime",
+     {rules::kTimer, rules::kNone, rules::kAny, rules::kNone},
+     "the one timer, which was made before; a time from now",
+     "the timer's interrupt"},
+    {host::Number::kSigreturn, "rt_sigreturn", {}, "", "back from an interrupt of the kernel"},
+    {host::Number::kRead,
+     "read",
+     {rules::kStreams},
+     "the streams, the control channel and the log",
+     "standard input, and what `narwhal run` tells"},
+    {host::Number::kWrite,
+     "write",
+     {rules::kStreams},
+     "the streams, the control channel and the log",
+     "standard output and error, and what `narwhal run` is told"},
+    {host::Number::kExitGroup, "exit_group", {}, "", "the end"},
+};
+
+// The calls of the `vsyscall` page (arch/x86/entry/vsyscall in Linux), at the address that the host
+// answers them: it asks the filter first, which turns them into a signal, and that makes them our
+// system calls.
+struct VsyscallEntry {
+  u32 number;
+  u64 address;
+};
+inline constexpr VsyscallEntry kVsyscalls[] = {
+    {96, 0xffff'ffff'ff60'0000},   // gettimeofday
+    {201, 0xffff'ffff'ff60'0400},  // time
+    {309, 0xffff'ffff'ff60'0800},  // getcpu
+};
+
+}  // namespace narwhal::process_home
