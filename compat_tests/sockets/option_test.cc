@@ -149,6 +149,7 @@ TEST(TcpOption, DefaultsAreLinuxs) {
   const Fd fd = socket(AF_INET, SOCK_STREAM, 0);
   EXPECT_EQ(0, get_option(fd, IPPROTO_TCP, TCP_NODELAY));
   EXPECT_EQ(0, get_option(fd, IPPROTO_TCP, TCP_CORK));
+  EXPECT_EQ(1, get_option(fd, IPPROTO_TCP, TCP_QUICKACK));
   EXPECT_EQ(7200, get_option(fd, IPPROTO_TCP, TCP_KEEPIDLE));
   EXPECT_EQ(75, get_option(fd, IPPROTO_TCP, TCP_KEEPINTVL));
   EXPECT_EQ(9, get_option(fd, IPPROTO_TCP, TCP_KEEPCNT));
@@ -202,6 +203,29 @@ TEST(TcpOption, InfoIsCutToTheRoom) {
   socklen_t size = sizeof bytes;
   ASSERT_OK(getsockopt(pair.client, IPPROTO_TCP, TCP_INFO, bytes, &size));
   EXPECT_EQ(sizeof bytes, size);
+}
+
+// tcp(7): quick acknowledgements are a mode, which the traffic ends and begins.
+TEST(TcpOption, QuickAcknowledgementsEndWhereAnswersFollow) {
+  const Pair pair = tcp_pair();
+  EXPECT_EQ(1, get_option(pair.server, IPPROTO_TCP, TCP_QUICKACK));
+  // An answer counts only if it comes soon, which a busy machine may need some tries for.
+  bool quick = true;
+  for (int tries = 0; quick && tries < 1000; ++tries) {
+    EXPECT_EQ(1, send_text(pair.client, "x"));
+    EXPECT_EQ("x", receive(pair.server));
+    EXPECT_EQ(1, send_text(pair.server, "y"));
+    EXPECT_EQ("y", receive(pair.client));
+    quick = get_option(pair.server, IPPROTO_TCP, TCP_QUICKACK) != 0;
+  }
+  EXPECT_FALSE(quick);
+  EXPECT_EQ(1, send_text(pair.client, "x"));
+  EXPECT_TRUE(eventually([&] { return get_option(pair.server, IPPROTO_TCP, TCP_QUICKACK) == 1; }))
+      << "nobody answers";
+  ASSERT_OK(set_option(pair.server, IPPROTO_TCP, TCP_QUICKACK, 0));
+  EXPECT_EQ(0, get_option(pair.server, IPPROTO_TCP, TCP_QUICKACK));
+  ASSERT_OK(set_option(pair.server, IPPROTO_TCP, TCP_QUICKACK, 1));
+  EXPECT_EQ(1, get_option(pair.server, IPPROTO_TCP, TCP_QUICKACK));
 }
 
 TEST(TcpOption, CorkHoldsPartsBackUntilItGoes) {

@@ -106,6 +106,44 @@ TEST_P(DeviceTest, ACleanWire) {
   EXPECT_LT(carry(*server, *client, 2'000'000), 200 * kNanosPerMilli);
 }
 
+// A peer with Nagle's algorithm waits for each acknowledgement.
+TEST_P(DeviceTest, AcknowledgesWhatNeedsNoAnswerAtOnce) {
+  auto [client, server] = connect_through_mirror();
+  for (usize i = 1; i <= 40; ++i) {
+    const usize before = device_->transmitted;
+    EXPECT_EQ(send(*client, "x").value(), 1u);
+    testing::settle();
+    EXPECT_EQ(receive(*server), "x");
+    testing::settle();
+    EXPECT_EQ(device_->transmitted - before, 2u) << "message " << i;
+  }
+}
+
+// An answer takes the acknowledgement along: two packets for an exchange, not four.
+TEST_P(DeviceTest, AnswersCarryAcknowledgements) {
+  auto [client, server] = connect_through_mirror();
+  const auto exchange = [&, &client = client, &server = server] {
+    EXPECT_EQ(send(*client, "x").value(), 1u);
+    testing::settle();
+    EXPECT_EQ(receive(*server), "x");
+    EXPECT_EQ(send(*server, "y").value(), 1u);
+    testing::settle();
+    EXPECT_EQ(receive(*client), "y");
+  };
+  for (int i = 0; i < 4; ++i) exchange();
+  EXPECT_EQ(get(*server, abi::kProtocolTcp, abi::kTcpQuickAck), 0);
+  const usize before = device_->transmitted;
+  for (int i = 0; i < 100; ++i) exchange();
+  EXPECT_EQ(device_->transmitted - before, 200u);
+  // An answer that does not come is not waited for again.
+  EXPECT_EQ(send(*client, "x").value(), 1u);
+  testing::settle();
+  EXPECT_EQ(device_->transmitted - before, 201u);
+  pass_time(100 * kNanosPerMilli);
+  EXPECT_EQ(device_->transmitted - before, 202u);
+  EXPECT_EQ(get(*server, abi::kProtocolTcp, abi::kTcpQuickAck), 1);
+}
+
 // The window can't grow with the receive buffer then (QEMU's user network is such a peer), and
 // still the program's reading opens it in time.
 TEST_P(DeviceTest, APeerWithoutWindowScaling) {

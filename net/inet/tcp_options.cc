@@ -92,8 +92,7 @@ Result<> TcpSocket::set_tcp_option(int name, i32 value) {
       if (value != 0) endpoint_.set_receive_limit(usize(value));
       return {};
     case abi::kTcpQuickAck:
-      tcp_options_.quick_ack = value != 0;
-      if (value != 0) endpoint_.set_quick_ack();
+      endpoint_.set_quick_ack(value != 0);
       return {};
     case abi::kTcpUserTimeout:
       if (value < 0) return Errno::kInval;
@@ -140,7 +139,7 @@ Result<usize> TcpSocket::get_option(int level, int name, std::span<std::byte> va
     case abi::kTcpWindowClamp:
       return put_option(value, tcp_options_.window_clamp);
     case abi::kTcpQuickAck:
-      return put_option(value, tcp_options_.quick_ack);
+      return put_option(value, endpoint_.quick_ack());
     case abi::kTcpUserTimeout:
       return put_option(value, i32(endpoint_.user_timeout()));
     case abi::kTcpFastOpen:

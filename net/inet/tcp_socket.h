@@ -49,7 +49,6 @@ class TcpSocket final : public InetSocket {
     i32 fast_open = 0;  // queue length; connections are never opened by data all the same
     u32 not_sent_low_water = 0;
     u16 max_segment = 0;
-    bool quick_ack = true;
   };
 
   void told(net::TcpEndpoint::Event event);

@@ -31,6 +31,8 @@ bool is_own_address(const IpAddress& address) {
 bool is_broadcast_address(const IpAddress& address) {
   if (!address.is_v4()) return false;
   const ip_addr_t wanted = to_lwip(address);
+  // Loopback's, too, is one in Linux' table of routes, though the device has no broadcasts.
+  if (address == IpAddress::v4(127, 255, 255, 255)) return true;
   netif* interface;
   NETIF_FOREACH(interface) {
     if (ip4_addr_isbroadcast(ip_2_ip4(&wanted), interface) && !address.is_any()) return true;

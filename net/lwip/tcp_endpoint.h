@@ -133,7 +133,10 @@ class TcpEndpoint : NonCopyable {
   bool cork() const { return cork_; }
   void set_keepalive(const TcpKeepalive& keepalive);
   const TcpKeepalive& keepalive() const { return keepalive_; }
-  void set_quick_ack();  // acknowledge at once what waits for it
+  // TCP_QUICKACK: on, what waits to be acknowledged is so at once; off, it waits for an answer.
+  // Either holds until the traffic says otherwise.
+  void set_quick_ack(bool on);
+  bool quick_ack() const;
   // Milliseconds that sent data may stay unacknowledged; 0: as long as the protocol tries.
   void set_user_timeout(u32 ms);
   u32 user_timeout() const { return user_timeout_ms_; }
@@ -177,6 +180,7 @@ class TcpEndpoint : NonCopyable {
 
  private:
   friend struct TcpCallbacks;
+  static constexpr u8 kQuickAcks = 16;  // Linux' TCP_MAX_QUICKACKS
 
   // tcp_endpoint.cc
   void use_pcb(tcp_pcb* pcb);
@@ -211,6 +215,10 @@ class TcpEndpoint : NonCopyable {
   void drop_first();
   void open_window();
   u32 window_target() const;
+  void acknowledge_now();
+  bool expects_answer(u64 now) const;
+  void note_received(const pbuf* packet);
+  void note_sent();
 
   const IpVersion version_;
   PortBinding binding_;
@@ -225,6 +233,13 @@ class TcpEndpoint : NonCopyable {
   u32 received_spare_ = 0;  // free bytes behind the last packet's data
   u32 receive_limit_;
   u32 read_since_growth_ = 0;
+
+  // When received data is acknowledged (tcp_receive.cc).
+  u64 last_received_ns_ = 0;
+  u8 quick_acks_left_ = kQuickAcks;
+  bool interactive_ = false;  // the program answers what it gets
+  bool unanswered_ = false;   // nothing was sent since data came
+  bool pushed_ = false;       // the peer said that the last data is all for now
 
   // The last segment, while it is not full and must not go yet.
   tcp_seg* tail_ = nullptr;

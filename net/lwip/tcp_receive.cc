@@ -15,6 +15,8 @@ constexpr u16 kSmall = 512;
 constexpr u16 kChunk = 2048 - sizeof(pbuf);
 constexpr u32 kMostReceiveLimit = TCP_WND;
 constexpr u32 kWindowWhenShort = 16 * kKiB;
+// An answer comes within this time, or the acknowledgement goes without it.
+constexpr u64 kAnswerTimeNs = TCP_TMR_INTERVAL * kNanosPerMilli;
 
 }  // namespace
 
@@ -92,6 +94,10 @@ void TcpEndpoint::consume(usize bytes) {
     drop_first();
   }
   open_window();
+  // The peer may wait for the acknowledgement before it sends more, and the program has no answer.
+  if (received_bytes_ == 0 && pushed_ && pcb_ && (pcb_->flags & TF_ACK_DELAY) &&
+      !expects_answer(platform::monotonic_ns()))
+    acknowledge_now();
 }
 
 Result<usize> TcpEndpoint::receive(IoBuffer& to, bool peek) {
@@ -154,9 +160,7 @@ void TcpEndpoint::open_window() {
       TCP_SEQ_GT(right_edge, pcb_->rcv_ann_right_edge) ? right_edge - pcb_->rcv_ann_right_edge : 0;
   if (gained != 0 && gained >= worth) {
     pcb_->rcv_ann_wnd = pcb_->rcv_wnd;
-    tcp_ack_now(pcb_);
-    tcp_output(pcb_);
-    note_tcp();
+    acknowledge_now();
   }
 }
 
@@ -166,17 +170,58 @@ void TcpEndpoint::set_receive_limit(usize bytes) {
   if (pcb_ && pcb_->state >= ESTABLISHED) open_window();
 }
 
-void TcpEndpoint::set_quick_ack() {
-  if (!pcb_ || !(pcb_->flags & TF_ACK_DELAY)) return;
+// --- acknowledging
+//
+// lwIP acknowledges every second segment at once, and the odd one when its tick comes. A peer that
+// waits for the acknowledgement of a single segment, by Nagle's algorithm or because its congestion
+// window is small, would then move at the speed of the tick. As Linux does it
+// (net/ipv4/tcp_input.c, "quick" and "pingpong" mode): the first segments are acknowledged at once,
+// later ones when the program has read them; but where the program answers what it reads, the
+// acknowledgement waits for the answer and travels with it.
+
+void TcpEndpoint::acknowledge_now() {
   tcp_ack_now(pcb_);
   tcp_output(pcb_);
   note_tcp();
+}
+
+bool TcpEndpoint::expects_answer(u64 now) const {
+  return interactive_ && !(unanswered_ && now - last_received_ns_ >= kAnswerTimeNs);
+}
+
+void TcpEndpoint::note_received(const pbuf* packet) {
+  const u64 now = platform::monotonic_ns();
+  interactive_ = expects_answer(now);
+  const u64 rto_ns = u64(pcb_->rto) * TCP_SLOW_INTERVAL * kNanosPerMilli;
+  if (now - last_received_ns_ > rto_ns) quick_acks_left_ = kQuickAcks;
+  last_received_ns_ = now;
+  unanswered_ = true;
+  pushed_ = (packet->flags & PBUF_FLAG_PUSH) != 0;
+  if (interactive_ || quick_acks_left_ == 0) return;
+  --quick_acks_left_;
+  tcp_ack_now(pcb_);  // lwIP sends it when it is done with the segment
+}
+
+void TcpEndpoint::note_sent() {
+  if (!unanswered_) return;
+  interactive_ = platform::monotonic_ns() - last_received_ns_ < kAnswerTimeNs;
+  unanswered_ = false;
+}
+
+void TcpEndpoint::set_quick_ack(bool on) {
+  interactive_ = !on;
+  unanswered_ = false;
+  if (on && pcb_ && (pcb_->flags & TF_ACK_DELAY)) acknowledge_now();
+}
+bool TcpEndpoint::quick_ack() const {
+  return !expects_answer(platform::monotonic_ns());
 }
 
 err_t TcpCallbacks::received(void* argument, tcp_pcb*, pbuf* packet, err_t) {
   auto& self = *static_cast<TcpEndpoint*>(argument);
   if (packet) {
     self.bytes_received_ += packet->tot_len;
+    self.note_received(packet);
     self.append_received(packet);
   } else {
     self.end_of_input_ = true;

@@ -196,6 +196,7 @@ Result<usize> TcpEndpoint::send(IoBuffer& from, bool more) {
     }
     if (count < wanted) break;  // the program's memory ends here; the next call says so
   }
+  if (total != 0) note_sent();
   const bool ready = batch.first != nullptr;
   if (ready) enqueue(batch);
   bool output = ready;
