@@ -128,6 +128,12 @@ class RunCompatTest(unittest.TestCase):
         result = self.run_with("guest-A.two) outcome=SKIPPED; echo 'skipped: the emulated processor does not do this' ;;")
         self.assertEqual(0, result.returncode, result.stdout)
 
+    def test_a_home_excuses_only_what_it_lacks(self):
+        cases = "guest-A.two) outcome=SKIPPED; echo 'skipped: the host keeps the debug registers to itself' ;;"
+        self.assertEqual(1, self.run_with(cases).returncode)
+        result = self.run_with(cases, '--narwhal-option=--platform=process')
+        self.assertEqual(0, result.returncode, result.stdout)
+
     def test_skipped_in_the_guest_only_is_a_difference(self):
         result = self.run_with('guest-A.two) outcome=SKIPPED ;;')
         self.assertEqual(1, result.returncode)

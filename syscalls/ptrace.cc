@@ -79,6 +79,7 @@ Result<> check_watch(const DebugRegisters& debug, u32 i) {
   // The lengths are 1, 2, 8 and 4.
   constexpr u64 kSpan[] = {0, 1, 7, 3};
   if ((debug.address[i] & kSpan[length]) != 0) return Errno::kInval;
+  if (i >= platform::debug_register_count()) return Errno::kNoSpc;
   return {};
 }
 

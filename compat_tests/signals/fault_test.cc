@@ -9,7 +9,7 @@
 
 #include <thread>
 
-#include "compat_tests/common/emulated.h"
+#include "compat_tests/common/excuses.h"
 #include "compat_tests/common/files.h"
 #include "compat_tests/common/signals.h"
 

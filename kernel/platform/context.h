@@ -99,6 +99,8 @@ Result<> set_fs_base(u64 base);
 Result<> set_gs_base(u64 base);
 u64 fs_base();
 u64 gs_base();
+// How many addresses can be watched: 4, or 0 where the home can't.
+u32 debug_register_count();
 // For the current thread, with interrupts disabled.
 void debug_registers_load(const DebugRegisters& debug);
 

@@ -324,6 +324,9 @@ Result<> set_gs_base(u64 base) {
   live_gs_base = base;
   return {};
 }
+u32 debug_register_count() {
+  return 4;
+}
 void debug_registers_load(const DebugRegisters&) {}
 u64 fs_base() {
   return live_fs_base;

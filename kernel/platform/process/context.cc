@@ -106,6 +106,9 @@ Result<> set_gs_base(u64 base) {
   return {};
 }
 // The host keeps the processor's to itself (README.md).
+u32 debug_register_count() {
+  return 0;
+}
 void debug_registers_load(const DebugRegisters&) {}
 u64 fs_base() {
   return read_fs();

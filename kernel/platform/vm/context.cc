@@ -114,6 +114,9 @@ Result<> set_gs_base(u64 base) {
   vm::write_user_gs(base);
   return {};
 }
+u32 debug_register_count() {
+  return 4;
+}
 void debug_registers_load(const DebugRegisters& debug) {
   // Which are watched, how, and how many bytes; not the traps on the registers themselves.
   constexpr u64 kControl = 0xffff'00ff, kFixed = 1 << 10;

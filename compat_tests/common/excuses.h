@@ -1,5 +1,5 @@
-// Whether the processor is QEMU's software emulation, which lacks a few things that every real one
-// does.
+// What a guest need not be able to, because what it runs on is not: QEMU's software emulation of a
+// processor lacks a few things that every real one does, and a host shares some with nobody.
 #pragma once
 
 #include <cpuid.h>
@@ -21,6 +21,8 @@ inline bool processor_is_emulated() {
 
 }  // namespace compat
 
-// Ends a check that found the processor at fault. run_compat knows these words.
+// End a check that found the processor, or the host, at fault. run_compat knows these words.
 #define SKIP_FOR_EMULATED_PROCESSOR() \
   GTEST_SKIP() << "skipped: the emulated processor does not do this"
+#define SKIP_WITHOUT_DEBUG_REGISTERS() \
+  GTEST_SKIP() << "skipped: the host keeps the debug registers to itself"
