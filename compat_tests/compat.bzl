@@ -33,6 +33,7 @@ def run_compat_tests(name, program, guest_tags = [], args = []):
             "$(rootpath %s)" % _NARWHAL,
             "--kernel",
             "$(rootpath %s)" % _KERNEL,
+            "--narwhal-option=--platform=vm",
         ] + args,
         data = [
             program,

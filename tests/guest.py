@@ -12,7 +12,9 @@ A test is a Python program that `guest_test` (tests/guest_test.bzl) runs:
         guest.main()
 
 $NARWHAL and $NARWHAL_KERNEL (for the process home $NARWHAL_PROCESS_KERNEL) name the command and the image,
-$NARWHAL_PLATFORM and $NARWHAL_ACCEL, where they are set, the platform and the accelerator. Each guest has a time limit. When a test fails, everything that its guests printed is shown, the kernel's messages too;
+$NARWHAL_PLATFORM the platform ("vm" where it is not set), and $NARWHAL_ACCEL, where it is set, the machine's accelerator.
+What one platform lacks is excused by name: needs_machine() and its like. Each guest has a time limit. When a test fails,
+everything that its guests printed is shown, the kernel's messages too;
 $NARWHAL_TEST_LOG=debug (`bazel test --test_env=NARWHAL_TEST_LOG=debug`) asks the kernel for more of them.
 """
 
@@ -33,6 +35,31 @@ LOOPBACK = '127.0.0.1'
 TIME_LIMIT = 120  # seconds; a guest under software emulation on a busy machine needs some of them
 MEMORY = '256M'
 LOG_OPTION = '--kernel-log='
+PLATFORM = os.environ.get('NARWHAL_PLATFORM') or 'vm'
+
+
+def platform_options(options=()):
+    """What tells `narwhal run` where to run, for a command that has these options already."""
+    words = [] if '--platform' in options else ['--platform', PLATFORM]
+    accelerator = os.environ.get('NARWHAL_ACCEL')
+    if accelerator and PLATFORM == 'vm' and '--accel' not in options:
+        words += ['--accel', accelerator]
+    return words
+
+
+def needs_machine(reason):
+    """Marks a test of what only a virtual machine has."""
+    return unittest.skipIf(PLATFORM == 'process', 'in a virtual machine only: ' + reason)
+
+
+def needs_network(test):
+    """Marks a test whose guest talks to this machine."""
+    return unittest.skipIf(PLATFORM == 'process', 'the process home has no network yet')(test)
+
+
+def needs_folders(test):
+    """Marks a test that shares a folder of this machine with the guest."""
+    return unittest.skipIf(PLATFORM == 'process', 'the process home shares no folders yet')(test)
 
 
 class GuestError(AssertionError):
@@ -83,13 +110,10 @@ class Guest:
         program can read, or None for a pipe that the test fills by write() and closes by close_stdin();
         environment: additions to narwhal's own; limit: seconds until it must have ended.
         """
-        accelerator = os.environ.get('NARWHAL_ACCEL')
         log = os.environ.get('NARWHAL_TEST_LOG')
         self.arguments = [os.path.abspath(os.environ['NARWHAL']), 'run']
         self.arguments += ['-m', memory] if memory else []
-        platform = os.environ.get('NARWHAL_PLATFORM')
-        self.arguments += ['--platform', platform] if platform and '--platform' not in options else []
-        self.arguments += ['--accel', accelerator] if accelerator and '--accel' not in options else []
+        self.arguments += platform_options(options)
         self.arguments += [LOG_OPTION + log] if log else []
         self.arguments += [*options, '--', *command]
         self.limit = limit

@@ -12,17 +12,17 @@ def guest_test(name, srcs = None, process = False, **kwargs):
     programs: targets of programs that the test wants, by the names of the environment variables that tell their paths.
     """
     srcs = srcs or [name + ".py"]
-    _guest_test(name, srcs, {"NARWHAL_KERNEL": _KERNEL}, **kwargs)
+    _guest_test(name, srcs, {"NARWHAL_KERNEL": _KERNEL}, "vm", **kwargs)
     if process:
         _guest_test(
             name + "_process",
             srcs,
             {"NARWHAL_PROCESS_KERNEL": _PROCESS_KERNEL},
-            platform = "process",
+            "process",
             **kwargs
         )
 
-def _guest_test(name, srcs, kernel, data = [], programs = {}, size = "medium", tags = [], platform = "", **kwargs):
+def _guest_test(name, srcs, kernel, platform, data = [], programs = {}, size = "medium", tags = [], **kwargs):
     programs = dict(programs, **kernel)
     native.sh_test(
         name = name,

@@ -89,6 +89,7 @@ class Machine(guest.TestCase):
                   '          for at in range(0, len(memory), 8 << 20)))')
         self.assert_output(self.run_guest(PYTHON, '-c', script, memory='2048M'), 'True\n')
 
+    @guest.needs_machine('there is no board to choose')
     def test_the_other_machine_has_files_and_a_network_too(self):
         with socket.create_server((guest.LOOPBACK, 0)) as server:
             run = self.start_guest(BUSYBOX, 'nc', guest.HOST, str(server.getsockname()[1]),
@@ -208,6 +209,7 @@ class Refusals(guest.TestCase):
             self.assert_refused(self.run_guest(BUSYBOX, 'true', options=['-p', f'{port}:80']), 125,
                                 f'port {port} .*in use; .*take another port')
 
+    @guest.needs_machine('no QEMU is started')
     def test_a_qemu_that_is_missing(self):
         self.assert_refused(self.run_guest(BUSYBOX, 'true', options=['--qemu', 'no-such-qemu']), 125,
                             'no-such-qemu was not found; install it')
@@ -227,11 +229,12 @@ class Refusals(guest.TestCase):
 
     def test_nothing_is_started_where_only_the_plan_is_wanted(self):
         run = self.run_guest(BUSYBOX, 'echo', 'hello', options=['--dry-run'])
-        self.assertIn('-kernel', run.stdout)
+        self.assertIn('-kernel' if guest.PLATFORM == 'vm' else '--memory-fd=', run.stdout)
         self.assertNotIn('\nhello', run.stdout)
         self.assert_status(run, 0)
 
 
+@guest.needs_machine('the processor itself runs the program')
 class Accelerators(guest.TestCase):
     """The other accelerator, wherever it can run our kernel: that is tried, because /dev/kvm alone says little."""
 

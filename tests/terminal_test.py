@@ -24,9 +24,8 @@ class Terminal:
     """A terminal, and `narwhal run` in its foreground."""
 
     def __init__(self, *command, options=(), rows=24, columns=80):
-        accelerator = os.environ.get('NARWHAL_ACCEL')
         arguments = [os.path.abspath(os.environ['NARWHAL']), 'run', '-it', '-m', guest.MEMORY]
-        arguments += ['--accel', accelerator] if accelerator else []
+        arguments += guest.platform_options(options)
         arguments += [*options, '--', *command]
         self.shown = ''
         self._seen = 0

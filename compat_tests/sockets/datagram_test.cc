@@ -245,6 +245,19 @@ TEST(UdpBroadcast, NeedsPermission) {
   EXPECT_EQ("x", receive(receiver));
 }
 
+TEST(UdpBroadcast, NeedsAWayBeforePermission) {
+  const Fd fd = udp_socket();
+  const Address all = v4_address(INADDR_BROADCAST, 9);
+  // Where no network card is, nothing leads there, and that is looked at first.
+  const Fd permitted = udp_socket();
+  ASSERT_OK(set_option(permitted, SOL_SOCKET, SO_BROADCAST, 1));
+  const bool leads_there = connect_to(permitted, all) == 0;
+  const int expected = leads_there ? EACCES : errno;
+  EXPECT_TRUE(leads_there || expected == ENETUNREACH);
+  EXPECT_ERRNO(expected, sendto(fd, "x", 1, 0, all.get(), all.length));
+  EXPECT_ERRNO(expected, connect_to(fd, all));
+}
+
 // --- AF_UNIX
 
 TEST(UnixDatagram, PairKeepsBoundaries) {

@@ -8,4 +8,4 @@ if [ $# -eq 0 ]; then
 fi
 narwhal=$1 kernel=$2
 shift 2
-NARWHAL_KERNEL=$kernel exec timeout $((seconds * 3 + 240)) "$narwhal" run -m 256M "$@" -- "$program" "$seconds"
+NARWHAL_KERNEL=$kernel NARWHAL_PROCESS_KERNEL=$kernel exec timeout $((seconds * 3 + 240)) "$narwhal" run -m 256M "$@" -- "$program" "$seconds"

@@ -44,7 +44,10 @@ Result<> UdpSocket::connect(const SocketAddress& address) {
     return {};
   }
   const IpEndpoint remote = TRY(parse_destination(address));
-  if (net::is_broadcast_address(remote.address) && !options_.broadcast) return Errno::kAcces;
+  if (net::is_broadcast_address(remote.address) && !options_.broadcast) {
+    TRY(net::find_route(remote.address, endpoint_.binding().device));  // first, as on Linux
+    return Errno::kAcces;
+  }
   remember_owner(uid);
   set_up_binding(endpoint_.binding());
   return endpoint_.connect(remote);

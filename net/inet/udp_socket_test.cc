@@ -169,6 +169,9 @@ TEST_F(UdpSocketTest, AWayWithoutAPort) {
   EXPECT_EQ(connect(*socket, address_of("127.0.0.5", 0)), kOk);
   EXPECT_EQ(text_of(local(*socket)).substr(0, 10), "127.0.0.5 ");
   EXPECT_EQ(connect(*socket, address_of("192.0.2.1", 53)), Errno::kNetUnreach);
+  // Whether one may, only counts where there is a way.
+  EXPECT_EQ(connect(*socket, address_of("255.255.255.255", 53)), Errno::kNetUnreach);
+  EXPECT_EQ(connect(*socket, address_of("127.255.255.255", 53)), Errno::kAcces);
 }
 
 TEST_F(UdpSocketTest, GroupsOnLoopback) {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace narwhal::tools {
 
 namespace {
@@ -141,17 +139,16 @@ std::vector<std::string> qemu_command(const MachineSettings& settings) {
 std::vector<std::string> process_command(const MachineSettings& settings,
                                          const ProcessMemory& memory) {
   const auto& channels = settings.channels;
-  std::vector<std::string> words = {
-      settings.kernel,
-      fmt::format("--memory-fd={}", memory.fd),
-      fmt::format("--archive-size={}", memory.archive_size),
-      fmt::format("--memory={}", settings.memory - std::min(settings.memory, memory.archive_size)),
-      fmt::format("--stdin={}", channels.stdin_fd),
-      fmt::format("--stdout={}", channels.stdout_fd),
-      fmt::format("--stderr={}", channels.stderr_fd),
-      fmt::format("--control={}", channels.control_fd),
-      fmt::format("--log={}", channels.serial_fd),
-      fmt::format("--settings={}", settings.command_line)};
+  std::vector<std::string> words = {settings.kernel,
+                                    fmt::format("--memory-fd={}", memory.fd),
+                                    fmt::format("--archive-size={}", memory.archive_size),
+                                    fmt::format("--memory={}", settings.memory),
+                                    fmt::format("--stdin={}", channels.stdin_fd),
+                                    fmt::format("--stdout={}", channels.stdout_fd),
+                                    fmt::format("--stderr={}", channels.stderr_fd),
+                                    fmt::format("--control={}", channels.control_fd),
+                                    fmt::format("--log={}", channels.serial_fd),
+                                    fmt::format("--settings={}", settings.command_line)};
   if (memory.tsc_khz != 0) words.push_back(fmt::format("--tsc-khz={}", memory.tsc_khz));
   if (memory.image_fd >= 0) words.push_back(fmt::format("--image-fd={}", memory.image_fd));
   return words;

@@ -100,7 +100,7 @@ TEST(Machine, IsAProcess) {
   const std::vector<std::string> wanted = {"/k",
                                            "--memory-fd=4",
                                            "--archive-size=1048576",
-                                           "--memory=66060288",
+                                           "--memory=67108864",
                                            "--stdin=5",
                                            "--stdout=6",
                                            "--stderr=7",

@@ -60,7 +60,7 @@ void read_arguments(int count, const char* const* words) {
     if ((value = value_of(words[i], "--memory-fd="))) {
       boot.memory_fd = int(number(value));
     } else if ((value = value_of(words[i], "--memory="))) {
-      boot.memory_size = align_up(number(value), kLargePageSize);
+      boot.memory_size = align_down(number(value), kLargePageSize);
     } else if ((value = value_of(words[i], "--archive-size="))) {
       boot.archive_size = number(value);
     } else if ((value = value_of(words[i], "--stdin="))) {
@@ -115,10 +115,10 @@ void make_memory() {
     boot.memory_fd = made.value();
     boot.archive_size = 0;
   }
-  // The archive comes on top of what was asked for.
   boot.data_physical = kMemoryStart + align_up(boot.archive_size, kPageSize);
   boot.data_end = boot.data_physical + u64(kernel_data_end - kernel_data_start);
-  boot.memory_size = align_up(boot.memory_size + file_offset(boot.data_end), kLargePageSize);
+  if (boot.memory_size < align_up(file_offset(boot.data_end), kLargePageSize))
+    stop("narwhal: --memory: not enough for the archive and the kernel\n");
   if (boot.memory_size > kDirectMapSize - kMemoryStart) stop("narwhal: --memory: too much\n");
   if (!host::set_file_size(boot.memory_fd, boot.memory_size).ok())
     stop("narwhal: the memory file cannot be made as large as --memory says\n");
