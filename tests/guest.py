@@ -103,12 +103,14 @@ class _Collector(threading.Thread):
 class Guest:
     """One `narwhal run`, from its start to its end."""
 
-    def __init__(self, *command, options=(), memory=MEMORY, stdin=b'', environment=None, limit=TIME_LIMIT):
+    def __init__(self, *command, options=(), memory=MEMORY, stdin=b'', environment=None, limit=TIME_LIMIT,
+                 wrapper=None):
         """Runs `command` (the program and its arguments) in a guest of its own.
 
         options: more of `narwhal run`'s options; memory: -m, None leaves the choice to narwhal; stdin: what the
         program can read, or None for a pipe that the test fills by write() and closes by close_stdin();
-        environment: additions to narwhal's own; limit: seconds until it must have ended.
+        environment: additions to narwhal's own; limit: seconds until it must have ended; wrapper: makes another
+        command of narwhal's, which must become it by exec.
         """
         log = os.environ.get('NARWHAL_TEST_LOG')
         self.arguments = [os.path.abspath(os.environ['NARWHAL']), 'run']
@@ -116,6 +118,7 @@ class Guest:
         self.arguments += platform_options(options)
         self.arguments += [LOG_OPTION + log] if log else []
         self.arguments += [*options, '--', *command]
+        self.arguments = wrapper(self.arguments) if wrapper else self.arguments
         self.limit = limit
         self.started_at = time.monotonic()
         self.status = None  # as narwhal returned it; a negative number: the signal that ended narwhal itself
@@ -174,6 +177,11 @@ class Guest:
     def send_signal(self, number):
         """To narwhal, which forwards it."""
         self._process.send_signal(number)
+
+    def machine_pid(self):
+        """Of the machine: QEMU, or in the process home the kernel."""
+        with open(f'/proc/{self.pid}/task/{self.pid}/children', encoding='ascii') as file:
+            return int(file.read().split()[0])
 
     def _time_left(self):
         return self.started_at + self.limit - time.monotonic()

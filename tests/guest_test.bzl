@@ -4,18 +4,20 @@ _NARWHAL = "//tools/narwhal:narwhal"
 _KERNEL = "//kernel/init:narwhal"
 _PROCESS_KERNEL = "//kernel/init:narwhal_process"
 
-def guest_test(name, srcs = None, process = False, **kwargs):
+def guest_test(name, srcs = None, vm = True, process = False, **kwargs):
     """NAME.py, run by the machine's own python3 with $NARWHAL and $NARWHAL_KERNEL set.
 
-    process: also as NAME_process, with the kernel as a Linux process.
+    vm: with the kernel in a virtual machine. process: also as NAME_process, with the kernel as a Linux process; of a test
+    that is about that home only, NAME is the one.
 
     programs: targets of programs that the test wants, by the names of the environment variables that tell their paths.
     """
     srcs = srcs or [name + ".py"]
-    _guest_test(name, srcs, {"NARWHAL_KERNEL": _KERNEL}, "vm", **kwargs)
+    if vm:
+        _guest_test(name, srcs, {"NARWHAL_KERNEL": _KERNEL}, "vm", **kwargs)
     if process:
         _guest_test(
-            name + "_process",
+            name + "_process" if vm else name,
             srcs,
             {"NARWHAL_PROCESS_KERNEL": _PROCESS_KERNEL},
             "process",

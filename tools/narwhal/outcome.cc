@@ -1,6 +1,7 @@
 #include "tools/narwhal/outcome.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -36,12 +37,20 @@ std::string log_tail(const Outcome& outcome) {
   return text;
 }
 
-std::string how_qemu_ended(int status) {
-  if (WIFSIGNALED(status)) {
-    return fmt::format("QEMU was killed by signal {} ({})", WTERMSIG(status),
-                       strsignal(WTERMSIG(status)));
-  }
-  return fmt::format("QEMU ended with status {}", WEXITSTATUS(status));
+std::string how_machine_ended(const Outcome& outcome) {
+  const int status = outcome.qemu_status;
+  const std::string_view who = outcome.is_process ? "its kernel's process" : "QEMU";
+  if (!WIFSIGNALED(status)) return fmt::format("{} ended with status {}", who, WEXITSTATUS(status));
+  const int signal = WTERMSIG(status);
+  return fmt::format(
+      "{} was killed by signal {} ({}){}", who, signal, strsignal(signal),
+      signal == SIGKILL ? ", by somebody or because this machine has no memory left" : "");
+}
+
+// The process home's filter ends a process like this. What the guest told before is no proof.
+bool broke_out(const Outcome& outcome) {
+  return outcome.is_process && WIFSIGNALED(outcome.qemu_status) &&
+         WTERMSIG(outcome.qemu_status) == SIGSYS;
 }
 
 // What QEMU's words mean, where our checks could not know it in time.
@@ -77,7 +86,7 @@ Report report_failure(const Outcome& outcome, std::string_view program) {
     return report;
   }
   if (!outcome.qemu_errors.empty()) {
-    report.text = "narwhal: QEMU says:\n";
+    report.text = fmt::format("narwhal: {} says:\n", outcome.is_process ? "the kernel" : "QEMU");
     std::string_view rest = outcome.qemu_errors;
     while (!rest.empty()) {
       const size_t end = std::min(rest.find('\n'), rest.size());
@@ -85,13 +94,14 @@ Report report_failure(const Outcome& outcome, std::string_view program) {
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
   }
-  report.text += fmt::format("narwhal: {} {}; {}\n", program,
-                             outcome.started ? "was cut off" : "was not started",
-                             how_qemu_ended(outcome.qemu_status));
-  report.text += log_tail(outcome);
   report.text +=
-      "narwhal: --dry-run shows how QEMU was started; --kernel-log=debug shows more of the "
-      "kernel's log\n";
+      fmt::format("narwhal: {} {}; {}\n", program,
+                  outcome.started ? "was cut off" : "was not started", how_machine_ended(outcome));
+  report.text += log_tail(outcome);
+  report.text += fmt::format(
+      "narwhal: --dry-run shows how {} was started; --kernel-log=debug shows more of the kernel's "
+      "log\n",
+      outcome.is_process ? "it" : "QEMU");
   return report;
 }
 
@@ -130,6 +140,12 @@ void Outcome::take_kernel_line(std::string_view line) {
 
 Report make_report(const Outcome& outcome, std::string_view program, bool verbose,
                    bool for_people) {
+  if (broke_out(outcome)) {
+    return {kSignalBase + SIGSYS,
+            fmt::format("narwhal: {} asked the host for something that is forbidden, and was ended "
+                        "by it (docs/host-calls.md lists what is allowed)\n",
+                        program)};
+  }
   if (outcome.stopped_by_user && !outcome.is_complete()) {
     return {kSignalBase + outcome.stop_signal,
             fmt::format("narwhal: {} did not react; the machine was switched off\n", program)};

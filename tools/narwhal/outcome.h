@@ -26,6 +26,7 @@ struct Outcome {
   bool stopped_by_user = false;  // we killed the machine because the guest did not react
   int stop_signal = 0;           // the signal that the user then sent
 
+  bool is_process = false;             // the kernel was a process, and not in QEMU
   int qemu_status = 0;                 // as waitpid(2) has it
   std::string qemu_errors;             // what QEMU itself said
   std::deque<std::string> kernel_log;  // its last lines

@@ -390,7 +390,9 @@ class Run {
                     {std::move(in.ours), std::move(out.ours), std::move(error.ours),
                      std::move(control.ours), std::move(serial.ours)},
                     vm, signals);
-    return session.run();
+    Outcome outcome = session.run();
+    outcome.is_process = options_.is_process;
+    return outcome;
   }
 
   const Options& options_;
