@@ -1,5 +1,5 @@
-// NetDevice: a network card as the protocol stack sees it. virtio-net implements it, and so will
-// the process home's TAP device.
+// NetDevice: a network card as the protocol stack sees it. virtio-net implements it, and so do the
+// process home's TAP device and stream of frames (kernel/drivers/host/net).
 //
 // Packets are whole Ethernet frames. Received memory stays the device's and is lent to the stack,
 // which gives it back when the program has read the data; sent memory stays the stack's until the
@@ -50,6 +50,12 @@ class NetDevice : public RefCounted {
     bool needs_checksum = false;
     u16 checksum_start = 0;
     u16 checksum_offset = 0;
+    // Not 0: a TCP segment of more than the connection's size, which the device is to cut into ones
+    // with this many bytes of data each. Headers of `header_length` bytes are all in the first
+    // piece, and the checksum is needed. At most largest_segment() bytes in all.
+    u16 segment_size = 0;
+    u16 header_length = 0;
+    bool is_ipv6 = false;
     void* token = nullptr;  // handed to the completion handler
   };
 
@@ -57,6 +63,8 @@ class NetDevice : public RefCounted {
   virtual u32 mtu() = 0;  // largest IP packet, bytes
   virtual bool link_up() = 0;
   virtual bool checksums_sent() = 0;  // whether Transmit::needs_checksum may be used
+  // The largest frame with Transmit::segment_size; 0: the device cuts nothing.
+  virtual u32 largest_segment() { return 0; }
 
   // The next received frame; first null when there is none.
   virtual Received receive() = 0;

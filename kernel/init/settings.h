@@ -29,6 +29,7 @@ struct BootSettings {
   i64 time_ns = 0;  // wall clock at start; 0: the machine's
   std::string_view seed;
   Vector<std::string_view> mmio_devices;
+  Vector<std::string_view> host_devices;  // of the process home: KIND,NAME=VALUE...
   // A folder that the host shares, by the tag that it goes by there, at a place of the guest.
   struct Volume {
     std::string_view tag;

@@ -23,6 +23,7 @@
 #include "tools/narwhal/absent.h"
 #include "tools/narwhal/backlog.h"
 #include "tools/narwhal/checks.h"
+#include "tools/narwhal/host_devices.h"
 #include "tools/narwhal/machine.h"
 #include "tools/narwhal/plan.h"
 #include "tools/narwhal/progress.h"
@@ -100,9 +101,11 @@ void add_run_settings(const Options& options, BootSettings& settings) {
 }
 
 // What belongs to the machine: on the kernel's command line, where --dry-run shows it.
-std::string machine_settings(const Options& options, bool use_kvm) {
+std::string machine_settings(const Options& options, const MachineSettings& machine,
+                             const HostDevices& devices) {
   BootSettings settings;
-  switch (options.is_process ? Network::Kind::kNone : options.network.kind) {
+  for (const std::string& device : devices.settings()) settings.add("device", device);
+  switch (machine.network.kind) {
     case Network::Kind::kUser:
       settings.add("net", options.address.empty() ? kUserAddress : options.address);
       settings.add("dns", kUserNameServer);
@@ -122,7 +125,7 @@ std::string machine_settings(const Options& options, bool use_kvm) {
   }
   if (!options.kernel_log.empty()) settings.add("loglevel", options.kernel_log);
   // KVM has a clock for its guests; the emulated machine's one only counts whole seconds.
-  if (!use_kvm && !options.is_process && !options.counts_instructions) {
+  if (!machine.use_kvm && !options.is_process && !options.counts_instructions) {
     timespec time;
     clock_gettime(CLOCK_REALTIME, &time);
     settings.add("time", fmt::format("{}{:09}", time.tv_sec, time.tv_nsec));
@@ -232,7 +235,11 @@ class Run {
     const uint64_t kernel = is_linux() ? 0 : kernel_size(machine_.kernel);
     if (options_.is_process) image_.reset(open(machine_.kernel.c_str(), O_RDONLY | O_CLOEXEC));
     check_ports(options_.ports);
-    if (options_.is_process) check_process_options();
+    machine_.network = options_.network;
+    if (options_.is_process) {
+      check_process_options();
+      begin_network();
+    }
     accelerator_ = options_.counts_instructions
                        ? Accelerator{false, "software emulation, for --icount"}
                        : choose_accelerator(options_.accelerator, look_at_machine());
@@ -252,16 +259,11 @@ class Run {
     machine_.waits_for_debugger = options_.waits_for_debugger;
     machine_.memory = options_.memory;
     machine_.processors = options_.processors;
-    machine_.network = options_.network;
     machine_.ports = options_.ports;
   }
 
   // What the process home has not learnt yet (kernel/platform/process/README.md).
   void check_process_options() const {
-    if (!options_.ports.empty() || options_.network.kind == Network::Kind::kTap)
-      fail(
-          "--platform process has no network yet besides the program's own; leave -p and --net "
-          "tap away, or use --platform vm");
     if (is_linux() || options_.waits_for_debugger || options_.counts_instructions)
       fail("--linux, --gdb and --icount are for --platform vm");
   }
@@ -288,8 +290,37 @@ class Run {
     setrlimit(RLIMIT_NOFILE, &limit);
   }
 
+  // A network of the kernel as a process. It gets ready while the root is packed.
+  void begin_network() {
+    if (options_.dry_run) return;
+    switch (options_.network.kind) {
+      case Network::Kind::kNone:
+        return;
+      case Network::Kind::kTap:
+        return devices_.add_tap(options_.network.tap_name);
+      case Network::Kind::kUser:
+        without_network_unless_wanted([&] { devices_.begin_user_network(options_.ports); });
+    }
+  }
+  void finish_network() {
+    if (machine_.network.kind == Network::Kind::kUser)
+      without_network_unless_wanted([&] { devices_.finish_user_network(options_.ports); });
+  }
+  // Most programs need none.
+  template <typename Step>
+  void without_network_unless_wanted(Step step) {
+    try {
+      step();
+    } catch (const Error& error) {
+      if (!options_.ports.empty()) throw;
+      say(fmt::format("no network: {}", error.what()));
+      machine_.network.kind = Network::Kind::kNone;
+    }
+  }
+
   void open_ports() {
     const auto is_tcp = [](const PortForward& port) { return !port.is_udp; };
+    if (options_.is_process) return finish_network();
     if (std::none_of(options_.ports.begin(), options_.ports.end(), is_tcp)) return;
     raise_descriptor_limit();
     if (can_lengthen_backlogs()) return;
@@ -328,7 +359,7 @@ class Run {
   void complete_machine() {
     // Ours, not one that QEMU inherits: it ends when QEMU has read it, and its memory is free.
     machine_.archive = fmt::format("/proc/{}/fd/{}", getpid(), archive_.get());
-    machine_.command_line = machine_settings(options_, machine_.use_kvm);
+    machine_.command_line = machine_settings(options_, machine_, devices_);
   }
 
   int show() {
@@ -360,6 +391,7 @@ class Run {
       inherited.push_back(archive_.get());
       inherited.push_back(image_.get());
     }
+    for (const int fd : devices_.descriptors()) inherited.push_back(fd);
     VmProcess vm(command(), inherited, isolation);
     if (options_.verbose && isolation) {
       progress_.clear();
@@ -367,6 +399,7 @@ class Run {
     }
     // Only QEMU holds its ends now, so that they end with it.
     for (SocketPair* const pair : {&in, &out, &error, &control, &serial}) pair->theirs.reset();
+    devices_.close_descriptors();
     if (options_.waits_for_debugger) {
       progress_.clear();
       say(fmt::format("waiting for gdb: gdb {} -ex 'target remote 127.0.0.1:1234'",
@@ -381,7 +414,7 @@ class Run {
     settings.on_first_sign = [this, &vm] {
       if (relay_)
         relay_->start();
-      else
+      else if (!options_.is_process)
         lengthen_backlogs(vm.pid(), options_.ports);
       progress_.clear();
       archive_.reset();
@@ -402,6 +435,7 @@ class Run {
   PackPlan plan_;
   Accelerator accelerator_;
   MachineSettings machine_;
+  HostDevices devices_;
   UniqueFd archive_;
   UniqueFd image_;  // the process home's kernel
   uint64_t archive_size_ = 0;

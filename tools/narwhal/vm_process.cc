@@ -91,7 +91,7 @@ std::pair<pid_t, std::vector<Trouble>> try_to_start(Start start) {
 }  // namespace
 
 VmProcess::VmProcess(const std::vector<std::string>& command, const std::vector<int>& inherited,
-                     const std::optional<Isolation>& isolation) {
+                     const std::optional<Isolation>& isolation, const std::string& package) {
   SocketPair output = make_socket_pair();
   std::vector<char*> words;
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
@@ -121,8 +121,8 @@ VmProcess::VmProcess(const std::vector<std::string>& command, const std::vector<
     const auto [step, error] = troubles.back();
     if (step == Step::kFork) fail("cannot start a process: {}", strerror(error));
     if (error == ENOENT && !isolation) {
-      fail("{} was not found; install it (on Debian and Ubuntu: apt install qemu-system-x86)",
-           command.front());
+      fail("{} was not found; install it (on Debian and Ubuntu: apt install {})", command.front(),
+           package);
     }
     fail("{} cannot be started: {}", command.front(), strerror(error));
   }

@@ -1,4 +1,4 @@
-// The virtual machine as a child process.
+// The virtual machine as a child process, or another program that a guest needs.
 #pragma once
 
 #include <sys/types.h>
@@ -19,9 +19,10 @@ class VmProcess {
   // own, so that the terminal's Ctrl-C does not reach it, and dies when this process dies. Signals
   // that are blocked here are not blocked there. With an Isolation the program is the one that it
   // names, and the command is only what it is told. Throws Error, with advice, when the command
-  // cannot be started.
+  // cannot be started; `package` has it.
   VmProcess(const std::vector<std::string>& command, const std::vector<int>& inherited,
-            const std::optional<Isolation>& isolation = std::nullopt);
+            const std::optional<Isolation>& isolation = std::nullopt,
+            const std::string& package = "qemu-system-x86");
   ~VmProcess();
   VmProcess(const VmProcess&) = delete;
   VmProcess& operator=(const VmProcess&) = delete;

@@ -1,6 +1,10 @@
 #include "kernel/init/devices.h"
 
+#include "kernel/base/log.h"
 #include "kernel/drivers/host/host_port.h"
+#include "kernel/drivers/host/net/stream_net.h"
+#include "kernel/drivers/host/net/tap.h"
+#include "kernel/drivers/host/p9.h"
 #include "kernel/platform/process/confine.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
@@ -16,15 +20,80 @@ struct Port {
   int fd;
 };
 
-}  // namespace
+[[clang::no_destroy]] constinit Vector<Ref<NetDevice>> net_devices;
 
-// The host's random numbers are all that is to be started.
-void start_devices(const BootSettings&) {
+// What the setting says of a device: "tap,fd=5,mtu=1500".
+struct Description {
+  std::string_view kind;
+  std::string_view tag = "", root = "";
+  u32 fd = ~u32{0};
+  u32 mtu = 1500;
+};
+
+bool take_number(std::string_view text, u32 most, u32& out) {
+  out = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9' || out > most / 10) return false;
+    out = out * 10 + u32(c - '0');
+  }
+  return !text.empty() && out <= most;
+}
+
+// The text's beginning, up to a separator that goes with it.
+std::string_view take_until(std::string_view& text, char separator) {
+  const usize end = text.find(separator);
+  const auto part = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return part;
+}
+
+bool parse(std::string_view text, Description& out) {
+  constexpr u32 kMostDescriptor = 1 << 20, kMostMtu = 65521;  // a frame's length fits 16 bits
+  out.kind = take_until(text, ',');
+  while (!text.empty()) {
+    auto value = take_until(text, ',');
+    const auto name = take_until(value, '=');
+    const bool good = name == "fd"     ? take_number(value, kMostDescriptor, out.fd)
+                      : name == "mtu"  ? take_number(value, kMostMtu, out.mtu)
+                      : name == "tag"  ? (out.tag = value, !value.empty())
+                      : name == "root" ? (out.root = value, !value.empty())
+                                       : false;
+    if (!good) return false;
+  }
+  return out.fd != ~u32{0};
+}
+
+Result<> start(const Description& device) {
+  const int fd = int(device.fd);
+  if (device.kind == "tap")
+    TRY(net_devices.push_back(TRY(start_tap(fd, device.mtu))));
+  else if (device.kind == "stream")
+    TRY(net_devices.push_back(TRY(start_stream_net(fd, device.mtu))));
+  else if (device.kind == "9p")
+    TRY(start_host_p9(fd, device.tag, device.root));
+  else
+    return Errno::kNoDev;
+  process_home::grant(fd);
+  return {};
+}
+
+void seed() {
   std::byte bytes[32];
   const auto got = host::random(bytes);
   if (!got.ok() || got.value() != sizeof bytes) return;
   add_entropy(bytes);
   note_good_entropy();
+}
+
+}  // namespace
+
+void start_devices(const BootSettings& settings) {
+  for (const std::string_view setting : settings.host_devices) {
+    Description device;
+    const auto started = parse(setting, device) ? start(device) : Result<>(Errno::kInval);
+    if (!started.ok()) LOG_ERROR("boot setting 'device=" << setting << "': " << started.error());
+  }
+  seed();
 }
 
 Ref<ConsolePort> host_port(std::string_view name) {
@@ -48,12 +117,12 @@ void confine_kernel() {
   process_home::confine();
 }
 
-// Not here yet: kernel/platform/process/README.md.
-Ref<P9Channel> shared_folder(std::string_view) {
-  return nullptr;
+Ref<P9Channel> shared_folder(std::string_view tag) {
+  return find_host_p9(tag);
 }
+
 Vector<Ref<NetDevice>> take_net_devices() {
-  return {};
+  return std::move(net_devices);
 }
 
 }  // namespace narwhal

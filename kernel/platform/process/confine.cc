@@ -12,6 +12,10 @@
 namespace narwhal::process_home {
 namespace {
 
+constexpr usize kMostStreams = Filter::kMostStreams;
+constinit int streams[kMostStreams] = {};
+constinit usize stream_count = 0;
+
 void close_others(std::span<const int> used) {
   // From one descriptor in use to the next.
   u32 from = 0;
@@ -55,9 +59,17 @@ void limit_resources(std::span<const int> used) {
 
 }  // namespace
 
+void grant(int fd) {
+  ASSERT(stream_count < kMostStreams);
+  streams[stream_count++] = fd;
+}
+
 void confine() {
-  const int used[] = {boot_state.memory_fd,  boot_state.streams[0], boot_state.streams[1],
-                      boot_state.streams[2], boot_state.control_fd, boot_state.log_fd};
+  for (const int fd : boot_state.streams) grant(fd);
+  grant(boot_state.control_fd);
+  grant(boot_state.log_fd);
+  int used[1 + kMostStreams] = {boot_state.memory_fd};
+  for (usize i = 0; i < kMostStreams; ++i) used[1 + i] = i < stream_count ? streams[i] : -1;
   close_others(used);
   warn_unless(host::seal_memory_file(boot_state.memory_fd).ok(), "the memory file has no seals");
   if (!boot_state.is_debuggable) host::forbid_dumps();
@@ -70,7 +82,7 @@ void confine() {
     LOG_INFO("confinement: no Landlock: " << landlock.error());
   limit_resources(used);
 
-  const HostObjects objects{boot_state.memory_fd, std::span(used).subspan(1), host_timer()};
+  const HostObjects objects{boot_state.memory_fd, {streams, stream_count}, host_timer()};
   const Filter filter(objects);
   const auto instructions = filter.instructions();
   if (!host::install_filter(instructions.data(), u16(instructions.size())).ok())

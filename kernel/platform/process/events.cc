@@ -11,7 +11,7 @@ extern "C" narwhal::i64 narwhal_idle_poll(narwhal::host::PollFd* polled, narwhal
 namespace narwhal::process_home {
 namespace {
 
-constexpr usize kMaxWatches = 16;
+constexpr usize kMaxWatches = 64;
 constinit Watch* watches[kMaxWatches] = {};
 constinit usize watch_count = 0;
 

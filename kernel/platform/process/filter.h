@@ -27,6 +27,8 @@ struct HostObjects {
 
 class Filter {
  public:
+  // A jump spans them all.
+  static constexpr usize kMostStreams = 64;
   static constexpr u16 kLoad = 0x20, kJumpIfEqual = 0x15, kJumpIfGreater = 0x25, kReturn = 0x06,
                        kAnd = 0x54;
   static constexpr u32 kKillProcess = 0x80000000, kTrap = 0x00030000, kAllow = 0x7fff0000;
@@ -119,7 +121,7 @@ class Filter {
     add({kReturn, 0, 0, kKillProcess});
   }
 
-  static constexpr usize kMost = 160;
+  static constexpr usize kMost = 160 + 4 * kMostStreams;
   HostObjects objects_;
   FilterInstruction instructions_[kMost];
   usize count_ = 0;

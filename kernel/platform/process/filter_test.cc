@@ -100,7 +100,7 @@ TEST(Filter, MapsTheMemoryFileOnly) {
 }
 
 TEST(Filter, ReadsAndWritesTheStreamsOnly) {
-  for (const int number : {0, 1}) {
+  for (const int number : {0, 1, 19, 20}) {
     for (i64 fd = -3; fd < 64; ++fd) {
       const bool is_stream = fd == 4 || fd == 5 || fd == 7 || fd == 9;
       EXPECT_EQ(decide(number, {u64(fd)}), is_stream ? kAllow : kKill) << fd;

@@ -101,6 +101,12 @@ Result<usize> read_at(int fd, std::span<std::byte> to, u64 offset) {
 Result<usize> write(int fd, std::span<const std::byte> from) {
   return count(call(kWrite, u64(fd), word(from.data()), from.size()));
 }
+Result<usize> read_pieces(int fd, std::span<const Piece> to) {
+  return count(call(kReadv, u64(fd), word(to.data()), to.size()));
+}
+Result<usize> write_pieces(int fd, std::span<const Piece> from) {
+  return count(call(kWritev, u64(fd), word(from.data()), from.size()));
+}
 Result<int> open_read_only(const char* path) {
   constexpr u64 kCloseOnExec = 02000000;
   return descriptor(call(kOpen, word(path), kCloseOnExec));

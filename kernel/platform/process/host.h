@@ -37,6 +37,8 @@ enum class Number : u64 {
   kSigprocmask = 14,
   kSigreturn = 15,
   kPread = 17,
+  kReadv = 19,
+  kWritev = 20,
   kFcntl = 72,
   kFtruncate = 77,
   kCapset = 126,
@@ -55,6 +57,14 @@ enum class Number : u64 {
   kLandlockCreateRuleset = 444,
   kLandlockRestrictSelf = 446,
 };
+
+// struct iovec.
+struct Piece {
+  void* data;
+  usize size;
+};
+// UIO_MAXIOV: the most pieces of one call.
+inline constexpr usize kMostPieces = 1024;
 
 struct SignalAction {
   void (*handler)(int, void*, void*);
@@ -91,6 +101,9 @@ Result<> seal_memory_file(int fd);
 Result<usize> read(int fd, std::span<std::byte> to);
 Result<usize> read_at(int fd, std::span<std::byte> to, u64 offset);
 Result<usize> write(int fd, std::span<const std::byte> from);
+// readv(2), writev(2).
+Result<usize> read_pieces(int fd, std::span<const Piece> to);
+Result<usize> write_pieces(int fd, std::span<const Piece> from);
 Result<int> open_read_only(const char* path);
 void close(int fd);
 // How many are ready now.

@@ -15,7 +15,7 @@ struct ArgumentRule {
     kValue,    // exactly `value`, the bits of `ignored` left out
     kAtMost,   // no more than `value`
     kMemory,   // the memory file's descriptor
-    kStreams,  // the descriptor of one of the streams, the control channel or the log
+    kStreams,  // the descriptor of a stream, the control channel, the log or a device
     kTimer,    // the timer that was made before
   };
   Kind kind = Kind::kAny;
@@ -70,13 +70,15 @@ inline constexpr HostCall kHostCalls[] = {
     {host::Number::kRead,
      "read",
      {rules::kStreams},
-     "the streams, the control channel and the log",
-     "standard input, and what `narwhal run` tells"},
+     "the streams, the control channel, the log and the devices",
+     "standard input, what `narwhal run` tells, packets and shared files"},
+    {host::Number::kReadv, "readv", {rules::kStreams}, "the same", "packets and shared files"},
+    {host::Number::kWritev, "writev", {rules::kStreams}, "the same", "packets"},
     {host::Number::kWrite,
      "write",
      {rules::kStreams},
-     "the streams, the control channel and the log",
-     "standard output and error, and what `narwhal run` is told"},
+     "the same",
+     "standard output and error, what `narwhal run` is told, and shared files"},
     {host::Number::kExitGroup, "exit_group", {}, "", "the end"},
 };
 

@@ -1,0 +1,161 @@
+#include "tools/narwhal/host_devices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "tools/base/error.h"
+#include "tools/narwhal/channels.h"
+
+namespace narwhal::tools {
+
+namespace {
+
+constexpr unsigned kTapMtu = 1500;
+// What fits into passt's frames: it gives the same by DHCP.
+constexpr unsigned kPasstMtu = 65520;
+
+[[noreturn]] void fail_tap(const std::string& name, int error) {
+  switch (error) {
+    case ENOENT:
+    case ENODEV:
+      fail("--net tap:{}: this machine has no /dev/net/tun (modprobe tun makes it)", name);
+    case EPERM:
+    case EACCES:
+      fail(
+          "--net tap:{}: not allowed; have root make the device for you (ip tuntap add {} mode tap "
+          "user $USER), or use --net user",
+          name, name);
+    case EBUSY:
+      fail("--net tap:{}: somebody else uses it", name);
+    default:
+      fail("--net tap:{}: {}", name, strerror(error));
+  }
+}
+
+bool attach(int fd, const std::string& name, int more_flags) {
+  ifreq request = {};
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more_flags);
+  return ioctl(fd, TUNSETIFF, &request) == 0;
+}
+
+// All that a helper printed, but for what says nothing.
+std::string last_words(UniqueFd from) {
+  std::string text;
+  char bytes[4096];
+  pollfd polled = {from.get(), POLLIN, 0};
+  while (poll(&polled, 1, 1000) > 0) {
+    const ssize_t got = read(from.get(), bytes, sizeof bytes);
+    if (got <= 0) break;
+    text.append(bytes, static_cast<size_t>(got));
+  }
+  std::string words;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string line = text.substr(at, end - at);
+    at = end + 1;
+    if (line.empty() || line.starts_with("Failed to send ") ||
+        line.starts_with("Don't run as root"))
+      continue;
+    words += (words.empty() ? "" : "; ") + line;
+  }
+  return words;
+}
+
+}  // namespace
+
+void HostDevices::add(UniqueFd fd, const std::string& kind, const std::string& more) {
+  settings_.push_back(fmt::format("{},fd={},{}", kind, fd.get(), more));
+  descriptors_.push_back(std::move(fd));
+}
+
+std::vector<int> HostDevices::descriptors() const {
+  std::vector<int> all;
+  for (const UniqueFd& fd : descriptors_) all.push_back(fd.get());
+  return all;
+}
+
+void HostDevices::add_tap(const std::string& name) {
+  UniqueFd fd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (!fd) fail_tap(name, errno);
+  // A device that was made for several queues wants to be told that this is one of them.
+  if (!attach(fd.get(), name, 0) && (errno != EINVAL || !attach(fd.get(), name, IFF_MULTI_QUEUE)))
+    fail_tap(name, errno);
+  const int header_size = sizeof(uint16_t) * 6;  // struct virtio_net_hdr_v1
+  const unsigned long offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+  if (ioctl(fd.get(), TUNSETVNETHDRSZ, &header_size) != 0 ||
+      ioctl(fd.get(), TUNSETOFFLOAD, offload) != 0) {
+    fail_tap(name, errno);
+  }
+  add(std::move(fd), "tap", fmt::format("mtu={}", kTapMtu));
+}
+
+void HostDevices::start_user_network(const std::vector<PortForward>& ports, bool alone) {
+  SocketPair socket = make_socket_pair();
+  int ready[2];
+  if (pipe2(ready, O_CLOEXEC) != 0) fail("cannot make a pipe: {}", strerror(errno));
+  UniqueFd ready_read(ready[0]);
+  UniqueFd ready_write(ready[1]);
+  // passt opens it by name, and as somebody else when root starts it.
+  fchmod(ready_write.get(), 0622);
+  std::vector<std::string> words = {"passt",
+                                    "--foreground",
+                                    "--quiet",
+                                    "--fd",
+                                    std::to_string(socket.theirs.get()),
+                                    "--pid",
+                                    fmt::format("/proc/self/fd/{}", ready_write.get()),
+                                    "--address",
+                                    "10.0.2.15",
+                                    "--netmask",
+                                    "24",
+                                    "--gateway",
+                                    "10.0.2.2",
+                                    "--dns-forward",
+                                    "10.0.2.3"};
+  for (const PortForward& port : ports) {
+    words.push_back(port.is_udp ? "--udp-ports" : "--tcp-ports");
+    words.push_back(fmt::format("{}/{}:{}", port.address, port.host_port, port.guest_port));
+  }
+  // It wants a network card of the host as a model, which may have none but this.
+  if (alone) {
+    for (const char* const word :
+         {"--interface", "lo", "--ipv4-only", "--mac-addr", "52:55:0a:00:02:02"}) {
+      words.emplace_back(word);
+    }
+  }
+  passt_ = std::make_unique<VmProcess>(
+      words, std::vector<int>{socket.theirs.get(), ready_write.get()}, std::nullopt, "passt");
+  passt_ready_ = std::move(ready_read);
+  passt_socket_ = std::move(socket.ours);
+}
+
+void HostDevices::begin_user_network(const std::vector<PortForward>& ports) {
+  start_user_network(ports, false);
+}
+
+void HostDevices::finish_user_network(const std::vector<PortForward>& ports) {
+  char pid[32];
+  if (read(passt_ready_.get(), pid, sizeof pid) <= 0) {
+    const std::string first = last_words(passt_->take_errors());
+    start_user_network(ports, true);
+    if (read(passt_ready_.get(), pid, sizeof pid) <= 0) {
+      fail(
+          "passt gives no network ({}{}); --net none does without, --net tap:NAME uses a device of "
+          "this machine, --platform vm has a network of its own",
+          first, last_words(passt_->take_errors()));
+    }
+  }
+  passt_ready_.reset();
+  add(std::move(passt_socket_), "stream", fmt::format("mtu={}", kPasstMtu));
+}
+
+}  // namespace narwhal::tools
