@@ -43,10 +43,11 @@ class Confinement(guest.TestCase):
         self.assertEqual(status['Seccomp'], '2')
 
     def test_it_holds_the_memory_file_and_sockets(self):
-        _, process = self.start()
-        folder = f'/proc/{process}/fd'
-        kinds = sorted(os.readlink(f'{folder}/{fd}').split(':')[0] for fd in os.listdir(folder))
-        self.assertEqual(kinds, ['/memfd'] + 5 * ['socket'])
+        for options, sockets in ([('--net', 'none'), 5], [(), 6]):
+            _, process = self.start(*options)
+            folder = f'/proc/{process}/fd'
+            kinds = sorted(os.readlink(f'{folder}/{fd}').split(':')[0] for fd in os.listdir(folder))
+            self.assertEqual(kinds, ['/memfd'] + sockets * ['socket'], options)
 
     def test_its_limits_leave_no_room(self):
         _, process = self.start()

@@ -50,6 +50,9 @@ def allowed_numbers():
         return {int(number) for number in re.findall(r'^\| (\d+) \|', document.read(), re.MULTILINE)}
 
 
+ALONE = ('--net', 'none')
+
+
 class Tries(guest.TestCase):
     kernel = KERNEL
     memory_fd = None
@@ -61,7 +64,7 @@ class Tries(guest.TestCase):
 
     def find_memory_fd(self):
         """The number that the memory file has in the host's process: the same in each run."""
-        run = self.start_guest('/bin/cat', stdin=None)
+        run = self.start_guest('/bin/cat', options=ALONE, stdin=None)
         run.write(b'ready\n')
         run.wait_for_output('ready')
         folder = f'/proc/{run.machine_pid()}/fd'
@@ -73,7 +76,7 @@ class Tries(guest.TestCase):
 
     def try_escape(self, trick, number, *more):
         return self.run_guest(ESCAPE, trick, str(number), str(text_size(self.kernel)), str(self.memory_fd), *more,
-                              environment={'NARWHAL_PROCESS_KERNEL': self.kernel})
+                              options=ALONE, environment={'NARWHAL_PROCESS_KERNEL': self.kernel})
 
     def assert_caught(self, run):
         self.assertEqual((run.stdout, run.status), ('trying\n', CAUGHT), run.arguments)

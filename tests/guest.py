@@ -179,9 +179,9 @@ class Guest:
         self._process.send_signal(number)
 
     def machine_pid(self):
-        """Of the machine: QEMU, or in the process home the kernel."""
+        """Of the machine: QEMU, or in the process home the kernel. What it needs of others was started before it."""
         with open(f'/proc/{self.pid}/task/{self.pid}/children', encoding='ascii') as file:
-            return int(file.read().split()[0])
+            return int(file.read().split()[-1])
 
     def _time_left(self):
         return self.started_at + self.limit - time.monotonic()
