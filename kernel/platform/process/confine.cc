@@ -6,6 +6,7 @@
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/platform/process/filter.h"
+#include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/process/time.h"
 
@@ -85,6 +86,7 @@ void confine() {
   const HostObjects objects{boot_state.memory_fd, {streams, stream_count}, host_timer()};
   const Filter filter(objects);
   const auto instructions = filter.instructions();
+  start_maker(instructions.data(), u16(instructions.size()));
   if (!host::install_filter(instructions.data(), u16(instructions.size())).ok())
     panic("the host takes no seccomp filter");
 }

@@ -6,6 +6,7 @@
 #include "kernel/platform/context.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/host.h"
+#include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/process/signals.h"
 #include "kernel/platform/process/time.h"
@@ -34,15 +35,6 @@ namespace {
 
 constinit CpuLocal cpu_block;
 
-// Where the host puts its frames. The handler finds the CPU's block at the beginning: rsp is all
-// that it knows when it starts.
-constexpr usize kSignalStackSize = 64 * kKiB;  // entry.S knows it
-struct alignas(kSignalStackSize) SignalStack {
-  CpuLocal* cpu;
-  std::byte bytes[kSignalStackSize - sizeof(CpuLocal*)];
-};
-constinit SignalStack signal_stack{};
-
 void install(int signal) {
   // No mask and SA_NODEFER: the host changes nothing that we would have to undo, so that a handler
   // need not return. What must not come, the flag in CpuLocal holds back.
@@ -62,11 +54,10 @@ void set_interrupt_stack(u64 top) {
 void cpu_init() {
   cpu_block.self = &cpu_block;
   asm volatile("wrgsbase %0" ::"r"(&cpu_block) : "memory");
-  signal_stack.cpu = &cpu_block;
-  if (!host::set_signal_stack({&signal_stack, 0, kSignalStackSize}).ok())
-    panic("the host takes no signal stack");
+  host_processes_init(cpu_block);
   for (const int signal :
-       {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys, HostSignal{kTimerSignal}})
+       {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys, HostSignal{kTimerSignal},
+        HostSignal{host::kChildEnded}})
     install(signal);
   // A stream whose reader is gone is an error of write(2).
   const host::SignalAction ignore{reinterpret_cast<void (*)(int, void*, void*)>(1), 0, nullptr, 0};

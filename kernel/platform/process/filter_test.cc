@@ -115,6 +115,15 @@ TEST(Filter, SetsTheOneTimer) {
   EXPECT_EQ(decide(223, {0, 0, 0x1000, 0x2000}), kKill);  // where to write what it was
 }
 
+TEST(Filter, WaitsForItsTurn) {
+  constexpr u64 kPrivate = 128;
+  EXPECT_EQ(decide(202, {0x1000, 0, 0, 0}), kAllow);
+  EXPECT_EQ(decide(202, {0x1000, 1, 1, 0}), kAllow);
+  EXPECT_EQ(decide(202, {0x1000, 0, 0, 0x2000}), kKill);  // a time limit
+  for (const u64 operation : {u64{2}, u64{5}, u64{6}, u64{9}, kPrivate, kPrivate | 1, u64{1} << 32})
+    EXPECT_EQ(decide(202, {0x1000, operation, 0, 0}), kKill) << operation;
+}
+
 TEST(Filter, SleepsWithoutAMask) {
   EXPECT_EQ(decide(271, {0x1000, 5, 0x2000, 0, 8}), kAllow);
   EXPECT_EQ(decide(271, {0x1000, 5, 0x2000, 0x3000, 8}), kKill);

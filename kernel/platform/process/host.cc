@@ -51,6 +51,11 @@ u64 clock(u64 which) {
 }
 constexpr u64 kRealtime = 0, kMonotonic = 1;
 
+void set_signal_mask(u64 mask) {
+  constexpr u64 kSetMask = 2;
+  call(kSigprocmask, kSetMask, word(&mask), 0, 8);
+}
+
 }  // namespace
 
 Result<> reserve(u64 at, u64 size) {
@@ -68,6 +73,10 @@ Result<> map_shared(u64 at, u64 size, u32 rights, int fd, u64 offset, bool prese
 }
 Result<> map_private(u64 at, u64 size, u32 rights, int fd, u64 offset) {
   return outcome(call(kMmap, at, size, rights, kMapPrivate | kMapFixed, u64(fd), offset));
+}
+Result<> map_anonymous(u64 at, u64 size) {
+  return outcome(call(kMmap, at, size, u64(Rights::kReadWrite),
+                      kMapPrivate | kMapAnonymous | kMapFixed, ~u64{0}));
 }
 Result<> unmap(u64 at, u64 size) {
   return outcome(call(kMunmap, at, size));
@@ -159,9 +168,10 @@ Result<> set_signal_stack(const SignalStack& stack) {
   return outcome(call(kSigaltstack, word(&stack)));
 }
 void unblock_all_signals() {
-  constexpr u64 kSetMask = 2;
-  const u64 none = 0;
-  call(kSigprocmask, kSetMask, word(&none), 0, 8);
+  set_signal_mask(0);
+}
+void block_all_signals_but(int signal) {
+  set_signal_mask(~(u64{1} << (signal - 1)));
 }
 Result<> dispatch_system_calls(u64 start, u64 size) {
   constexpr u64 kSetDispatch = 59, kOn = 1;
@@ -224,6 +234,27 @@ Result<int> restrict_by_landlock() {
   call(kClose, u64(rules));
   if (failed(done)) return error(done);
   return int(version);
+}
+
+int process_id() {
+  return int(call(kGetpid));
+}
+i64 fork() {
+  return call(kFork);
+}
+Result<> die_with_parent(int parent) {
+  constexpr u64 kSetParentDeathSignal = 1, kKill = 9;
+  TRY(outcome(call(kPrctl, kSetParentDeathSignal, kKill)));
+  // In a process id namespace of its own, a parent outside of it is 0.
+  const i64 now = call(kGetppid);
+  if (now != 0 && now != parent) return Errno::kSrch;
+  return {};
+}
+void wait(u32& at, u32 value) {
+  call(kFutex, word(&at), kFutexWait, value);
+}
+void wake(u32& at) {
+  call(kFutex, word(&at), kFutexWake, 1);
 }
 
 Result<usize> random(std::span<std::byte> out) {

@@ -39,12 +39,16 @@ enum class Number : u64 {
   kPread = 17,
   kReadv = 19,
   kWritev = 20,
+  kGetpid = 39,
+  kFork = 57,
   kFcntl = 72,
   kFtruncate = 77,
+  kGetppid = 110,
   kCapset = 126,
   kSigaltstack = 131,
   kPrctl = 157,
   kGettid = 186,
+  kFutex = 202,
   kTimerCreate = 222,
   kTimerSettime = 223,
   kClockGettime = 228,
@@ -89,6 +93,8 @@ Result<> reserve(u64 at, u64 size);
 // EACCES, ENOMEM (too many mappings). `present`: all pages will be used soon.
 Result<> map_shared(u64 at, u64 size, u32 rights, int fd, u64 offset, bool present = false);
 Result<> map_private(u64 at, u64 size, u32 rights, int fd, u64 offset);
+// Private memory, all zero; the only one here that other host processes do not see.
+Result<> map_anonymous(u64 at, u64 size);
 Result<> unmap(u64 at, u64 size);
 Result<> protect(u64 at, u64 size, u32 rights);
 Result<int> make_memory_file();
@@ -120,6 +126,8 @@ void set_timer(int timer, u64 wait_ns);
 Result<> set_action(int signal, const SignalAction& action);
 Result<> set_signal_stack(const SignalStack& stack);
 void unblock_all_signals();
+void block_all_signals_but(int signal);
+inline constexpr int kChildEnded = 17;  // SIGCHLD
 // From now on a `syscall` outside of [start, start + size) is a SIGSYS
 // (Documentation/admin-guide/syscall-user-dispatch.rst).
 Result<> dispatch_system_calls(u64 start, u64 size);
@@ -147,6 +155,19 @@ Result<int> restrict_by_landlock();
 Result<> forbid_new_privileges();
 // A seccomp filter of classic BPF, for good.
 Result<> install_filter(const void* instructions, u16 count);
+
+// --- host processes
+int process_id();
+// fork(2): shares what is mapped shared; else a copy. The child gets 0.
+i64 fork();
+// SIGKILL when the parent ends (PR_SET_PDEATHSIG). ESRCH: it is gone already, or never was
+// `parent`.
+Result<> die_with_parent(int parent);
+// futex(2), among processes; no others of its operations.
+inline constexpr u32 kFutexWait = 0, kFutexWake = 1;
+// Sleeps as long as the word is `value`, or for less.
+void wait(u32& word, u32 value);
+void wake(u32& word);
 
 Result<usize> random(std::span<std::byte> out);
 [[noreturn]] void exit(u8 status);

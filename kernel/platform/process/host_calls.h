@@ -42,6 +42,7 @@ inline constexpr ArgumentRule kMemory{Kind::kMemory};
 inline constexpr ArgumentRule kStreams{Kind::kStreams};
 inline constexpr ArgumentRule kTimer{Kind::kTimer};
 inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
+inline constexpr ArgumentRule kFutexOperation{Kind::kAtMost, host::kFutexWake};
 inline constexpr ArgumentRule kFlags{Kind::kValue, host::kSharedFixed, host::kPresent};
 
 }  // namespace rules
@@ -56,6 +57,11 @@ inline constexpr HostCall kHostCalls[] = {
      "more than reading, writing and executing",
      "the program's page tables, and kernel stacks"},
     {host::Number::kMunmap, "munmap", {}, "", "pages that the program gives back"},
+    {host::Number::kFutex,
+     "futex",
+     {rules::kAny, rules::kFutexOperation, rules::kAny, rules::kNone},
+     "`FUTEX_WAIT` and `FUTEX_WAKE`, without a time limit",
+     "a virtual CPU goes from one host process to another"},
     {host::Number::kPpoll,
      "ppoll",
      {rules::kAny, rules::kAny, rules::kAny, rules::kNone},

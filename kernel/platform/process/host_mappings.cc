@@ -2,15 +2,13 @@
 
 #include "kernel/base/panic.h"
 #include "kernel/platform/process/host.h"
+#include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/x86/pmap_tables.h"
 
 namespace narwhal {
 namespace process_home {
 namespace {
-
-// The page tables that the cache holds parts of; 0: it is empty.
-constinit u64 cached_root = 0;
 
 // Neighbours that are brought in with a page: this many pages, aligned.
 constexpr u64 kAround = 16 * kPageSize;
@@ -43,6 +41,32 @@ void forget(u64 start, u64 end) {
 
 void forget_all() {
   forget(kUserMin.value, kUserEnd.value);
+}
+
+// For a host process in which this CPU does not run: it forgets when somebody comes.
+void forget_later(HostProcess& process, u64 start, u64 end) {
+  if (process.all_stale) return;
+  for (u32 i = 0; i < process.stale_count; ++i) {
+    HostProcess::Range& range = process.stale[i];
+    if (start > range.end || end < range.start) continue;
+    if (start < range.start) range.start = start;
+    if (end > range.end) range.end = end;
+    return;
+  }
+  if (process.stale_count == HostProcess::kMostStale)
+    process.all_stale = true;
+  else
+    process.stale[process.stale_count++] = {start, end};
+}
+
+void forget_stale(HostProcess& process) {
+  if (process.all_stale)
+    forget_all();
+  else
+    for (u32 i = 0; i < process.stale_count; ++i)
+      forget(process.stale[i].start, process.stale[i].end);
+  process.all_stale = false;
+  process.stale_count = 0;
 }
 
 // A run of pages into the cache. The host's limit of mappings (vm.max_map_count) only means that
@@ -86,11 +110,12 @@ Protection rights_of(u64 entry, bool writable) {
 
 bool bring_in(u64 address, Protection access, bool& present) {
   present = false;
-  if (cached_root == 0) return false;
+  const u64 root = here().root;
+  if (root == 0) return false;
   u64* table;
   unsigned level;
   bool writable;
-  const u64 entry = find_entry(cached_root, address, table, level, writable);
+  const u64 entry = find_entry(root, address, table, level, writable);
   if (entry == 0) return false;
   present = true;
   const Protection protection = rights_of(entry, writable);
@@ -123,29 +148,39 @@ const unsigned Pmap::kMostRunOrder = 4;
 
 void x86::prepare_root(u64) {}
 
-void x86::use_root(u64 root, u64&) {
+void x86::use_root(u64 root, u64& tag) {
   using namespace process_home;
-  if (cached_root == root) return;
-  if (cached_root != 0) forget_all();
-  cached_root = root;
+  InterruptGuard guard;
+  if (here().root == root) return;
+  go_to(root, tag);
+  forget_stale(here());
 }
 
 void x86::stop_using_root(u64 root) {
   using namespace process_home;
-  if (cached_root != root) return;
-  forget_all();
-  cached_root = 0;
+  HostProcess* const process = process_with(root);
+  if (!process) return;
+  // Whoever uses it next empties it; until then nobody looks at it.
+  process->root = 0;
+  process->all_stale = true;
 }
 
-void x86::forget_entries(u64 root, u64&, u64 address, usize pages) {
+void x86::forget_entries(u64 root, u64& tag, u64 address, usize pages) {
   using namespace process_home;
-  if (cached_root == root) forget(address, address + pages * kPageSize);
+  const u64 end = address + pages * kPageSize;
+  if (here().root == root)
+    forget(address, end);
+  else if (HostProcess* const process = process_of(root, tag))
+    forget_later(*process, address, end);
 }
 
-void x86::entries_made(u64 root, u64&, u64 address, u64 frames, usize pages, Protection protection,
-                       bool replaced) {
+void x86::entries_made(u64 root, u64& tag, u64 address, u64 frames, usize pages,
+                       Protection protection, bool replaced) {
   using namespace process_home;
-  if (cached_root != root) return;
+  if (here().root != root) {
+    if (replaced) forget_entries(root, tag, address, pages);
+    return;
+  }
   if (protection == Protection::kNone && !replaced) return;
   outside_window(address, address + pages * kPageSize, [&](u64 from, u64 to) {
     if (from < to) remember(from, frames + (from - address), (to - from) / kPageSize, protection);

@@ -16,6 +16,8 @@ constexpr u64 file_offset(u64 physical) {
 inline constexpr u64 kImageOffset = 256 * kGiB;
 inline constexpr u64 kStacksOffset = 320 * kGiB;
 inline constexpr u64 kStacksSize = 32 * kGiB;
+// Private memory of the maker (maker.h), and of nobody else.
+inline constexpr u64 kMakerOffset = 448 * kGiB;
 inline constexpr u64 kWindowSize = 512 * kGiB;
 
 // Where windows may begin: a part of the address space that no program asks for by number. The

@@ -4,6 +4,7 @@
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/stacks.h"
 #include "kernel/platform/x86/panic.h"
 #include "kernel/platform/x86/recovery.h"
 #include "kernel/sync/spinlock.h"
@@ -18,10 +19,30 @@ constinit SpinLock<LockRank::kKernelMap> lock;
 // Stacks are made in slots of one size, and a slot's end is the stack's end: what is below is not
 // mapped and guards it. One that is given back stays mapped, linked through its lowest word.
 constexpr u64 kStackSlot = 64 * kKiB;
+constexpr u64 kMostStacks = kStacksSize / kStackSlot;
 constinit u64 next_stack = 0;
 constinit u64 free_stacks = 0;
+// Of each slot the first frame's number and how many there are, in its lowest bits.
+constinit u64 stack_frames[kMostStacks] = {};
+
+Result<> map_stack(u64 slot) {
+  const u64 frames = align_down(stack_frames[slot], kPageSize);
+  const u64 size = (stack_frames[slot] - frames) * kPageSize;
+  const u64 end = boot_state.window_base + kStacksOffset + (slot + 1) * kStackSlot;
+  return host::map_shared(end - size, size, u32(host::Rights::kReadWrite), boot_state.memory_fd,
+                          file_offset(frames), true);
+}
 
 }  // namespace
+
+bool bring_in_stack(u64 address) {
+  const u64 offset = address - (boot_state.window_base + kStacksOffset);
+  const u64 slot = offset / kStackSlot;
+  if (offset >= kStacksSize) return false;
+  const u64 pages = stack_frames[slot] % kPageSize;
+  if ((slot + 1) * kStackSlot - offset > pages * kPageSize) return false;
+  return map_stack(slot).ok();
+}
 }  // namespace process_home
 
 using process_home::boot_state;
@@ -68,9 +89,10 @@ Result<std::byte*> platform::allocate_kernel_stack(usize size) {
   while (kPageSize << order < size) ++order;
   const PhysAddr frames = TRY(allocate_frames(order, FrameContent::kAny));
   const u64 lowest = boot_state.window_base + kStacksOffset + next_stack + kStackSlot - size;
-  if (!host::map_shared(lowest, size, u32(host::Rights::kReadWrite), boot_state.memory_fd,
-                        file_offset(frames.value))
-           .ok()) {
+  const u64 slot = next_stack / kStackSlot;
+  stack_frames[slot] = frames.value + size / kPageSize;
+  if (!map_stack(slot).ok()) {
+    stack_frames[slot] = 0;
     free_frames(frames, order);
     return Errno::kNoMem;
   }

@@ -7,8 +7,11 @@
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/cpu.h"
+#include "kernel/platform/process/host.h"
 #include "kernel/platform/process/host_mappings.h"
+#include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/stacks.h"
 #include "kernel/platform/process/time.h"
 #include "kernel/platform/upcalls.h"
 #include "kernel/platform/x86/panic.h"
@@ -40,6 +43,7 @@ constexpr Continuation kWhereItCameFrom{0, 0};
 // Vectors (Intel SDM vol. 3, table 6-1) and error codes of page faults (section 4.7).
 constexpr u64 kDebugException = 1, kGeneralProtection = 13, kPageFault = 14;
 constexpr u64 kFaultWrite = 2, kFaultFetch = 16;
+constexpr u8 kLostStatus = 0x7e;
 constexpr i32 kTrapTrace = 2;  // si_code of a single step
 // Of `int 0x80`: the gate's index and the mark that it is one of the interrupt table.
 constexpr u64 kLegacyCallError = 0x80 * 8 + 2;
@@ -142,6 +146,13 @@ Continuation interrupt_in_kernel(HostContext& context) {
   return kWhereItCameFrom;
 }
 
+// One of the others ended, by no doing of ours. Whatever this thread was at: no lock is taken.
+[[noreturn]] void lost_host_process() {
+  platform::console_write(
+      "narwhal: error: one of the kernel's host processes was killed, and so all end\n");
+  host::exit(kLostStatus);
+}
+
 upcall::PageFault page_fault() {
   return {UserAddr(trap.address),
           trap.error_code & kFaultFetch   ? Protection::kExecute
@@ -159,6 +170,12 @@ using namespace narwhal::process_home;
 extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& info,
                                             HostContext& context, u64 gs_before) {
   if (was_sent(signal, info)) return kWhereItCameFrom;
+  if (signal == host::kChildEnded) lost_host_process();
+  if (signal == kTimerSignal) timer_fired(context.stack_start);
+  if (!is_here(context.stack_start)) return kWhereItCameFrom;
+  if (signal == kSigSegv && between(context.rip, kernel_text_start, kernel_text_end) &&
+      bring_in_stack(context.cr2))
+    return kWhereItCameFrom;
   if (!between(context.rip, kernel_text_start, kernel_text_end)) {
     // The kernel's GS and not its code: it has run astray.
     if (gs_before == reinterpret_cast<u64>(&cpu_local())) return fault_in_kernel(context);

@@ -7,6 +7,7 @@
 #include "kernel/platform/process/cpu.h"
 #include "kernel/platform/process/events.h"
 #include "kernel/platform/process/host.h"
+#include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/upcalls.h"
 
@@ -18,11 +19,11 @@ constexpr u32 kShift = 32;
 
 constinit platform::TscClock tsc{};
 constinit i64 wall_clock_at_boot = 0;
-constinit int timer = -1;
+// Each seat of a CPU has a timer of the host's. What that is set to is in `Seat::armed`: it may fire
+// too early, after a deadline that was moved, or when the CPU is elsewhere; then it is set again
+// where that is needed. So a deadline that moves back and forth costs no call, nor do most
+// hand-overs.
 constinit u64 deadline = platform::kNoDeadline;
-// What the host's timer is set to. It may fire too early, after a deadline that was moved; then it
-// is set again. So a deadline that moves back and forth costs no call.
-constinit u64 armed = platform::kNoDeadline;
 
 // The host's clock and the time-stamp counter as close together as they can be read.
 struct Sample {
@@ -57,8 +58,9 @@ u64 measure(const Sample& first) {
 // would come earlier and earlier, or later and later, by ours.
 void arm(u64 at) {
   const u64 now = platform::monotonic_ns();
-  armed = at;
-  host::set_timer(timer, at > now ? at - now : 1);
+  Seat& mine = seat();
+  mine.armed = at;
+  host::set_timer(mine.timer, at > now ? at - now : 1);
 }
 
 }  // namespace
@@ -75,14 +77,12 @@ void time_init() {
   wall_clock_at_boot = host::wall_clock_ns() - i64(platform::monotonic_ns());
   const auto made = host::make_timer(kTimerSignal);
   if (!made.ok()) panic("the host gives no timer");
-  timer = made.value();
+  seat().timer = made.value();
 }
 
 void timer_interrupt(bool user_mode) {
-  // It fires once. Whether it was due by our clock says nothing about that.
-  armed = platform::kNoDeadline;
   if (platform::monotonic_ns() < deadline) {
-    if (deadline != platform::kNoDeadline) arm(deadline);
+    rearm_timer();
     return;
   }
   deadline = platform::kNoDeadline;
@@ -91,7 +91,11 @@ void timer_interrupt(bool user_mode) {
 }
 
 int host_timer() {
-  return timer;
+  return seat().timer;
+}
+
+void rearm_timer() {
+  if (deadline < seat().armed) arm(deadline);
 }
 
 }  // namespace process_home
@@ -113,7 +117,7 @@ platform::TscClock platform::tsc_clock() {
 void platform::set_timer(u64 deadline_ns) {
   using namespace process_home;
   deadline = deadline_ns;
-  if (deadline < armed) arm(deadline);
+  rearm_timer();
 }
 
 // Asleep, the deadline is the host call's own; the timer need not be set.

@@ -11,5 +11,7 @@ void time_init();
 void timer_interrupt(bool user_mode);
 // The host's timer.
 int host_timer();
+// The CPU goes on with another host timer (host_process.h): makes it fire in time.
+void rearm_timer();
 
 }  // namespace narwhal::process_home

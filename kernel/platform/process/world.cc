@@ -2,6 +2,7 @@
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/host.h"
+#include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
 
 namespace narwhal {
@@ -28,7 +29,7 @@ Result<platform::MessageInterrupt> platform::register_message_irq(InterruptHandl
 
 void platform::power_off(u8 status) {
   interrupts_save_disable();
-  host::exit(status);
+  process_home::end_all(status);
 }
 
 }  // namespace narwhal

@@ -1,0 +1,178 @@
+#include "kernel/platform/process/host_process.h"
+
+#include "kernel/arch/x86_64/instructions.h"
+#include "kernel/base/panic.h"
+#include "kernel/platform/context.h"
+#include "kernel/platform/machine.h"
+#include "kernel/platform/process/host.h"
+#include "kernel/platform/process/maker.h"
+#include "kernel/platform/process/time.h"
+#include "kernel/platform/x86/fpu.h"
+
+extern "C" void narwhal_hand_over(narwhal::process_home::Seat& from,
+                                  narwhal::process_home::Seat& to);
+
+namespace narwhal::process_home {
+
+// Assembly knows these.
+static_assert(offsetof(Seat, turn) == 0 && offsetof(Seat, exit_status) == 4 &&
+              offsetof(Seat, stack) == 8 && Seat::kHere == 1);
+
+constinit HostProcess host_processes[kMostHostProcesses];
+constinit u32 processes_wanted = 1;
+
+namespace {
+
+// Where the host puts its frames. The handler finds the CPU's block at the beginning: rsp is all
+// that it knows when it starts.
+struct alignas(kSignalStackSize) SignalStack {
+  CpuLocal* cpu;
+  std::byte bytes[kSignalStackSize - sizeof(CpuLocal*)];
+};
+constinit SignalStack signal_stacks[kMostHostProcesses][kMostCpus] = {};
+
+// What a CPU carries from one host process to the next.
+struct Luggage {
+  HostProcess* here = nullptr;
+  alignas(64) std::byte fpu[4 * kKiB] = {};
+};
+constinit Luggage luggage[kMostCpus];
+
+constinit usize made = 1;
+constinit bool can_make = false;
+constinit u64 uses = 0;
+
+Luggage& my_luggage() {
+  return luggage[cpu_local().index];
+}
+
+// Asks for host processes up to this number; they come while the CPU does other things.
+void ask_for(usize count) {
+  if (!can_make || count > kMostHostProcesses || count <= processes_wanted) return;
+  for (usize i = processes_wanted; i < count; ++i)
+    for (usize cpu = 0; cpu < kMostCpus; ++cpu) signal_stacks[i][cpu].cpu = &cpu_local();
+  __atomic_store_n(&processes_wanted, u32(count), __ATOMIC_SEQ_CST);
+  host::wake(processes_wanted);
+}
+
+// One that nobody used yet, or null.
+HostProcess* make_one() {
+  if (!can_make || made == kMostHostProcesses) return nullptr;
+  // And one more, for the program that fork's child is about to start.
+  ask_for(made + 1);
+  HostProcess& next = host_processes[made];
+  u32 state;
+  while ((state = __atomic_load_n(&next.state, __ATOMIC_SEQ_CST)) == HostProcess::kNone)
+    host::wait(next.state, HostProcess::kNone);
+  if (state == HostProcess::kFailed) {
+    can_make = false;
+    return nullptr;
+  }
+  ++made;
+  ask_for(made + 1);
+  return &next;
+}
+
+HostProcess& choose() {
+  HostProcess* const mine = my_luggage().here;
+  if (mine->root == 0) return *mine;
+  HostProcess* oldest = nullptr;
+  for (usize i = 0; i < made; ++i) {
+    HostProcess& process = host_processes[i];
+    if (process.root == 0) return process;
+    if (&process != mine && (!oldest || process.last_used < oldest->last_used)) oldest = &process;
+  }
+  if (HostProcess* fresh = make_one()) return *fresh;
+  HostProcess& chosen = oldest ? *oldest : *mine;
+  chosen.all_stale = true;
+  return chosen;
+}
+
+void move_to(HostProcess& process) {
+  Luggage& carried = my_luggage();
+  const u32 cpu = cpu_local().index;
+  Seat& from = carried.here->seats[cpu];
+  Seat& to = process.seats[cpu];
+  // The program's vector registers and FS base stay in the processor while the kernel runs.
+  x86::fpu_save_for_switch(carried.fpu);
+  u64 fs_base;
+  asm volatile("rdfsbase %0" : "=r"(fs_base));
+  carried.here = &process;
+  narwhal_hand_over(from, to);
+  asm volatile("wrfsbase %0" ::"r"(fs_base));
+  platform::fpu_load(carried.fpu);
+  rearm_timer();
+}
+
+usize owner_of(u64 signal_stack) {
+  return (signal_stack - reinterpret_cast<u64>(signal_stacks)) / sizeof signal_stacks[0];
+}
+
+}  // namespace
+
+HostProcess& here() {
+  return *my_luggage().here;
+}
+
+Seat& seat() {
+  return here().seats[cpu_local().index];
+}
+
+HostProcess* process_of(u64 root, u64 hint) {
+  if (hint >= kMostHostProcesses) return nullptr;
+  HostProcess& process = host_processes[hint];
+  return process.root == root ? &process : nullptr;
+}
+
+HostProcess* process_with(u64 root) {
+  for (usize i = 0; i < made; ++i)
+    if (host_processes[i].root == root) return &host_processes[i];
+  return nullptr;
+}
+
+void go_to(u64 root, u64& hint) {
+  HostProcess* process = process_of(root, hint);
+  if (!process) {
+    process = &choose();
+    process->root = root;
+    hint = u64(process - host_processes);
+  }
+  process->last_used = ++uses;
+  if (process != my_luggage().here) move_to(*process);
+}
+
+bool is_here(u64 signal_stack) {
+  return &host_processes[owner_of(signal_stack)] == my_luggage().here;
+}
+
+void timer_fired(u64 signal_stack) {
+  host_processes[owner_of(signal_stack)].seats[cpu_local().index].armed = platform::kNoDeadline;
+}
+
+void* signal_stack_of(usize process, usize cpu) {
+  return &signal_stacks[process][cpu];
+}
+
+void host_processes_init(CpuLocal& cpu) {
+  host_processes[0].state = HostProcess::kReady;
+  luggage[cpu.index].here = &host_processes[0];
+  signal_stacks[0][cpu.index].cpu = &cpu;
+  if (!host::set_signal_stack({signal_stack_of(0, cpu.index), 0, kSignalStackSize}).ok())
+    panic("the host takes no signal stack");
+}
+
+void start_maker(const void* filter, u16 count) {
+  ASSERT(platform::fpu_area_size() <= sizeof Luggage::fpu);
+  can_make = make_maker(filter, count);
+}
+
+void end_all(u8 status) {
+  Seat& first = host_processes[0].seats[cpu_local().index];
+  if (&seat() == &first) host::exit(status);
+  first.exit_status = status;
+  __atomic_store_n(&first.turn, Seat::kExit, __ATOMIC_SEQ_CST);
+  host::wake(first.turn);
+  for (;;) host::wait(seat().turn, Seat::kAway);
+}
+
+}  // namespace narwhal::process_home
