@@ -55,9 +55,8 @@ void cpu_init() {
   cpu_block.self = &cpu_block;
   asm volatile("wrgsbase %0" ::"r"(&cpu_block) : "memory");
   host_processes_init(cpu_block);
-  for (const int signal :
-       {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys, HostSignal{kTimerSignal},
-        HostSignal{host::kChildEnded}})
+  for (const int signal : {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys,
+                           HostSignal{kTimerSignal}, HostSignal{host::kChildEnded}})
     install(signal);
   // A stream whose reader is gone is an error of write(2).
   const host::SignalAction ignore{reinterpret_cast<void (*)(int, void*, void*)>(1), 0, nullptr, 0};

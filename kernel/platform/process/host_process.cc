@@ -39,7 +39,7 @@ struct Luggage {
 constinit Luggage luggage[kMostCpus];
 
 constinit usize made = 1;
-constinit bool can_make = false;
+constinit usize most = 1;
 constinit u64 uses = 0;
 
 Luggage& my_luggage() {
@@ -48,7 +48,7 @@ Luggage& my_luggage() {
 
 // Asks for host processes up to this number; they come while the CPU does other things.
 void ask_for(usize count) {
-  if (!can_make || count > kMostHostProcesses || count <= processes_wanted) return;
+  if (count > most || count <= processes_wanted) return;
   for (usize i = processes_wanted; i < count; ++i)
     for (usize cpu = 0; cpu < kMostCpus; ++cpu) signal_stacks[i][cpu].cpu = &cpu_local();
   __atomic_store_n(&processes_wanted, u32(count), __ATOMIC_SEQ_CST);
@@ -57,7 +57,7 @@ void ask_for(usize count) {
 
 // One that nobody used yet, or null.
 HostProcess* make_one() {
-  if (!can_make || made == kMostHostProcesses) return nullptr;
+  if (made == most) return nullptr;
   // And one more, for the program that fork's child is about to start.
   ask_for(made + 1);
   HostProcess& next = host_processes[made];
@@ -65,7 +65,7 @@ HostProcess* make_one() {
   while ((state = __atomic_load_n(&next.state, __ATOMIC_SEQ_CST)) == HostProcess::kNone)
     host::wait(next.state, HostProcess::kNone);
   if (state == HostProcess::kFailed) {
-    can_make = false;
+    most = made;
     return nullptr;
   }
   ++made;
@@ -104,6 +104,20 @@ void move_to(HostProcess& process) {
   rearm_timer();
 }
 
+// `hostprocesses=N` among the settings: fewer of them, for tests.
+usize most_wanted() {
+  constexpr std::string_view kSetting = "hostprocesses=";
+  std::string_view rest = platform::command_line();
+  const usize at = rest.find(kSetting);
+  if (at == rest.npos) return kMostHostProcesses;
+  usize number = 0;
+  for (rest.remove_prefix(at + kSetting.size());
+       !rest.empty() && rest[0] >= '0' && rest[0] <= '9' && number < kMostHostProcesses;
+       rest.remove_prefix(1))
+    number = number * 10 + usize(rest[0] - '0');
+  return number < kMostHostProcesses ? number : kMostHostProcesses;
+}
+
 usize owner_of(u64 signal_stack) {
   return (signal_stack - reinterpret_cast<u64>(signal_stacks)) / sizeof signal_stacks[0];
 }
@@ -112,6 +126,10 @@ usize owner_of(u64 signal_stack) {
 
 HostProcess& here() {
   return *my_luggage().here;
+}
+
+bool in_first() {
+  return &here() == &host_processes[0];
 }
 
 Seat& seat() {
@@ -163,12 +181,17 @@ void host_processes_init(CpuLocal& cpu) {
 
 void start_maker(const void* filter, u16 count) {
   ASSERT(platform::fpu_area_size() <= sizeof Luggage::fpu);
-  can_make = make_maker(filter, count);
+  const usize wanted = most_wanted();
+  if (wanted > 1 && make_maker(filter, count)) most = wanted;
+}
+
+usize host_process_count() {
+  return made;
 }
 
 void end_all(u8 status) {
+  if (in_first()) host::exit(status);
   Seat& first = host_processes[0].seats[cpu_local().index];
-  if (&seat() == &first) host::exit(status);
   first.exit_status = status;
   __atomic_store_n(&first.turn, Seat::kExit, __ATOMIC_SEQ_CST);
   host::wake(first.turn);

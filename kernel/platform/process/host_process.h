@@ -8,7 +8,6 @@
 
 #include "kernel/base/addr.h"
 #include "kernel/platform/cpu_local.h"
-#include "kernel/platform/process/events.h"
 
 namespace narwhal::process_home {
 
@@ -21,9 +20,9 @@ inline constexpr usize kMostHostProcesses = 64;
 struct Seat {
   u32 turn = kAway;  // futex word: whether the CPU is here
   u32 exit_status = 0;
-  u64 stack = 0;           // where the CPU goes on when it comes here
-  int timer = -1;          // of the host, signals this thread
-  u64 armed = ~u64{0};     // what it is set to
+  u64 stack = 0;        // where the CPU goes on when it comes here
+  int timer = -1;       // of the host, signals this thread
+  u64 armed = ~u64{0};  // what it is set to
 
   static constexpr u32 kAway = 0, kHere = 1, kExit = 2;
 };
@@ -50,6 +49,7 @@ inline constexpr u64 kSignalStackSize = 64 * kKiB;
 
 // That in which this CPU runs, and its seat there.
 HostProcess& here();
+bool in_first();
 Seat& seat();
 
 // The host process that remembers mappings of a root, or null. `hint` stays with the root.
@@ -70,6 +70,9 @@ void host_processes_init(CpuLocal& cpu);
 // `filter` (struct sock_filter[count]; null: not at all). Called before the program's first
 // instruction; what it uses later it copies now, to where the program cannot write.
 void start_maker(const void* filter, u16 count);
+
+// How many are in use or were.
+usize host_process_count();
 
 // The first host process ends with this status, and so all do.
 [[noreturn]] void end_all(u8 status);

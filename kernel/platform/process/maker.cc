@@ -101,8 +101,8 @@ bool make_maker(const void* filter, u16 count) {
   orders.confined = filter != nullptr;
   orders.filter_count = count;
   if (filter) std::memcpy(orders.filter, filter, count * usize{8});
-  const i64 maker = narwhal_clone_at(u64(host::kChildEnded), reinterpret_cast<void*>(at + kPrivateSize),
-                                     make_processes, &orders);
+  const i64 maker = narwhal_clone_at(
+      u64(host::kChildEnded), reinterpret_cast<void*>(at + kPrivateSize), make_processes, &orders);
   // From here on it has a copy, and ours is of no use.
   host::unmap(at, kPrivateSize).ignore();
   return maker > 0;

@@ -19,9 +19,9 @@ constexpr u32 kShift = 32;
 
 constinit platform::TscClock tsc{};
 constinit i64 wall_clock_at_boot = 0;
-// Each seat of a CPU has a timer of the host's. What that is set to is in `Seat::armed`: it may fire
-// too early, after a deadline that was moved, or when the CPU is elsewhere; then it is set again
-// where that is needed. So a deadline that moves back and forth costs no call, nor do most
+// Each seat of a CPU has a timer of the host's. What that is set to is in `Seat::armed`: it may
+// fire too early, after a deadline that was moved, or when the CPU is elsewhere; then it is set
+// again where that is needed. So a deadline that moves back and forth costs no call, nor do most
 // hand-overs.
 constinit u64 deadline = platform::kNoDeadline;
 

@@ -36,13 +36,68 @@ output=$(run --settings=selftest=overflow)
 expect "a full stack" $? 127 "$output" "a kernel stack overflowed into its guard page"
 output=$(run --settings=selftest=recursion)
 expect "endless recursion" $? 127 "$output" "a kernel stack overflowed into its guard page"
-# The filter: what is allowed goes on, the rest ends by SIGSYS.
+# Address spaces that take turns in fewer host processes than there are.
+for count in 1 2 3; do
+  output=$(run --settings=hostprocesses=$count)
+  expect "$count host processes" $? 0 "$output" "checks passed"
+done
+# The filter: what is allowed goes on, the rest ends by SIGSYS. The programs' calls come from host processes that were
+# made after it; without those, from the first.
 output=$(run --settings=selftest=confined)
 expect "confined" $? 0 "$output" "checks passed"
 for call in open anonymous foreign descriptor protect; do
+  output=$(run --settings="selftest=$call hostprocesses=1")
+  expect "$call in the first" $? 159 "$output" "an empty call takes"
   output=$(run --settings=selftest=$call)
-  expect "$call" $? 159 "$output" "an empty call takes"
+  expect "$call" $? 126 "$output" "one of the kernel's host processes was killed"
 done
+# If one ends, all end, and somebody says so.
+output=$(run --settings=selftest=lost)
+expect "one that ends" $? 126 "$output" "one of the kernel's host processes was killed"
+
+# gone PID: waits until it is; what init has not taken notice of yet is gone, too.
+gone() {
+  for _ in $(seq 200); do
+    case $(ps -o stat= -p "$1") in "" | Z*) return 0 ;; esac
+    sleep 0.05
+  done
+  return 1
+}
+# after_kill WHICH SIGNAL STATUS: kills one of them from outside.
+after_kill() {
+  local which=$1 signal=$2 wanted=$3 log status first maker spaces
+  log=$(mktemp)
+  "$image" --settings=selftest=waiting </dev/null >"$log" 2>&1 &
+  first=$!
+  for _ in $(seq 200); do
+    grep -q waiting "$log" && break
+    sleep 0.05
+  done
+  maker=$(pgrep -P "$first")
+  spaces=$(pgrep -P "$maker")
+  local victim
+  case $which in
+    first) victim=$first ;;
+    maker) victim=$maker ;;
+    space) victim=$(head -n 1 <<<"$spaces") ;;
+  esac
+  kill -"$signal" "$victim"
+  wait "$first"
+  status=$?
+  expect "the $which killed" $status "$wanted" "$(cat "$log")" waiting
+  [ "$wanted" -ne 126 ] || expect "the $which killed" $status 126 "$(cat "$log")" "one of the kernel's host processes"
+  for pid in $maker $spaces; do
+    gone "$pid" || {
+      echo "host process $pid outlives the first, after a signal $signal to the $which"
+      failures=1
+    }
+  done
+  rm -f "$log"
+}
+after_kill first KILL 137
+after_kill maker KILL 126
+after_kill space KILL 126
+after_kill space TERM 126
 output=$(run --what)
 expect "an unknown argument" $? 125 "$output" "unknown argument"
 exit $failures
