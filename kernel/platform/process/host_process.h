@@ -1,4 +1,4 @@
-// Host processes as address spaces (docs/decisions/0046).
+// Host processes as address spaces (docs/decisions/0042-host-processes.md).
 //
 // The program's half of a host process is a cache of one guest address space's page tables
 // (host_mappings.cc). All of them share the window, the memory file and the descriptors. A virtual

@@ -27,13 +27,15 @@ constexpr usize kFilterSize = 8 * kKiB;
 struct Orders {
   int parent;  // process id of the first host process
   u16 filter_count;
-  int timer;   // what the filter lets set
+  int timer;  // what the filter lets set
   bool confined;
+  host::SignalAction when_child_ends;
   alignas(8) std::byte filter[kFilterSize];
 };
 
-// Here and below: runs in the maker, or in what it made. No global variable is read but where it is
-// said, and nothing is called that reads one.
+// Here and below: runs in the maker, or in what it made. No global variable is read but the number
+// that is wanted, nothing is called that reads one, and no constant is used that holds an address:
+// such constants are relocated, and lie in shared memory.
 
 // What another host process needs for itself: all else is inherited.
 [[noreturn]] void become_host_process(const Orders& orders, usize index, int maker) {
@@ -68,9 +70,7 @@ void end_with_child(int, void*, void*) {
   host::set_process_name("narwhal:maker");
   // Once one of them is gone, all must go. Its handler runs on the private stack; other signals
   // stay blocked.
-  constexpr u64 kRestorer = 0x04000000;
-  const host::SignalAction action{end_with_child, kRestorer, nullptr, 0};
-  if (!host::set_action(host::kChildEnded, action).ok()) host::exit(1);
+  if (!host::set_action(host::kChildEnded, orders.when_child_ends).ok()) host::exit(1);
   host::block_all_signals_but(host::kChildEnded);
   const int maker = host::process_id();
   for (u32 count = 1; count < kMostHostProcesses;) {
@@ -98,6 +98,8 @@ bool make_maker(const void* filter, u16 count) {
   auto& orders = *reinterpret_cast<Orders*>(at);
   orders.parent = host::process_id();
   orders.timer = seat().timer;
+  constexpr u64 kRestorer = 0x04000000;
+  orders.when_child_ends = {end_with_child, kRestorer, nullptr, 0};
   orders.confined = filter != nullptr;
   orders.filter_count = count;
   if (filter) std::memcpy(orders.filter, filter, count * usize{8});

@@ -1,5 +1,5 @@
-// Kernel stacks are mapped in the host process in which they are made. The others map them when they
-// first use them.
+// Kernel stacks are mapped in the host process in which they are made. The others map them when
+// they first use them.
 #pragma once
 
 #include "kernel/base/types.h"
