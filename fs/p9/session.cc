@@ -114,7 +114,7 @@ Result<Fid> Session::attach(Qid& qid) {
   Fid fid = TRY(new_fid());
   Call call(*this, MessageType::kAttach);
   // No user of the server's own: it acts as who it is.
-  call.put(fid).put(kNoFid).put("").put(channel_->root()).put(u32{0});
+  call.put(fid).put(kNoFid).put("").put("").put(u32{0});
   auto answer = call.run();
   if (!answer.ok()) {
     forget(fid);

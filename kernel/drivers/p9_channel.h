@@ -13,8 +13,6 @@ class P9Channel : public RefCounted {
  public:
   // What the host calls the folder: mount(2)'s source.
   virtual std::string_view tag() const = 0;
-  // What the server calls it: attach's aname. A server with one folder needs no name.
-  virtual std::string_view root() const { return ""; }
   // Sends one message and sleeps until the answer is there; returns its length. Both are contiguous
   // memory of the kernel (direct map) and stay the caller's. Any number of threads may have a
   // message on its way. Not interruptible. EIO when the device is broken, ENOBUFS is waited out.

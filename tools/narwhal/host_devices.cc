@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "tools/base/error.h"
 #include "tools/narwhal/channels.h"
 
@@ -156,6 +158,18 @@ void HostDevices::finish_user_network(const std::vector<PortForward>& ports) {
   }
   passt_ready_.reset();
   add(std::move(passt_socket_), "stream", fmt::format("mtu={}", kPasstMtu));
+}
+
+void HostDevices::add_folder(const SharedFolder& folder) {
+  UniqueFd root(open(folder.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) fail("-v {}: {}", folder.path, strerror(errno));
+  SocketPair socket = make_socket_pair();
+  servers_.push_back(std::make_unique<VmProcess>(
+      std::vector<std::string>{"/proc/self/exe", "serve-folder",
+                               std::to_string(socket.theirs.get()), std::to_string(root.get()),
+                               folder.read_only ? "ro" : "rw"},
+      std::vector<int>{socket.theirs.get(), root.get()}));
+  add(std::move(socket.ours), "9p", fmt::format("tag={}", folder.tag));
 }
 
 }  // namespace narwhal::tools

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/base/unique_fd.h"
+#include "tools/narwhal/machine.h"
 #include "tools/narwhal/values.h"
 #include "tools/narwhal/vm_process.h"
 
@@ -22,6 +23,9 @@ class HostDevices {
   // passt is missing or does not work here, and say what to do.
   void begin_user_network(const std::vector<PortForward>& ports);
   void finish_user_network(const std::vector<PortForward>& ports);
+
+  // A folder, by a process of our own that serves it (tools/p9). Throws Error.
+  void add_folder(const SharedFolder& folder);
 
   // Values of the boot setting `device`, and the descriptors that they name.
   const std::vector<std::string>& settings() const { return settings_; }
@@ -39,6 +43,7 @@ class HostDevices {
   std::unique_ptr<VmProcess> passt_;
   UniqueFd passt_ready_;  // says something when it works, and ends when it ends
   UniqueFd passt_socket_;
+  std::vector<std::unique_ptr<VmProcess>> servers_;
 };
 
 }  // namespace narwhal::tools

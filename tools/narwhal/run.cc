@@ -330,10 +330,6 @@ class Run {
   }
 
   void add_shares() {
-    if (options_.is_process && !plan_.shares.empty())
-      fail(
-          "--platform process cannot share folders yet (-v); use --include for a copy, or "
-          "--platform vm");
     // microvm has so many places for devices, and its console, network card and random numbers take
     // three.
     constexpr size_t kMicrovmShares = 5;
@@ -344,6 +340,7 @@ class Run {
           {share.mapping.host, fmt::format("volume{}", share.volume), read_only});
       plan_.settings.add("volume", fmt::format("{}:{}:{}", machine_.shares.back().tag,
                                                read_only ? "ro" : "rw", share.mapping.guest));
+      if (options_.is_process && !options_.dry_run) devices_.add_folder(machine_.shares.back());
     }
   }
 

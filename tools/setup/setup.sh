@@ -25,7 +25,7 @@ setup_missing_packages() {
 
 # Debian starts a server when its package is installed. Ours are for tests, which start their own: while we install,
 # policy-rc.d forbids any start, and what came with the packages is not left enabled for the next boot either.
-setup_services="diod memcached nginx postgresql redis-server"
+setup_services="memcached nginx postgresql redis-server"
 
 setup_install() {
   local log=$setup_cache/setup.log sudo=() guard="" new_services="" service package

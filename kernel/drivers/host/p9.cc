@@ -26,14 +26,13 @@ u16 tag_in(const std::byte* head) {
 // no thread of the channel's own.
 class HostP9 final : public P9Channel {
  public:
-  HostP9(int fd, std::string_view tag, std::string_view root) : tag_(tag), root_(root) {
+  HostP9(int fd, std::string_view tag) : tag_(tag) {
     watch_.fd = fd;
     watch_.ready = [](void* self) { static_cast<HostP9*>(self)->answered_.wake_all(); };
     watch_.argument = this;
     process_home::add_watch(watch_);
   }
   std::string_view tag() const override { return tag_; }
-  std::string_view root() const override { return root_; }
 
   Result<usize> exchange(std::span<const std::byte> message, std::span<std::byte> answer) override {
     if (message.size() < kHeadSize || answer.size() < kHeadSize) return Errno::kInval;
@@ -174,7 +173,7 @@ class HostP9 final : public P9Channel {
     }
   }
 
-  const std::string_view tag_, root_;
+  const std::string_view tag_;
   process_home::Watch watch_;
   SpinLock<LockRank::kDevice> lock_;
   Requests sending_ TA_GUARDED_BY(lock_);
@@ -195,8 +194,8 @@ class HostP9 final : public P9Channel {
 
 }  // namespace
 
-Result<> start_host_p9(int fd, std::string_view tag, std::string_view root) {
-  Ref<HostP9> channel = TRY(make_ref<HostP9>(fd, tag, root));
+Result<> start_host_p9(int fd, std::string_view tag) {
+  Ref<HostP9> channel = TRY(make_ref<HostP9>(fd, tag));
   channels.push_back(*channel.release());
   return {};
 }

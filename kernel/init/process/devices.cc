@@ -25,7 +25,7 @@ struct Port {
 // What the setting says of a device: "tap,fd=5,mtu=1500".
 struct Description {
   std::string_view kind;
-  std::string_view tag = "", root = "";
+  std::string_view tag;
   u32 fd = ~u32{0};
   u32 mtu = 1500;
 };
@@ -53,11 +53,10 @@ bool parse(std::string_view text, Description& out) {
   while (!text.empty()) {
     auto value = take_until(text, ',');
     const auto name = take_until(value, '=');
-    const bool good = name == "fd"     ? take_number(value, kMostDescriptor, out.fd)
-                      : name == "mtu"  ? take_number(value, kMostMtu, out.mtu)
-                      : name == "tag"  ? (out.tag = value, !value.empty())
-                      : name == "root" ? (out.root = value, !value.empty())
-                                       : false;
+    const bool good = name == "fd"    ? take_number(value, kMostDescriptor, out.fd)
+                      : name == "mtu" ? take_number(value, kMostMtu, out.mtu)
+                      : name == "tag" ? (out.tag = value, !value.empty())
+                                      : false;
     if (!good) return false;
   }
   return out.fd != ~u32{0};
@@ -70,7 +69,7 @@ Result<> start(const Description& device) {
   else if (device.kind == "stream")
     TRY(net_devices.push_back(TRY(start_stream_net(fd, device.mtu))));
   else if (device.kind == "9p")
-    TRY(start_host_p9(fd, device.tag, device.root));
+    TRY(start_host_p9(fd, device.tag));
   else
     return Errno::kNoDev;
   process_home::grant(fd);
