@@ -24,6 +24,10 @@ def guest_test(name, srcs = None, vm = True, process = False, **kwargs):
             **kwargs
         )
 
+def homes_test(name, **kwargs):
+    """NAME.py, which starts guests in both homes itself: $NARWHAL_KERNEL and $NARWHAL_PROCESS_KERNEL are set."""
+    _guest_test(name, [name + ".py"], {"NARWHAL_KERNEL": _KERNEL, "NARWHAL_PROCESS_KERNEL": _PROCESS_KERNEL}, "", **kwargs)
+
 def _guest_test(name, srcs, kernel, platform, data = [], programs = {}, size = "medium", tags = [], **kwargs):
     programs = dict(programs, **kernel)
     native.sh_test(

@@ -113,6 +113,9 @@ void load_tables() {
     task_state.interrupt_stack[i] = reinterpret_cast<u64>(own_stacks[i]) + kOwnStackSize;
   task_state.io_map = sizeof task_state;
   asm volatile("ltr %w0" ::"r"(u32(x86::kTaskState)));
+  // None: what the processor starts with covers the program's first 64 KiB, and its selectors would
+  // read there with the kernel's rights.
+  asm volatile("lldt %w0" ::"r"(u32(0)));
 
   for (unsigned vector = 0; vector < 256; ++vector) {
     // int3 and into may be used by programs; `int 0x80` is no way into this kernel and faults
