@@ -18,6 +18,7 @@ constexpr int kHighestStatus = 255;
 constexpr int kHighestSignal = 64;
 constexpr int kSignalBase = 128;  // a shell's $? for a program that a signal ended
 constexpr size_t kLogTail = 30;
+constexpr size_t kMostTold = 1000;  // of each kind
 
 std::optional<int> number(std::string_view text, int lowest, int highest) {
   int value = 0;
@@ -107,7 +108,23 @@ Report report_failure(const Outcome& outcome, std::string_view program) {
 
 }  // namespace
 
+std::string printable(std::string_view line) {
+  std::string text(line);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    // U+0080 to U+009F are control characters, too.
+    const bool is_second_set = byte == 0xc2 && next >= 0x80 && next < 0xa0;
+    if (is_second_set) text.erase(i + 1, 1);
+    if (byte < ' ' || byte == 0x7f || is_second_set) text[i] = '?';
+  }
+  return text;
+}
+
 void Outcome::take_control_line(std::string_view line) {
+  const auto keep = [](std::vector<std::string>& all, std::string_view told) {
+    if (all.size() < kMostTold) all.push_back(printable(told));
+  };
   const size_t blank = line.find(' ');
   const std::string_view word = line.substr(0, blank);
   const std::string_view rest =
@@ -115,11 +132,11 @@ void Outcome::take_control_line(std::string_view line) {
   if (word == "started") {
     started = true;
   } else if (word == "error") {
-    errors.emplace_back(rest);
+    keep(errors, rest);
   } else if (word == "missing") {
-    missing.emplace_back(rest.substr(0, rest.find(' ')));
+    keep(missing, rest.substr(0, rest.find(' ')));
   } else if (word == "absent") {
-    absent.emplace_back(rest);
+    keep(absent, rest);
   } else if (word == "exit" && !is_complete()) {
     exit_status = number(rest, 0, kHighestStatus);
   } else if (word == "killed" && !is_complete()) {
@@ -130,12 +147,12 @@ void Outcome::take_control_line(std::string_view line) {
 void Outcome::take_kernel_line(std::string_view line) {
   constexpr std::string_view kMark = "] narwhal: error: panic: ";
   const size_t at = line.find(kMark);
-  if (at != std::string_view::npos && !panic) panic = std::string(line.substr(at + kMark.size()));
+  if (at != std::string_view::npos && !panic) panic = printable(line.substr(at + kMark.size()));
   constexpr std::string_view kKill = "out of memory: killed process ";
   constexpr size_t kMostKills = 10;
   const size_t kill = line.find(kKill);
   if (kill != std::string_view::npos && kills.size() < kMostKills)
-    kills.emplace_back(line.substr(kill));
+    kills.push_back(printable(line.substr(kill)));
 }
 
 Report make_report(const Outcome& outcome, std::string_view program, bool verbose,

@@ -32,6 +32,9 @@ struct Outcome {
   std::deque<std::string> kernel_log;  // its last lines
   std::vector<std::string> kills;      // whom the kernel killed for want of memory
 
+  // The lines come from a kernel that may be in the program's hands: they are kept without what a
+  // terminal would obey, and not without end.
+
   // One line from narwhal.control. Unknown lines are kept out of the way: a newer kernel may say
   // more.
   void take_control_line(std::string_view line);
@@ -44,6 +47,9 @@ struct Outcome {
   }
   bool is_complete() const { return exit_status.has_value() || killed_by.has_value(); }
 };
+
+// A line without control characters: a question mark stands for each.
+std::string printable(std::string_view line);
 
 struct Report {
   int status = 0;    // for exit(2)

@@ -200,8 +200,9 @@ void Session::handle_control_line(const std::string& line) {
   if (last && end_by_ < 0 && !settings_.waits_for_debugger) end_by_ = now() + kPowerOffTime;
 }
 
-void Session::handle_kernel_line(const std::string& line) {
-  if (line.empty()) return;
+void Session::handle_kernel_line(const std::string& told) {
+  if (told.empty()) return;
+  const std::string line = printable(told);
   if (outcome_.kernel_log.size() == kLogLines) outcome_.kernel_log.pop_front();
   outcome_.kernel_log.push_back(line);
   outcome_.take_kernel_line(line);

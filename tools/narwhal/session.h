@@ -67,7 +67,7 @@ class Session {
   void handle_typed_interrupts(size_t count);
   void switch_off(int signal);
   void handle_control_line(const std::string& line);
-  void handle_kernel_line(const std::string& line);
+  void handle_kernel_line(const std::string& told);
   void send_window_size();
   void first_sign();
   int time_to_wait() const;
