@@ -3,10 +3,12 @@
 
 import os
 import select
+import signal
 import subprocess
 
 from tests import guest
 
+NO_NETWORK = ['--net', 'none']
 NAMESPACES = ('user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup')
 
 
@@ -27,7 +29,7 @@ def status_of(pid):
 
 
 class Confinement(guest.TestCase):
-    def start(self, *options):
+    def start(self, options=NO_NETWORK):
         """A guest that waits for input, and its process."""
         run = self.start_guest('/bin/cat', options=options, stdin=None)
         run.write(b'ready\n')
@@ -43,8 +45,8 @@ class Confinement(guest.TestCase):
         self.assertEqual(status['Seccomp'], '2')
 
     def test_it_holds_the_memory_file_and_sockets(self):
-        for options, sockets in ([('--net', 'none'), 5], [(), 6]):
-            _, process = self.start(*options)
+        for options, sockets in ((NO_NETWORK, 5), ([], 6)):
+            _, process = self.start(options)
             folder = f'/proc/{process}/fd'
             kinds = sorted(os.readlink(f'{folder}/{fd}').split(':')[0] for fd in os.listdir(folder))
             self.assertEqual(kinds, ['/memfd'] + sockets * ['socket'], options)
@@ -72,24 +74,76 @@ class Confinement(guest.TestCase):
         self.assertEqual(os.listdir(f'/proc/{process}/root'), [])
 
     def test_verbose_tells_what_came_of_it(self):
-        run = self.run_guest('/bin/true', options=['--verbose'])
+        run = self.run_guest('/bin/true', options=[*NO_NETWORK, '--verbose'])
         self.assertRegex(run.stderr, '(?m)^narwhal: confinement: .*namespaces')
 
     def test_where_namespaces_are_forbidden_it_runs_without(self):
         if not has_namespaces():
             self.skipTest('the other tests run without them')
-        run = self.run_guest('/bin/echo', 'hello', options=['--verbose'], wrapper=without_namespaces)
+        run = self.run_guest('/bin/echo', 'hello', options=[*NO_NETWORK, '--verbose'], wrapper=without_namespaces)
         self.assertEqual((run.stdout, run.status), ('hello\n', 0))
         self.assertRegex(run.stderr, r'(?m)^narwhal: confinement: no namespaces \(No space left on device\)$')
+
+
+class Signals(guest.TestCase):
+    """Sent to the kernel's process by somebody who means the guest, or everybody."""
+
+    def check(self, wrapper, *numbers):
+        run = self.start_guest('/bin/cat', options=NO_NETWORK, stdin=None, wrapper=wrapper)
+        run.write(b'ready\n')
+        run.wait_for_output('^ready$')
+        process = run.machine_pid()
+        for number in numbers:
+            for _ in range(20):
+                os.kill(process, number)
+        run.write(b'still here\n')
+        run.wait_for_output('^still here$')
+        run.close_stdin()
+        run.wait()
+        self.assert_output(run, 'ready\nstill here\n')
+
+    def test_all_but_the_last_word_are_ignored(self):
+        # What reaches the program comes through the command; a service manager signals everybody at once.
+        numbers = [number for number in range(1, 65) if number not in (signal.SIGKILL, signal.SIGSTOP)]
+        for wrapper in (None, without_namespaces) if has_namespaces() else (None,):
+            self.check(wrapper, *numbers)
+
+    def test_a_computing_guest_does_not_mind_either(self):
+        numbers = (signal.SIGALRM, signal.SIGSEGV, signal.SIGIO, signal.SIGSYS, signal.SIGTRAP)
+        run = self.start_guest('/bin/sh', '-c', 'echo ready; i=0; while [ $i -lt 30000 ]; do i=$((i + 1)); done; echo $i',
+                               options=NO_NETWORK)
+        run.wait_for_output('^ready$')
+        process = run.machine_pid()
+        sent = 0
+        while not run.has_ended() and sent < 20000:
+            try:
+                os.kill(process, numbers[sent % len(numbers)])
+            except ProcessLookupError:
+                break
+            sent += 1
+        run.wait()
+        self.assert_output(run, 'ready\n30000\n')
+
+    def test_it_can_be_stopped_and_goes_on(self):
+        self.check(None, signal.SIGSTOP, signal.SIGCONT)
+
+    def test_killed_it_is_missed(self):
+        run = self.start_guest('/bin/sh', '-c', 'echo ready; while :; do :; done', options=NO_NETWORK)
+        run.wait_for_output('^ready$')
+        os.kill(run.machine_pid(), signal.SIGKILL)
+        self.assertEqual(run.wait(), 125)
+        self.assertRegex(run.stderr, r"its kernel's process was killed by signal 9 \(Killed\), by somebody or because this "
+                                     'machine has no memory left')
 
 
 class End(guest.TestCase):
     def test_no_process_outlives_a_killed_command(self):
         for wrapper in (None, without_namespaces) if has_namespaces() else (None,):
-            run = self.start_guest('/bin/sh', '-c', 'echo ready; while :; do :; done', wrapper=wrapper)
+            run = self.start_guest('/bin/sh', '-c', 'echo ready; while :; do :; done', options=NO_NETWORK,
+                                   wrapper=wrapper)
             run.wait_for_output('^ready$')
             handle = os.pidfd_open(run.machine_pid())
-            run.send_signal(9)
+            run.send_signal(signal.SIGKILL)
             self.assertEqual(run.wait(), -9)
             self.assertTrue(select.select([handle], [], [], 20)[0], 'the kernel runs on')
             os.close(handle)

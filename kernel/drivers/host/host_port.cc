@@ -4,6 +4,7 @@
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/events.h"
 #include "kernel/platform/process/host.h"
+#include "kernel/platform/process/layout.h"
 
 namespace narwhal {
 namespace {
@@ -18,6 +19,11 @@ class HostPort final : public ConsolePort {
     watch_.ready = [](void* self) { static_cast<HostPort*>(self)->ready(); };
     watch_.argument = this;
     process_home::add_watch(watch_);
+    // Only where nobody else can mind: the flag belongs to the open file, and the signal goes to a
+    // group of processes that is ours.
+    const auto& boot = process_home::boot_state;
+    if (boot.control_fd >= 0 && (fd == boot.streams[0] || fd == boot.control_fd))
+      host::signal_input(fd, true).ignore();
   }
   std::string_view name() const override { return name_; }
 

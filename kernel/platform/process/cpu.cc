@@ -5,6 +5,7 @@
 #include "kernel/base/panic.h"
 #include "kernel/platform/context.h"
 #include "kernel/platform/machine.h"
+#include "kernel/platform/process/events.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
@@ -35,6 +36,12 @@ namespace {
 
 constinit CpuLocal cpu_block;
 
+// Signals that would end this process, besides those that have a meaning here (signal(7)); and
+// those that come from a terminal.
+constexpr u8 kEnding[] = {1,  2,  3,  6,  10, 12, 15, 16, 20, 21, 22, 24, 25, 26, 27, 30, 32,
+                          33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49,
+                          50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64};
+
 void install(int signal) {
   // No mask and SA_NODEFER: the host changes nothing that we would have to undo, so that a handler
   // need not return. What must not come, the flag in CpuLocal holds back.
@@ -55,12 +62,17 @@ void cpu_init() {
   cpu_block.self = &cpu_block;
   asm volatile("wrgsbase %0" ::"r"(&cpu_block) : "memory");
   host_processes_init(cpu_block);
-  for (const int signal : {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys,
+  for (const int signal : {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys, kSigIo,
                            HostSignal{kTimerSignal}, HostSignal{host::kChildEnded}})
     install(signal);
   // A stream whose reader is gone is an error of write(2).
   const host::SignalAction ignore{reinterpret_cast<void (*)(int, void*, void*)>(1), 0, nullptr, 0};
   host::set_action(kSigPipe, ignore).ignore();
+  // Whoever started us tells by the control channel what the program shall hear of. Other signals
+  // would end us without a word to the program: a service manager sends SIGTERM to all processes
+  // that it finds. Started by hand, we are ended by Ctrl-C.
+  if (boot_state.control_fd >= 0)
+    for (const int signal : kEnding) host::set_action(signal, ignore).ignore();
   host::unblock_all_signals();
 }
 
@@ -88,6 +100,7 @@ void run_interrupts(bool user_mode) {
     if (pending == 0) return;
     ++cpu.interrupt_depth;
     if (pending & kTimerPending) timer_interrupt(user_mode);
+    if (pending & kInputPending) poll_events();
     --cpu.interrupt_depth;
   }
 }

@@ -6,7 +6,7 @@
 namespace narwhal::process_home {
 
 // Kinds of interrupts: bits of CpuLocal::interrupts_pending.
-inline constexpr u32 kTimerPending = 1;
+inline constexpr u32 kTimerPending = 1, kInputPending = 2;
 
 // GS, the signal stack, the signals' handlers. From here on faults are reported.
 void cpu_init();

@@ -123,6 +123,17 @@ Result<int> open_read_only(const char* path) {
 void close(int fd) {
   call(kClose, u64(fd));
 }
+Result<> signal_input(int fd, bool to_group) {
+  constexpr u64 kGetFlags = 3, kSetFlags = 4, kSetOwner = 15, kAsynchronous = 020000;
+  constexpr i32 kThread = 0, kGroup = 2;
+  const struct {
+    i32 kind, id;
+  } owner{to_group ? kGroup : kThread, i32(call(to_group ? kGetpgrp : kGettid))};
+  TRY(outcome(call(kFcntl, u64(fd), kSetOwner, word(&owner))));
+  const i64 flags = call(kFcntl, u64(fd), kGetFlags);
+  if (failed(flags)) return error(flags);
+  return outcome(call(kFcntl, u64(fd), kSetFlags, u64(flags) | kAsynchronous));
+}
 Result<usize> poll_now(std::span<PollFd> polled) {
   const TimeSpec now{};
   return count(call(kPpoll, word(polled.data()), polled.size(), word(&now), 0, 8));

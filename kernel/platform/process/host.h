@@ -44,6 +44,7 @@ enum class Number : u64 {
   kFcntl = 72,
   kFtruncate = 77,
   kGetppid = 110,
+  kGetpgrp = 111,
   kCapset = 126,
   kSigaltstack = 131,
   kPrctl = 157,
@@ -112,6 +113,9 @@ Result<usize> read_pieces(int fd, std::span<const Piece> to);
 Result<usize> write_pieces(int fd, std::span<const Piece> from);
 Result<int> open_read_only(const char* path);
 void close(int fd);
+// From now on, when there is something to be read, SIGIO is sent (F_SETOWN and O_ASYNC in fcntl(2))
+// to this thread, or to all of this process' group. Of descriptors that can't do it, EINVAL.
+Result<> signal_input(int fd, bool to_group);
 // How many are ready now.
 Result<usize> poll_now(std::span<PollFd> polled);
 

@@ -2,6 +2,7 @@
 // on for it.
 #include "kernel/platform/process/signals.h"
 
+#include "kernel/base/format.h"
 #include "kernel/base/panic.h"
 #include "kernel/platform/context.h"
 #include "kernel/platform/cpu_local.h"
@@ -57,7 +58,10 @@ Continuation go_on(UserRegs& regs, void (*code)()) {
 }
 
 bool is_interrupt(int signal) {
-  return signal == kTimerSignal;
+  return signal == kTimerSignal || signal == kSigIo;
+}
+u32 pending_bit(int signal) {
+  return signal == kSigIo ? kInputPending : kTimerPending;
 }
 
 // Sent by another process, and so no fault of anybody's here: si_code says it (sigaction(2)). It
@@ -88,7 +92,7 @@ Continuation from_user(int signal, const HostSignalInfo& info, HostContext& cont
   take_back_fpu(context);
   copy_registers(context, regs);
   if (is_interrupt(signal)) {
-    cpu.interrupts_pending |= kTimerPending;
+    cpu.interrupts_pending |= pending_bit(signal);
     return go_on(regs, narwhal_continue_interrupt);
   }
   if (signal == kSigSys) {
@@ -127,9 +131,9 @@ bool on_signal_stack(u64 stack, const HostContext& context) {
   return stack - context.stack_start < context.stack_size;
 }
 
-Continuation interrupt_in_kernel(HostContext& context) {
+Continuation interrupt_in_kernel(int signal, HostContext& context) {
   CpuLocal& cpu = cpu_local();
-  cpu.interrupts_pending |= kTimerPending;
+  cpu.interrupts_pending |= pending_bit(signal);
   // On its way out: the whole way again.
   if (between(context.rip, narwhal_exit_begin, narwhal_exit_end)) {
     take_back_fpu(context);
@@ -153,6 +157,28 @@ Continuation interrupt_in_kernel(HostContext& context) {
   host::exit(kLostStatus);
 }
 
+// A page of the memory file that the host cannot give, or has lost: whoever touched it, nothing
+// goes on, because trying again would fail again.
+constexpr i32 kNoSuchAddress = 2, kMemoryErrorNow = 4, kMemoryErrorLater = 5;  // si_code
+bool is_lack_of_memory(i32 code) {
+  return code == kNoSuchAddress || code == kMemoryErrorNow || code == kMemoryErrorLater;
+}
+// Whatever this thread was at: no lock is taken, nothing is allocated. The control channel may be
+// in the middle of a line.
+[[noreturn]] void end_for_want_of_memory(i32 code) {
+  constexpr u8 kFailed = 125;
+  Text<200> text;
+  if (boot_state.control_fd >= 0) text << "\nerror ";
+  text << (code == kNoSuchAddress ? "the host has no memory left for the guest; give it less (-m)"
+                                  : "the host's memory is faulty");
+  text << '\n';
+  if (boot_state.control_fd >= 0) text << "exit " << u32(kFailed) << '\n';
+  const auto bytes = std::as_bytes(std::span(text.view()));
+  host::write(boot_state.control_fd >= 0 ? boot_state.control_fd : boot_state.log_fd, bytes)
+      .ignore();
+  end_all(kFailed);
+}
+
 upcall::PageFault page_fault() {
   return {UserAddr(trap.address),
           trap.error_code & kFaultFetch   ? Protection::kExecute
@@ -170,6 +196,7 @@ using namespace narwhal::process_home;
 extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& info,
                                             HostContext& context, u64 gs_before) {
   if (was_sent(signal, info)) return kWhereItCameFrom;
+  if (signal == kSigBus && is_lack_of_memory(info.code)) end_for_want_of_memory(info.code);
   if (signal == host::kChildEnded) lost_host_process();
   if (signal == kTimerSignal) timer_fired(context.stack_start);
   if (!is_here(context.stack_start)) return kWhereItCameFrom;
@@ -182,7 +209,7 @@ extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& in
     cpu_local().user_gs_base = gs_before;
     return from_user(signal, info, context);
   }
-  return is_interrupt(signal) ? interrupt_in_kernel(context) : fault_in_kernel(context);
+  return is_interrupt(signal) ? interrupt_in_kernel(signal, context) : fault_in_kernel(context);
 }
 
 extern "C" bool narwhal_syscall_from_user(UserRegs& regs) {

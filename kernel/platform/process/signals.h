@@ -14,6 +14,7 @@ enum HostSignal : int {
   kSigSegv = 11,
   kSigPipe = 13,
   kSigAlrm = 14,
+  kSigIo = 29,
   kSigSys = 31,
 };
 

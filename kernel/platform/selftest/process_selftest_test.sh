@@ -41,6 +41,12 @@ for count in 1 2 3; do
   output=$(run --settings=hostprocesses=$count)
   expect "$count host processes" $? 0 "$output" "checks passed"
 done
+output=$(run --settings=selftest=memory)
+expect "memory that the host does not have" $? 125 "$output" "the host has no memory left"
+# A pipe with both ends ours.
+mkfifo "$TEST_TMPDIR/pipe"
+output=$(run --settings=selftest=input --stdin=3 3<>"$TEST_TMPDIR/pipe")
+expect "input" $? 0 "$output" "checks passed"
 # The filter: what is allowed goes on, the rest ends by SIGSYS. The programs' calls come from host processes that were
 # made after it; without those, from the first.
 output=$(run --settings=selftest=confined)

@@ -6,6 +6,7 @@
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/pmap.h"
 #include "kernel/platform/process/confine.h"
+#include "kernel/platform/process/events.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
@@ -97,6 +98,30 @@ void test_full_cache() {
   free_frames(frame, 0);
 }
 
+// A program that only computes, and no tick to come: input is noticed when it comes. The script
+// gives us a pipe of which we have both ends.
+void test_input() {
+  static constinit process_home::Watch watch{};
+  static constinit u32 calls = 0;
+  watch.fd = boot_state.streams[0];
+  watch.ready = [](void*) { ++calls; };
+  process_home::add_watch(watch);
+  platform::set_timer(platform::kNoDeadline);
+  const bool were_on = platform::interrupts_save_disable();
+  process_home::arm(watch, host::kPollIn);
+  platform::interrupts_restore(were_on);
+  CHECK(host::signal_input(watch.fd, false).ok());
+  const std::byte byte{};
+  for (u32 i = 0; i < 3; ++i) {
+    CHECK(*const_cast<volatile u32*>(&calls) == i);
+    CHECK(host::write(watch.fd, {&byte, 1}).ok());
+    CHECK(*const_cast<volatile u32*>(&calls) == i + 1);
+    std::byte got;
+    CHECK(host::read(watch.fd, {&got, 1}).ok());
+    process_home::arm(watch, host::kPollIn);
+  }
+}
+
 }  // namespace
 
 bool kernel_can_read(const void* address) {
@@ -116,6 +141,7 @@ void test_home() {
   test_host_processes();
   // Takes long, once is enough.
   if (platform::command_line().find("selftest=") == std::string_view::npos) test_full_cache();
+  if (asked_for("input")) test_input();
 }
 
 // Each is a call that the filter must answer by ending the process; what comes back is a failure.
@@ -136,6 +162,13 @@ void end_as_asked() {
   if (asked_for("waiting")) {
     platform::console_write("waiting\n");
     for (u32 never = 0;;) host::wait(never, 0);
+  }
+  if (asked_for("memory")) {
+    // A page that the host does not have: beyond the end of the memory file.
+    CHECK(host::map_shared(kSomewhere, kPageSize, kRights, boot_state.memory_fd,
+                           boot_state.memory_size)
+              .ok());
+    CHECK(platform::copy_from_user(&byte, UserAddr(kSomewhere), 1) == 0);
   }
   if (!asked_for_a_crime()) return;
   if (asked_for("open")) escaped(host::open_read_only("/etc/passwd"));
