@@ -23,6 +23,13 @@ def without_namespaces(command):
     return ['unshare', '-Ur', 'sh', '-c', script, 'sh', *command]
 
 
+def family(process):
+    """It and all that come from it: one kernel's host processes."""
+    with open(f'/proc/{process}/task/{process}/children', encoding='ascii') as file:
+        children = file.read().split()
+    return [process] + [member for child in children for member in family(int(child))]
+
+
 def status_of(pid):
     with open(f'/proc/{pid}/status', encoding='ascii') as file:
         return dict(line.rstrip('\n').split(':\t', 1) for line in file if ':\t' in line)
@@ -92,10 +99,10 @@ class Signals(guest.TestCase):
         run = self.start_guest('/bin/cat', options=NO_NETWORK, stdin=None, wrapper=wrapper)
         run.write(b'ready\n')
         run.wait_for_output('^ready$')
-        process = run.machine_pid()
-        for number in numbers:
-            for _ in range(20):
-                os.kill(process, number)
+        for process in family(run.machine_pid()):
+            for number in numbers:
+                for _ in range(20):
+                    os.kill(process, number)
         run.write(b'still here\n')
         run.wait_for_output('^still here$')
         run.close_stdin()
@@ -142,11 +149,13 @@ class End(guest.TestCase):
             run = self.start_guest('/bin/sh', '-c', 'echo ready; while :; do :; done', options=NO_NETWORK,
                                    wrapper=wrapper)
             run.wait_for_output('^ready$')
-            handle = os.pidfd_open(run.machine_pid())
+            handles = [os.pidfd_open(process) for process in family(run.machine_pid())]
+            self.assertGreater(len(handles), 1)
             run.send_signal(signal.SIGKILL)
             self.assertEqual(run.wait(), -9)
-            self.assertTrue(select.select([handle], [], [], 20)[0], 'the kernel runs on')
-            os.close(handle)
+            for handle in handles:
+                self.assertTrue(select.select([handle], [], [], 20)[0], 'a host process runs on')
+                os.close(handle)
 
 
 if __name__ == '__main__':

@@ -121,6 +121,10 @@ class Escape(Tries):
         self.assert_all_caught([(trick, number) for trick in ('handler', 'overmap', 'sigreturn')
                                 for number in GREEDY.values()])
 
+    def test_children_are_held_as_their_parents(self):
+        self.assert_all_caught([('child-' + trick, GREEDY[name]) for trick in ('text', 'sigreturn')
+                                for name in ('fork', 'openat', 'kill')])
+
     def test_every_place_in_the_kernel_that_calls_the_host_is_filtered(self):
         for place in range(1000):
             run = self.try_escape('site', place)

@@ -181,6 +181,9 @@ Result<> set_signal_stack(const SignalStack& stack) {
 void unblock_all_signals() {
   set_signal_mask(0);
 }
+void block_all_signals() {
+  set_signal_mask(~u64{0});
+}
 void block_all_signals_but(int signal) {
   set_signal_mask(~(u64{1} << (signal - 1)));
 }
@@ -249,6 +252,10 @@ Result<int> restrict_by_landlock() {
 
 int process_id() {
   return int(call(kGetpid));
+}
+bool take_ended_child(i32& status) {
+  constexpr u64 kAny = ~u64{0}, kDoNotWait = 1;
+  return call(kWait4, kAny, word(&status), kDoNotWait) > 0;
 }
 i64 fork() {
   return call(kFork);

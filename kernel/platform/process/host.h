@@ -41,6 +41,7 @@ enum class Number : u64 {
   kWritev = 20,
   kGetpid = 39,
   kFork = 57,
+  kWait4 = 61,
   kFcntl = 72,
   kFtruncate = 77,
   kGetppid = 110,
@@ -130,6 +131,7 @@ void set_timer(int timer, u64 wait_ns);
 Result<> set_action(int signal, const SignalAction& action);
 Result<> set_signal_stack(const SignalStack& stack);
 void unblock_all_signals();
+void block_all_signals();
 void block_all_signals_but(int signal);
 inline constexpr int kChildEnded = 17;  // SIGCHLD
 // From now on a `syscall` outside of [start, start + size) is a SIGSYS
@@ -164,6 +166,8 @@ Result<> install_filter(const void* instructions, u16 count);
 int process_id();
 // fork(2): shares what is mapped shared; else a copy. The child gets 0.
 i64 fork();
+// A child that has ended, if there is one, and its status as wait(2) has it.
+bool take_ended_child(i32& status);
 // SIGKILL when the parent ends (PR_SET_PDEATHSIG). ESRCH: it is gone already, or never was
 // `parent`.
 Result<> die_with_parent(int parent);

@@ -4,6 +4,7 @@
 
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/signals.h"
 #include "kernel/platform/process/time.h"
 
 // Hidden: their addresses are computed, not read from a table that is shared memory.
@@ -12,6 +13,7 @@ extern "C" {
 extern const char kernel_text_start[], kernel_text_end[];
 narwhal::i64 narwhal_clone_at(narwhal::u64 flags, void* stack, void (*function)(void*),
                               void* argument);
+void narwhal_signal_return();
 [[noreturn]] void narwhal_take_seat(narwhal::process_home::Seat& seat, void* start,
                                     narwhal::u64 size);
 }
@@ -59,8 +61,11 @@ struct Orders {
   narwhal_take_seat(process.seats[0], const_cast<Orders*>(&orders), kPrivateSize);
 }
 
-void end_with_child(int, void*, void*) {
-  host::exit(1);
+// Once one of them is gone, all must go; the first has to know when the filter ended it. Somebody
+// may have sent us the signal, too.
+void look_for_ended(int, void*, void*) {
+  i32 status;
+  if (host::take_ended_child(status)) host::exit((status & 0x7f) == kSigSys ? kFilterStatus : 1);
 }
 
 // Makes as many as are wanted, which is the one number that it takes from the others.
@@ -68,8 +73,7 @@ void end_with_child(int, void*, void*) {
   const Orders& orders = *static_cast<const Orders*>(private_memory);
   if (!host::die_with_parent(orders.parent).ok()) host::exit(1);
   host::set_process_name("narwhal:maker");
-  // Once one of them is gone, all must go. Its handler runs on the private stack; other signals
-  // stay blocked.
+  // Its handler runs on the private stack; other signals stay blocked.
   if (!host::set_action(host::kChildEnded, orders.when_child_ends).ok()) host::exit(1);
   host::block_all_signals_but(host::kChildEnded);
   const int maker = host::process_id();
@@ -99,12 +103,15 @@ bool make_maker(const void* filter, u16 count) {
   orders.parent = host::process_id();
   orders.timer = seat().timer;
   constexpr u64 kRestorer = 0x04000000;
-  orders.when_child_ends = {end_with_child, kRestorer, nullptr, 0};
+  orders.when_child_ends = {look_for_ended, kRestorer, narwhal_signal_return, 0};
   orders.confined = filter != nullptr;
   orders.filter_count = count;
   if (filter) std::memcpy(orders.filter, filter, count * usize{8});
+  // A signal for all of our group must not find the maker with our signal stack.
+  host::block_all_signals();
   const i64 maker = narwhal_clone_at(
       u64(host::kChildEnded), reinterpret_cast<void*>(at + kPrivateSize), make_processes, &orders);
+  host::unblock_all_signals();
   // From here on it has a copy, and ours is of no use.
   host::unmap(at, kPrivateSize).ignore();
   return maker > 0;
