@@ -34,7 +34,6 @@ class Git(guest.TestCase):
         return self.run_guest(*command, memory='512M', limit=250, options=[
             '--package', 'git', '--package', 'bash', '--include', f'{WORK}:/work', *options])
 
-    @guest.needs_folders
     def test_works_as_here_in_memory_and_in_a_shared_folder(self):
         shared, here = self.folder / 'shared', self.folder / 'here'
         shared.mkdir()
@@ -58,7 +57,6 @@ class Git(guest.TestCase):
         self.assertEqual(git(shared / 'by_url', 'status', '--short'), (0, ''))
         self.assertEqual(git(self.folder, 'clone', '-q', shared / 'bare.git', self.folder / 'clone'), (0, ''))
 
-    @guest.needs_folders
     def test_clones_a_repository_of_this_machine(self):
         here = self.folder / 'here'
         here.mkdir()

@@ -52,16 +52,6 @@ def needs_machine(reason):
     return unittest.skipIf(PLATFORM == 'process', 'in a virtual machine only: ' + reason)
 
 
-def needs_network(test):
-    """Marks a test whose guest talks to this machine."""
-    return unittest.skipIf(PLATFORM == 'process', 'the process home has no network yet')(test)
-
-
-def needs_folders(test):
-    """Marks a test that shares a folder of this machine with the guest."""
-    return unittest.skipIf(PLATFORM == 'process', 'the process home shares no folders yet')(test)
-
-
 class GuestError(AssertionError):
     """A guest did not do what was waited for."""
 

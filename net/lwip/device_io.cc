@@ -26,9 +26,8 @@ u16 load16(const u8* bytes) {
 
 // Where the transport's checksum is, with the pseudo-header's sum put there (virtio 1.1, section
 // 5.1.6.2; RFC 9293, section 3.1).
-bool prepare_checksum(pbuf* frame, NetDevice::Transmit& out) {
-  auto* bytes = static_cast<u8*>(frame->payload);
-  if (frame->len < SIZEOF_ETH_HDR + IP_HLEN) return false;
+bool prepare_checksum(u8* bytes, usize size, NetDevice::Transmit& out) {
+  if (size < SIZEOF_ETH_HDR + IP_HLEN) return false;
   u8* ip = bytes + SIZEOF_ETH_HDR;
   const u16 type = load16(bytes + 12);
   u16 header_length;
@@ -42,7 +41,7 @@ bool prepare_checksum(pbuf* frame, NetDevice::Transmit& out) {
     protocol = ip[9];
     length = u16(load16(ip + 2) - header_length);
     sum = narwhal_lwip_checksum(ip + 12, 8);
-  } else if (type == ETHTYPE_IPV6 && frame->len >= SIZEOF_ETH_HDR + IP6_HLEN) {
+  } else if (type == ETHTYPE_IPV6 && size >= SIZEOF_ETH_HDR + IP6_HLEN) {
     header_length = IP6_HLEN;
     protocol = ip[6];
     length = load16(ip + 4);
@@ -58,7 +57,7 @@ bool prepare_checksum(pbuf* frame, NetDevice::Transmit& out) {
   else
     return false;
   const u16 start = u16(SIZEOF_ETH_HDR + header_length);
-  if (frame->len < start + offset + 2) return false;
+  if (size < start + offset + 2u) return false;
   u8* field = bytes + start + offset;
   // Whoever filled it in meant it: a datagram whose checksum had to be computed here.
   if (field[0] != 0 || field[1] != 0) return false;
@@ -148,9 +147,18 @@ void DeviceInterface::set_checksums() {
   NETIF_SET_CHECKSUM_CTRL(&interface, flags);
 }
 
-err_t device_transmit(netif* interface, pbuf* frame) {
-  auto& self = *static_cast<DeviceInterface*>(interface->state);
-  NetDevice& device = *self.device;
+namespace {
+
+bool transmit(DeviceInterface& self, const NetDevice::Transmit& packet) {
+  if (self.device->transmit(packet).ok()) {
+    self.unflushed = true;
+    return true;
+  }
+  self.sent_blocked = true;
+  return false;
+}
+
+bool transmit_frame(DeviceInterface& self, pbuf* frame) {
   pbuf* sent = frame;
   NetDevice::Piece pieces[kMostPieces];
   usize count = 0;
@@ -159,7 +167,7 @@ err_t device_transmit(netif* interface, pbuf* frame) {
     if (count == kMostPieces) {
       // Written in tiny bits: put together.
       sent = pbuf_clone(PBUF_RAW_TX, PBUF_RAM, frame);
-      if (!sent) return ERR_MEM;
+      if (!sent) return false;
       pieces[0] = {static_cast<const std::byte*>(sent->payload), sent->len};
       count = 1;
       break;
@@ -170,24 +178,68 @@ err_t device_transmit(netif* interface, pbuf* frame) {
   packet.pieces = {pieces, count};
   packet.headroom = headroom(sent);
   packet.token = sent;
-  if (device.checksums_sent()) prepare_checksum(sent, packet);
+  if (self.device->checksums_sent())
+    prepare_checksum(static_cast<u8*>(sent->payload), sent->len, packet);
   if (sent == frame) pbuf_ref(sent);
-  const auto result = device.transmit(packet);
+  if (transmit(self, packet)) return true;
+  pbuf_free(sent);
+  return false;
+}
+
+// False: the device takes it later.
+bool transmit_train(DeviceInterface& self) {
+  SegmentTrain* train = self.train;
+  if (!train) return true;
+  if (train->count() == 1) {
+    if (!transmit_frame(self, train->first())) return false;
+    self.train = nullptr;
+    delete train;
+    return true;
+  }
+  NetDevice::Piece pieces[SegmentTrain::kMostPieces];
+  NetDevice::Transmit packet;
+  train->describe(pieces, packet);
+  if (!prepare_checksum(train->header(), packet.header_length, packet)) return false;
+  // It may be gone when the device has it.
+  self.train = nullptr;
+  if (transmit(self, packet)) return true;
+  self.train = train;
+  return false;
+}
+
+// Whether the frame went into a train, which leaves when the lock is given up at the latest.
+bool join_train(DeviceInterface& self, pbuf* frame) {
+  // Short ones come alone.
+  constexpr u16 kLeast = 512;
+  Segment segment;
+  if (!Segment::parse(frame, segment)) return false;
+  if (self.train && self.train->add(frame, segment, self.device->largest_segment())) return true;
+  if (segment.data_size < kLeast || !transmit_train(self)) return false;
+  self.train = SegmentTrain::begin(frame, segment);
+  return self.train != nullptr;
+}
+
+}  // namespace
+
+err_t device_transmit(netif* interface, pbuf* frame) {
+  auto& self = *static_cast<DeviceInterface*>(interface->state);
   core_work_noted.traffic = true;
-  if (!result.ok()) {
-    pbuf_free(sent);
-    self.sent_blocked = true;
+  const bool joined = self.device->largest_segment() != 0 && join_train(self, frame);
+  if (!joined && (!transmit_train(self) || !transmit_frame(self, frame))) {
     ++self.sent_dropped;
     return ERR_MEM;
   }
-  self.unflushed = true;
+  if (joined) self.unflushed = true;
   ++self.sent_packets;
   self.sent_bytes += frame->tot_len;
   return ERR_OK;
 }
 
 void device_transmit_done(void* token) {
-  pbuf_free(static_cast<pbuf*>(token));
+  if (SegmentTrain* train = SegmentTrain::of_token(token))
+    delete train;
+  else
+    pbuf_free(static_cast<pbuf*>(token));
 }
 
 err_t device_input(pbuf* frame, netif* interface) {
@@ -219,7 +271,7 @@ bool interfaces_receive(usize budget) {
     // What did not fit into the device's queue can go now.
     if (self->sent_blocked) {
       self->sent_blocked = false;
-      tcp_txnow();
+      if (transmit_train(*self)) tcp_txnow();
     }
   }
   return more;
@@ -229,6 +281,7 @@ void interfaces_flush() {
   for (DeviceInterface* self = first_device_interface(); self; self = self->next) {
     if (!self->unflushed) continue;
     self->unflushed = false;
+    transmit_train(*self);
     self->device->flush();
   }
 }

@@ -4,6 +4,7 @@
 #include "kernel/drivers/net_device.h"
 #include "lwip/netif.h"
 #include "net/lwip/core_lwip.h"
+#include "net/lwip/segment_train.h"
 
 namespace narwhal::net {
 
@@ -18,6 +19,7 @@ struct DeviceInterface {
   u32 number = 0;
   IpAddress gateway6 = IpAddress::any(IpVersion::k6);
   ip_addr_t gateway6_lwip{};
+  SegmentTrain* train = nullptr;  // segments that wait for more of their kind
   bool unflushed = false;
   bool sent_blocked = false;  // the device's queue was full
   u64 received_packets = 0, received_bytes = 0, received_dropped = 0;

@@ -104,6 +104,32 @@ void MirrorDevice::put_on_wire(Frame frame) {
     wire_.push_back(std::move(frame));
 }
 
+// TCP segmentation offload (virtio 1.1, section 5.1.6.2), of IPv4.
+void MirrorDevice::put_segments_on_wire(const Frame& frame, const Transmit& packet) {
+  constexpr u8 kPushAndFin = 8 | 1;
+  const usize head = packet.header_length;
+  ASSERT(frame[12] == 8 && head < frame.size());
+  ASSERT(ones_complement(frame.data() + kEthernet, 20) == 0);
+  ASSERT(usize(frame[kEthernet + 2] << 8 | frame[kEthernet + 3]) == frame.size() - kEthernet);
+  for (usize at = head; at < frame.size(); at += packet.segment_size) {
+    const usize end = std::min<usize>(at + packet.segment_size, frame.size());
+    Frame segment(frame.begin(), frame.begin() + i64(head));
+    segment.insert(segment.end(), frame.begin() + i64(at), frame.begin() + i64(end));
+    u8* const ip = segment.data() + kEthernet;
+    put16(ip + 2, segment.size() - kEthernet);
+    put16(ip + 10, 0);
+    put16(ip + 10, ones_complement(ip, 20));
+    u8* const tcp = ip + 20;
+    const u32 sequence = u32(tcp[4] << 24 | tcp[5] << 16 | tcp[6] << 8 | tcp[7]) + u32(at - head);
+    put16(tcp + 4, sequence >> 16);
+    put16(tcp + 6, sequence & 0xffff);
+    if (end < frame.size()) tcp[13] &= u8(~kPushAndFin);
+    sum_tcp(segment);
+    ++cut;
+    put_on_wire(std::move(segment));
+  }
+}
+
 Result<> MirrorDevice::transmit(const Transmit& packet) {
   if (done_.size() >= queue_room) return Errno::kNoBufs;
   ++transmitted;
@@ -111,6 +137,12 @@ Result<> MirrorDevice::transmit(const Transmit& packet) {
   for (const Piece& piece : packet.pieces) {
     const auto* bytes = reinterpret_cast<const u8*>(piece.data);
     frame.insert(frame.end(), bytes, bytes + piece.length);
+  }
+  if (packet.segment_size != 0) {
+    ASSERT(sums_checksums_ && packet.needs_checksum && frame.size() <= largest_segment());
+    put_segments_on_wire(frame, packet);
+    done_.push_back(packet.token);
+    return {};
   }
   if (packet.needs_checksum) {
     ASSERT(sums_checksums_);

@@ -1,6 +1,7 @@
 // A network card on a wire with a mirror at its end: each IPv4 packet comes back with its source
 // and destination exchanged, so that a stack talks to itself as if to a neighbour. The wire can
-// lose, repeat and reorder packets, and make the peer an old one.
+// lose, repeat and reorder packets, and make the peer an old one. A card that makes checksums cuts
+// segments, too.
 #pragma once
 
 #include <deque>
@@ -22,6 +23,7 @@ class MirrorDevice final : public NetDevice {
   usize lent_most = 0;     // receive buffers that the stack had at once
   usize lent() const { return lent_; }
   usize transmitted = 0;
+  usize cut = 0;  // frames that came of longer ones
   bool hides_window_scaling = false;  // takes the option off SYNs, as peers that don't know it do
   // ARP answers that nobody asked for, and everything else that is not IPv4, end here.
   static constexpr u8 kPeerMac[6] = {2, 0, 0, 0, 0, 2};
@@ -33,6 +35,7 @@ class MirrorDevice final : public NetDevice {
   u32 mtu() override { return 1500; }
   bool link_up() override { return true; }
   bool checksums_sent() override { return sums_checksums_; }
+  u32 largest_segment() override { return sums_checksums_ ? 65535 : 0; }
   Received receive() override;
   void release(ReceiveBuffer& buffer) override;
   Result<> transmit(const Transmit& packet) override;
@@ -50,6 +53,7 @@ class MirrorDevice final : public NetDevice {
     std::byte bytes[kSize];
   };
   void put_on_wire(Frame frame);
+  void put_segments_on_wire(const Frame& frame, const Transmit& packet);
   bool chance(unsigned per_cent) { return random_() % 100 < per_cent; }
 
   bool sums_checksums_;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernel/base/log.h"
+#include "kernel/drivers/host/net/handshake.h"
 #include "kernel/drivers/host/net/host_net.h"
 #include "kernel/mm/frame.h"
 #include "kernel/platform/process/host.h"
@@ -50,6 +51,7 @@ class StreamNet final : public HostNet {
   };
 
   bool fill();
+  void begin_frame(usize size, void* token);
   bool copy_out(const std::byte* from, usize size, Received& frame);
   void write_out();
   void taken(usize bytes);
@@ -57,6 +59,8 @@ class StreamNet final : public HostNet {
   std::byte* incoming_ = nullptr;
   usize begin_ = 0, end_ = 0;
   bool drained_ = false;  // the host had no more than what it gave last
+
+  Handshakes handshakes_;
 
   // Both are emptied from the front, and start anew when they are empty.
   host::Piece pieces_[kMostPieces];
@@ -124,8 +128,16 @@ NetDevice::Received StreamNet::receive() {
       if (!link_up() || !fill()) return {};
       continue;
     }
+    const std::byte* bytes = at + kLengthSize;
+    usize taken = size;
+    u8 instead[Handshakes::kMostAnswer];
+    if (const usize made =
+            handshakes_.received({reinterpret_cast<const u8*>(bytes), size}, instead)) {
+      bytes = reinterpret_cast<const std::byte*>(instead);
+      taken = made;
+    }
     Received frame;
-    if (size >= kEthernetHeader && !copy_out(at + kLengthSize, size, frame)) {
+    if (taken >= kEthernetHeader && !copy_out(bytes, taken, frame)) {
       starve();
       return {};
     }
@@ -138,27 +150,39 @@ NetDevice::Received StreamNet::receive() {
 
 // --- sending
 
+void StreamNet::begin_frame(usize size, void* token) {
+  Outgoing& frame = frames_[frame_end_++];
+  frame.token = token;
+  frame.left = kLengthSize + size;
+  for (usize i = 0; i < kLengthSize; ++i) frame.length[i] = u8(size >> 8 * (kLengthSize - 1 - i));
+  pieces_[piece_end_++] = {frame.length, kLengthSize};
+}
+
 Result<> StreamNet::transmit(const Transmit& packet) {
-  const usize needed = packet.pieces.size() + 1;
+  // And perhaps a question behind it.
+  const usize needed = packet.pieces.size() + 3;
   if (packet.pieces.empty() || needed > kMostPieces) return Errno::kInval;
   if (!link_up()) {
     complete(packet.token);
     return {};
   }
-  if (kMostPieces - piece_end_ < needed || frame_end_ == kMostFrames) {
-    write_out();
-    if (kMostPieces - piece_end_ < needed || frame_end_ == kMostFrames) return Errno::kNoBufs;
-  }
+  const auto is_full = [&] {
+    return kMostPieces - piece_end_ < needed || kMostFrames - frame_end_ < 2;
+  };
+  if (is_full()) write_out();
+  if (is_full()) return Errno::kNoBufs;
   usize size = 0;
   for (const Piece& piece : packet.pieces) size += piece.length;
-  Outgoing& frame = frames_[frame_end_++];
-  frame.token = packet.token;
-  frame.left = kLengthSize + size;
-  for (usize i = 0; i < kLengthSize; ++i) frame.length[i] = u8(size >> 8 * (kLengthSize - 1 - i));
-  pieces_[piece_end_++] = {frame.length, kLengthSize};
+  begin_frame(size, packet.token);
   for (const Piece& piece : packet.pieces)
     if (piece.length != 0)
       pieces_[piece_end_++] = {const_cast<std::byte*>(piece.data), piece.length};
+  const Piece& head = packet.pieces[0];
+  const auto question = handshakes_.sent({reinterpret_cast<const u8*>(head.data), head.length});
+  if (!question.empty()) {
+    begin_frame(question.size(), nullptr);
+    pieces_[piece_end_++] = {const_cast<u8*>(question.data()), question.size()};
+  }
   return {};
 }
 
@@ -178,7 +202,7 @@ void StreamNet::taken(usize bytes) {
     bytes -= part;
     if (frame.left != 0) break;
     ++frame_begin_;
-    complete(frame.token);
+    if (frame.token) complete(frame.token);
   }
 }
 

@@ -13,11 +13,13 @@ constexpr u64 kChecksum = u64{1} << 0;       // VIRTIO_NET_F_CSUM
 constexpr u64 kGuestChecksum = u64{1} << 1;  // VIRTIO_NET_F_GUEST_CSUM
 constexpr u64 kMtu = u64{1} << 3;
 constexpr u64 kMac = u64{1} << 5;
+constexpr u64 kSegmentsOfTcp4 = u64{1} << 11;  // VIRTIO_NET_F_HOST_TSO4
+constexpr u64 kSegmentsOfTcp6 = u64{1} << 12;  // VIRTIO_NET_F_HOST_TSO6
 constexpr u64 kMergeBuffers = u64{1} << 15;
 constexpr u64 kLinkStatus = u64{1} << 16;
 // Indirect descriptors are not asked for: each would cost an allocation for a packet.
-constexpr u64 kWanted =
-    kChecksum | kGuestChecksum | kMtu | kMac | kMergeBuffers | kLinkStatus | kVirtioRingEventIndex;
+constexpr u64 kWanted = kChecksum | kGuestChecksum | kMtu | kMac | kSegmentsOfTcp4 |
+                        kSegmentsOfTcp6 | kMergeBuffers | kLinkStatus | kVirtioRingEventIndex;
 
 // Section 5.1.4.
 constexpr u32 kMacOffset = 0;
@@ -47,6 +49,8 @@ VirtioNet::~VirtioNet() {
 
 void VirtioNet::read_config(u64 features) {
   checksums_sent_ = (features & kChecksum) != 0;
+  constexpr u64 kSegments = kChecksum | kSegmentsOfTcp4 | kSegmentsOfTcp6;
+  cuts_segments_ = (features & kSegments) == kSegments;
   checksums_received_ = (features & kGuestChecksum) != 0;
   merges_buffers_ = (features & kMergeBuffers) != 0;
   has_link_status_ = (features & kLinkStatus) != 0;
@@ -258,6 +262,7 @@ NetDevice::Received VirtioNet::receive() {
 Result<> VirtioNet::transmit(const Transmit& packet) {
   if (packet.pieces.empty() || packet.pieces.size() > kMostPieces) return Errno::kInval;
   if (packet.needs_checksum && !checksums_sent_) return Errno::kInval;
+  if (packet.segment_size != 0 && (!cuts_segments_ || !packet.needs_checksum)) return Errno::kInval;
   const bool in_headroom = packet.headroom >= sizeof(Header);
   const usize needed = packet.pieces.size() + (in_headroom ? 0 : 1);
   if (needed > transmit_.size()) return Errno::kInval;
@@ -276,6 +281,11 @@ Result<> VirtioNet::transmit(const Transmit& packet) {
     header.flags = 1;  // VIRTIO_NET_HDR_F_NEEDS_CSUM
     header.checksum_start = packet.checksum_start;
     header.checksum_offset = packet.checksum_offset;
+  }
+  if (packet.segment_size != 0) {
+    header.segmentation = packet.is_ipv6 ? 4 : 1;  // VIRTIO_NET_HDR_GSO_TCPV6, ..._TCPV4
+    header.header_length = packet.header_length;
+    header.segment_size = packet.segment_size;
   }
   Slot& slot = *free_slots_;
   VirtQueue::Segment segments[kMostPieces + 1];

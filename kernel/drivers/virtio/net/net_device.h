@@ -26,6 +26,7 @@ class VirtioNet final : public NetDevice {
   u32 mtu() override { return mtu_; }
   bool link_up() override;
   bool checksums_sent() override { return checksums_sent_; }
+  u32 largest_segment() override { return cuts_segments_ ? 65535 : 0; }
   Received receive() override;
   void release(ReceiveBuffer& buffer) override;
   Result<> transmit(const Transmit& packet) override;
@@ -48,7 +49,7 @@ class VirtioNet final : public NetDevice {
   static_assert(sizeof(Header) == 12);
   static constexpr u32 kBufferSize = kPageSize / 2;
   static constexpr usize kPerFrame = kPageSize / kBufferSize;
-  static constexpr usize kMostPieces = 40;
+  static constexpr usize kMostPieces = 64;
 
   struct Buffer : ReceiveBuffer {
     std::byte* memory = nullptr;
@@ -81,6 +82,7 @@ class VirtioNet final : public NetDevice {
   u32 mtu_ = 1500;
   bool merges_buffers_ = false;
   bool checksums_sent_ = false;
+  bool cuts_segments_ = false;
   bool checksums_received_ = false;
   bool has_link_status_ = false;
   bool link_up_ = true;
