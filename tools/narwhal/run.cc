@@ -333,6 +333,10 @@ class Run {
     // microvm has so many places for devices, and its console, network card and random numbers take
     // three.
     constexpr size_t kMicrovmShares = 5;
+    // And the process home's filter for so many descriptors, with the streams and the network.
+    constexpr size_t kMostDescriptors = 50;
+    if (options_.is_process && plan_.shares.size() > kMostDescriptors)
+      fail("-v: --platform process takes {} folders at most", kMostDescriptors);
     machine_.is_q35 |= plan_.shares.size() > kMicrovmShares;
     for (const PackPlan::Share& share : plan_.shares) {
       const bool read_only = options_.volumes[share.volume].read_only;

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""A guest on a TAP device (--net tap:NAME), in a network namespace of the test's own: long frames, with sums and the
+cutting of segments left to the other side, both ways.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import time
+import unittest
+
+from tests import guest
+from tests.python import transfer
+
+SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'python', 'transfer.py')
+HERE, GUEST, PORT = '10.9.0.1', '10.9.0.2', 7000
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+SIZE = 20_000_000
+
+
+def why_no_tap():
+    """Moves this process into a network of its own with a TAP device; else, why that does not work here."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid = os.getuid(), os.getgid()
+    if libc.unshare(CLONE_NEWNET if uid == 0 else CLONE_NEWUSER | CLONE_NEWNET) != 0:
+        return 'no namespaces: ' + os.strerror(ctypes.get_errno())
+    if uid != 0:
+        for name, text in (('setgroups', 'deny'), ('uid_map', f'0 {uid} 1'), ('gid_map', f'0 {gid} 1')):
+            with open('/proc/self/' + name, 'w', encoding='ascii') as file:
+                file.write(text)
+    for command in ('tuntap add dev tap0 mode tap', f'address add {HERE}/24 dev tap0', 'link set tap0 up',
+                    'link set lo up'):
+        run = subprocess.run(['ip', *command.split()], capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            return 'no TAP device: ' + run.stderr.strip()
+    return ''
+
+
+PROBLEM = why_no_tap()
+
+
+@unittest.skipIf(PROBLEM, PROBLEM)
+class Tap(guest.TestCase):
+    def test_much_goes_both_ways(self):
+        self.start_guest('/usr/bin/python3', '/transfer.py', str(PORT),
+                         options=['--net', 'tap:tap0', '--ip', f'{GUEST}/24,{HERE}', '--include',
+                                  f'{SERVER}:/transfer.py']).wait_for_output('ready')
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            data = transfer.content(9000)  # in fragments
+            datagrams.settimeout(20)
+            datagrams.sendto(data, (GUEST, PORT))
+            self.assertEqual(datagrams.recv(65536), data)
+        with socket.create_connection((GUEST, PORT), timeout=20) as connection:
+            stream = connection.makefile('rwb')
+            for size in (1, 1460, 1461, 65536, SIZE):
+                data = transfer.content(size)
+                stream.write(b'take %d\n' % size + data)
+                stream.flush()
+                self.assertEqual(stream.readline().strip().decode(), hashlib.sha256(data).hexdigest(), size)
+                stream.write(b'give %d\n' % size)
+                stream.flush()
+                self.assertTrue(stream.read(size) == data, size)
+        if guest.PLATFORM == 'process':
+            self.assert_long_frames()
+
+    def assert_long_frames(self):
+        """The device counted fewer packets than SIZE bytes make in Ethernet's frames."""
+        shown = subprocess.run(['ip', '-json', '-stats', 'link', 'show', 'tap0'], stdout=subprocess.PIPE, check=True)
+        counted = json.loads(shown.stdout)[0]['stats64']
+        for direction in ('rx', 'tx'):
+            self.assertGreater(counted[direction]['bytes'], SIZE)
+            self.assertLess(counted[direction]['packets'], SIZE // 1460 * 2 // 3, direction)
+
+    def test_a_missing_device_is_told(self):
+        run = self.run_guest('/bin/true', options=['--net', 'tap:bad/name'])
+        self.assertEqual(run.status, 125)
+        self.assertIn('tap:bad/name', run.stderr)
+
+
+if __name__ == '__main__':
+    guest.main()
