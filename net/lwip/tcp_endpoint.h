@@ -241,6 +241,8 @@ class TcpEndpoint : NonCopyable {
   bool unanswered_ = false;   // nothing was sent since data came
   bool pushed_ = false;       // the peer said that the last data is all for now
 
+  // The last segment that went to lwIP's queue. It is gone when the queues are empty.
+  tcp_seg* last_queued_ = nullptr;
   // The last segment, while it is not full and must not go yet.
   tcp_seg* tail_ = nullptr;
   u32 tail_room_ = 0;  // free bytes behind its data

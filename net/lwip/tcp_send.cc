@@ -124,8 +124,13 @@ void TcpEndpoint::move_tail(Batch& batch, bool push) {
 void TcpEndpoint::enqueue(Batch& batch) {
   if (!batch.first) return;
   tcp_seg** end = &pcb_->unsent;
+  // With a small window thousands wait here. The last of all has not been acknowledged while others
+  // wait; it is one of them if it was never sent, and perhaps if it is to be sent again.
+  if (*end && last_queued_ && !TCP_SEQ_LT(lwip_ntohl(last_queued_->tcphdr->seqno), pcb_->snd_nxt))
+    end = &last_queued_->next;
   while (*end) end = &(*end)->next;
   *end = batch.first;
+  last_queued_ = batch.last;
 }
 
 // Whether a partial segment may be sent now.
