@@ -69,9 +69,8 @@ class Conformance(guest.TestCase):
         return root
 
     def run_conformance(self, root, *options):
-        accelerator = os.environ.get('NARWHAL_ACCEL')
         arguments = [os.path.abspath(os.environ['NARWHAL']), 'conformance', '--ltp', root, '--suite', 'small',
-                     *(['--accel', accelerator] if accelerator else []), *options]
+                     *guest.platform_options(options), *options]
         environment = {**os.environ, 'XDG_CACHE_HOME': os.path.join(self.folder, 'cache')}
         return subprocess.run(arguments, capture_output=True, text=True, env=environment, timeout=guest.TIME_LIMIT,
                               check=False)

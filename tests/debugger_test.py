@@ -57,6 +57,11 @@ debug -ex 'tbreak descend if depth == 0' -ex run -ex "generate-core-file $1/core
 debug -ex bt "$2" "$1/core"
 '''.replace('GDB', GDB)
 
+# The process home has no debug registers: what needs them is left out of what is compared.
+HAS_WATCHPOINTS = guest.PLATFORM == 'vm'
+if not HAS_WATCHPOINTS:
+    SCRIPT = re.sub('watch counter.*?rwatch caught\n(.*?\n)continue\n', r'\1', SCRIPT, flags=re.DOTALL).replace('hbreak', 'tbreak')
+
 
 def normalised(text):
     """Without numbers of processes, addresses, and the place of the program."""
@@ -82,7 +87,8 @@ class Debugger(guest.TestCase):
         run = self.run_guest('/bin/env', '-', *(f'{name}={value}' for name, value in ENVIRONMENT.items()),
                              '/bin/bash', '-c', SCRIPT + 'exit 0', 'bash', '/tmp', '/tmp/debuggee', memory='768M', limit=250,
                              options=['--package', 'gdb', '--package', 'bash', '--include', f'{PROGRAM}:/tmp/debuggee'])
-        self.assertIn('Hardware watchpoint', here.stdout)
+        if HAS_WATCHPOINTS:
+            self.assertIn('Hardware watchpoint', here.stdout)
         self.assertEqual(normalised(run.stdout), normalised(here.stdout.replace(folder.name, '/tmp')))
         self.assert_status(run, 0)
 
@@ -94,8 +100,8 @@ class Debugger(guest.TestCase):
         run.wait_for_output('Listening on port 2345', stream='stderr')
         # gdbserver 13 gets conditions wrong, natively too.
         commands = ['set breakpoint condition-evaluation host', f'target remote 127.0.0.1:{port}', 'break descend if depth == 0', 'continue', 'bt', 'delete',
-                    'watch counter', 'continue', 'continue', 'info threads', 'delete',
-                    'handle SIGUSR1 nostop noprint pass', 'continue']
+                    *(['watch counter', 'continue'] if HAS_WATCHPOINTS else ['break run_thread']),
+                    'continue', 'info threads', 'delete', 'handle SIGUSR1 nostop noprint pass', 'continue']
         arguments = [argument for command in commands for argument in ('-ex', command)]
         said = subprocess.run(['gdb', '--nx', '--quiet', '--batch', '-iex', 'set auto-load off', '-iex',
                                'set debuginfod enabled off', '-iex', 'set sysroot /', *arguments, PROGRAM],
@@ -103,8 +109,9 @@ class Debugger(guest.TestCase):
                               stderr=subprocess.STDOUT, text=True, check=False, timeout=150).stdout
         self.assertRegex(said, r'#0 .*descend \(depth=0\)')
         self.assertRegex(said, r'#3 .*descend \(depth=3\)')
-        self.assertIn('Old value = 0\nNew value = 10\n', said)
-        self.assertIn('Old value = 10\nNew value = 15\n', said)
+        if HAS_WATCHPOINTS:
+            self.assertIn('Old value = 0\nNew value = 10\n', said)
+            self.assertIn('Old value = 10\nNew value = 15\n', said)
         self.assertRegex(said, r'\* \d .*Thread .* run_thread ')
         self.assertIn('exited with code 03]', said)
         run.wait()

@@ -47,6 +47,13 @@ def platform_options(options=()):
     return words
 
 
+def kvm_is_there():
+    """As far as can be seen: /dev/kvm opens, and the processor says that it virtualises."""
+    with open('/proc/cpuinfo', encoding='utf-8') as file:
+        flags = re.search(r'^flags.*', file.read(), re.MULTILINE)
+    return os.access('/dev/kvm', os.R_OK | os.W_OK) and bool(flags and re.search(r'\b(vmx|svm)\b', flags[0]))
+
+
 def needs_machine(reason):
     """Marks a test of what only a virtual machine has."""
     return unittest.skipIf(PLATFORM == 'process', 'in a virtual machine only: ' + reason)

@@ -80,7 +80,7 @@ MEASURED = re.compile(
     r'^((?:Vm(?:HWM|RSS|PTE)|Rss\w*|SigQ|\w*voluntary_ctxt_switches|Rss|Pss\w*|(?:Shared|Private)_\w+|Referenced|Anonymous|Mem\w+|'
     r'Active\S*|Inactive\S*|AnonPages|Mapped|Slab|SUnreclaim|CommitLimit|Committed_AS|Cached|Shmem|KernelStack|PageTables|'
     r'Max (?:processes|pending signals)|pending signals|max user processes|-/\+ buffers.*|Buffers|DirectMap\w+|'
-    r'(?:dev)?tmpfs|Mem:|[\d ]+:\d+ / \S+ \S+ - (?:dev)?tmpfs)(?!\w)).*\d', re.MULTILINE)
+    r'(?:dev)?tmpfs|Mem:|[\d ]+:\d+ / \S+ \S+ - (?:dev)?tmpfs)(?!\w)).*\d *', re.MULTILINE)
 
 
 class Homes(guest.TestCase):
@@ -157,6 +157,35 @@ class Homes(guest.TestCase):
         self.compare(SQLITE, '/tmp/base', 'create table t(a primary key, b); with recursive n(x) as (select 1 union all select '
                      'x + 1 from n where x < 2000) insert into t select x, x * x from n; select sum(b) from t; delete from t '
                      'where a % 3 = 0; vacuum; pragma integrity_check; select count(*) from nothing')
+
+
+class Auto(guest.TestCase):
+    """--platform auto: hardware virtualisation, else a process, else software emulation."""
+
+    def platform_of(self, run):
+        self.assertEqual((run.stdout, run.status), ('hi\n', 0), run.stderr)
+        return re.findall(r'^narwhal: platform: (.*)$', run.stderr, re.MULTILINE)
+
+    def run_auto(self, *options, environment=None):
+        return self.run_guest(BUSYBOX, 'echo', 'hi', environment=environment,
+                              options=['--platform', 'auto', '--verbose', *options])
+
+    def test_says_which_and_why(self):
+        [platform] = self.platform_of(self.run_auto('--net', 'none'))
+        self.assertRegex(platform, r'\Aprocess, because .*not a machine \(docs/threat-model\.md|\Avm \(microvm\), KVM: ')
+
+    def test_a_machine_for_what_only_a_machine_has(self):
+        [platform] = self.platform_of(self.run_auto('--machine', 'q35'))
+        self.assertRegex(platform, r'\Avm \(q35\), .*(KVM|--machine chooses)')
+        run = self.run_guest(BUSYBOX, 'echo', 'hi', options=['--platform', 'process', '--machine', 'q35'])
+        self.assert_refused(run, 125, "--platform process: --machine chooses a machine's board")
+
+    def test_software_emulation_where_a_process_does_not_run(self):
+        if guest.kvm_is_there():
+            self.skipTest('a machine with KVM comes first')
+        run = self.run_auto('--net', 'none', environment={'NARWHAL_PROCESS_KERNEL': os.path.realpath('/bin/false')})
+        self.assertEqual([platform.partition(',')[0] for platform in self.platform_of(run)], ['process', 'vm (microvm)'])
+        self.assertIn('narwhal: a process does not run the guest on this machine; software emulation takes over', run.stderr)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
-"""narwhal bench: the same programs in Narwhal and in a Debian Linux guest, side by side.
+"""narwhal bench: the same programs on this machine's own Linux, in Narwhal's two homes, in a Debian Linux guest and in gVisor.
 
-Both guests are started by `narwhal run`: the same QEMU, accelerator, memory and devices. They take turns, and of
-several rounds the best counts: what else the machine does only ever adds time.
+Guests are started by `narwhal run`: the same memory and network, and for machines the same QEMU, accelerator and devices.
+All take turns, and of several rounds the best counts: what else the machine does only ever adds time.
 """
 
 import argparse
@@ -18,18 +18,37 @@ import time
 import urllib.request
 
 import linux_guest
+import places
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILT = ROOT / "bazel-bin"
 NARWHAL = BUILT / "tools/narwhal/narwhal"
 
-TIMES_LINE = re.compile(r"times in ms: program (-?[\d.]+), output (-?[\d.]+), end (-?[\d.]+)")
 REQUESTS_LINE = re.compile(r"Requests/sec:\s+([\d.]+)")
 WRK_ERRORS_LINE = re.compile(r"Socket errors|Non-2xx")
 REDIS_LINE = re.compile(r"^(?:PING_)?(\w+)[^:\n]*: ([\d.]+) requests per second", re.MULTILINE)
 
-GUESTS = ["narwhal", "linux"]
+# What issue 4 asks of the process home, where native Linux or gVisor was measured beside it: at least so many times as
+# good as native, or as gVisor; at most so much.
+AIMS = {
+    "null_syscall": ("native", 4),
+    "page_fault": ("native", 1 / 1.5),
+    "pipe_ping_pong": ("native", 1),
+    "futex_ping_pong": ("native", 1),
+    "thread_create_join": ("native", 1),
+    "start to first output": ("at most", 15),
+    "nginx, 32 connections": ("native", 0.7),
+    "nginx, 32 connections, against gVisor": ("gvisor", 10),
+    "redis SET, pipeline 1": ("native", 0.7),
+    "redis GET, pipeline 1": ("native", 0.7),
+    "redis SET, pipeline 16": ("native", 1),
+    "redis GET, pipeline 16": ("native", 1),
+    "resident memory, hello": ("at most", 6),
+    "resident memory, nginx": ("at most", 12),
+    "resident memory, redis": ("at most", 14),
+}
 NGINX = ["nginx", "-g", "daemon off; master_process off;"]
+BOOTS = 5  # in a round
 CALLS_MEMORY = "2G"  # one row has a process of 1 GiB
 MOST_MEMORY = 512  # MiB
 
@@ -48,14 +67,6 @@ def parse_rows(text):
         except ValueError:
             continue
     return rows
-
-
-def parse_times(text):
-    """Milliseconds from QEMU's start to the program's start, to its first output, and to the end."""
-    found = TIMES_LINE.search(text)
-    if not found:
-        return None
-    return dict(zip(("program", "output", "end"), map(float, found.groups())))
 
 
 def parse_redis(text):
@@ -95,29 +106,50 @@ class Table:
         pick = max if more_is_better else min
         entry["values"][guest] = value if best is None else pick(best, value)
 
-    def lines(self):
-        yield f"{'':<28}{'narwhal':>14}{'linux':>14}  {'unit':<16}narwhal is"
+    def lines(self, guests):
+        yield f"{'':<26}" + "".join(f"{guest:>12}" for guest in guests) + f"  {'unit':<13}process/native  vm/linux  aim"
         for name, entry in self.rows.items():
             values = entry["values"]
-            cells = "".join(
-                f"{values[guest]:>14,.1f}" if guest in values else f"{'-':>14}" for guest in GUESTS)
-            yield f"{name:<28}{cells}  {entry['unit']:<16}{self.verdict(entry)}"
+            cells = "".join(f"{values[guest]:>12,.1f}" if guest in values else f"{'-':>12}" for guest in guests)
+            ratios = f"{self.ratio(entry, 'process', 'native'):>14}{self.ratio(entry, 'vm', 'linux'):>10}"
+            yield f"{name:<26}{cells}  {entry['unit']:<13}{ratios}  {self.aim(name, entry)}".rstrip()
 
     @staticmethod
-    def verdict(entry):
+    def times_as_good(entry, guest, other):
         values = entry["values"]
-        if any(not values.get(guest) for guest in GUESTS):
-            return ""
-        ratio = values["linux"] / values["narwhal"]
-        if entry["more_is_better"]:
-            ratio = 1 / ratio
-        return f"{ratio:.2f} times as good"
+        if not values.get(guest) or not values.get(other):
+            return None
+        ratio = values[other] / values[guest]
+        return 1 / ratio if entry["more_is_better"] else ratio
+
+    def ratio(self, entry, guest, other):
+        """How many times as good."""
+        found = self.times_as_good(entry, guest, other)
+        return "-" if found is None else f"{found:.2f}"
+
+    def aim(self, name, entry):
+        """What is aimed at, and whether it was reached."""
+        said = []
+        for row, (against, much) in AIMS.items():
+            if row.removesuffix(", against gVisor") != name:
+                continue
+            if against == "at most":
+                value = entry["values"].get("process")
+                reached = value is not None and value <= much
+                text = f"at most {much}"
+            else:
+                value = self.times_as_good(entry, "process", against)
+                reached = value is not None and value >= much
+                text = f"{much:.3g} times {against}"
+            if value is not None:
+                said.append(text + (": reached" if reached else ": MISSED"))
+        return ", ".join(said)
 
 
 class Bench:
-    def __init__(self, options, linux_folder):
+    def __init__(self, options, found):
         self.options = options
-        self.linux_folder = linux_folder
+        self.places = found
         self.table = Table()
         self.failures = []
 
@@ -125,18 +157,10 @@ class Bench:
         if sys.stderr.isatty():
             print(f"\r\x1b[Knarwhal bench: {text}", end="", file=sys.stderr, flush=True)
 
-    def command(self, guest, program, *run_options):
-        words = [str(NARWHAL), "run", "--machine", self.options.machine, "--accel", self.options.accel]
-        if self.options.icount:
-            words.append("--icount")
-        if guest == "linux":
-            words += ["--linux", str(self.linux_folder)]
-        return words + list(run_options) + ["--"] + list(map(str, program))
-
     def run(self, guest, program, *run_options, limit=600):
         self.say(f"{program[0]} in {guest}")
         try:
-            result = subprocess.run(self.command(guest, program, *run_options), stdin=subprocess.DEVNULL,
+            result = subprocess.run(self.places[guest].command(program, *run_options), stdin=subprocess.DEVNULL,
                                     capture_output=True, text=True, timeout=limit)
         except subprocess.TimeoutExpired:
             raise Failure(f"{program[0]} in {guest}: not done after {limit} s")
@@ -147,26 +171,41 @@ class Bench:
     # Each measurement has a name, a list of guests to try, and adds rows to the table.
 
     def calls(self, guest):
-        result = self.run(guest, [BUILT / "bench/micro"], "--net", "none", "-m", CALLS_MEMORY)
+        result = self.run(guest, [BUILT / "bench/micro"], "-m", CALLS_MEMORY)
         unit = "instructions" if self.options.icount else "ns"
         for row, value in parse_rows(result.stdout).items():
             self.table.add(row, unit, guest, value)
 
     def boot(self, guest):
-        result = self.run(guest, [BUILT / "bench/hello"], "--verbose", limit=120)
-        times = parse_times(result.stderr)
-        if not times or result.stdout != "hello\n":
-            raise Failure(f"hello in {guest}: {result.stdout!r}")
-        self.table.add("start to first output", "ms", guest, times["output"])
+        """From before the command starts, packing included, to the program's first byte; and what is resident then."""
+        self.say(f"hello in {guest}")
+        command = self.places[guest].command([BUILT / "bench/hello", "stay"])
+        for _ in range(BOOTS):
+            begin = time.monotonic()
+            # Its own process group: gVisor's are not all its children.
+            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  start_new_session=True) as child:
+                said = child.stdout.read(6)
+                taken = time.monotonic() - begin
+                memory = places.resident_of_all(child.pid)
+                os.killpg(child.pid, signal.SIGKILL)
+                if said != b"hello\n":
+                    raise Failure(f"hello in {guest}: {first_complaint(child.stderr.read().decode())}")
+            self.table.add("start to first output", "ms", guest, taken * 1000)
+            self.table.add("resident memory, hello", "MiB", guest, memory)
 
     def memory(self, guest):
+        """The least that a machine can be given."""
+        if guest not in ("vm", "linux"):
+            return
+
         def hello(size):
             self.run(guest, [BUILT / "bench/hello"], "-m", size, limit=60)
 
         def nginx(size):
-            self.server(guest, NGINX, 80, lambda port, child: self.wait_for_page(port, child, limit=30), "-m", size)
+            self.server(guest, NGINX, 80, lambda at, child: self.wait_for_page(at, child, limit=30), "-m", size)
 
-        for name, try_with in (("hello", hello), ("nginx, one page", nginx)):
+        for name, try_with in (("hello", hello), ("nginx", nginx)):
             row = f"least memory, {name}"
             if guest in self.table.rows.get(row, {"values": {}})["values"]:
                 continue  # the same in every round
@@ -183,22 +222,22 @@ class Bench:
                 raise Failure(f"{name} in {guest}: {MOST_MEMORY} MiB are not enough")
             self.table.add(row, "MiB", guest, found)
 
-    def server(self, guest, program, guest_port, use, *run_options):
+    def server(self, guest, program, port, use, *run_options):
         """Starts a server, waits until it answers, and lets `use` do the rest."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        if not self.places[guest].can_serve():
+            raise Failure(f"{program[0]} in {guest}: only root can make the network for it")
         self.say(f"{program[0]} in {guest}")
-        child = subprocess.Popen(self.command(guest, program, "-p", f"{port}:{guest_port}", *run_options), stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        command, address = self.places[guest].server(program, port, *run_options)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                 text=True, start_new_session=True)
         try:
-            use(port, child)
+            use(address, child)
         finally:
             child.send_signal(signal.SIGTERM)
             try:
                 child.communicate(timeout=10)
             except subprocess.TimeoutExpired:
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)
                 child.communicate()
 
     @staticmethod
@@ -215,14 +254,15 @@ class Bench:
             time.sleep(0.1)
         raise Failure("the server does not answer")
 
-    def wait_for_page(self, port, child, limit=60):
-        url = f"http://127.0.0.1:{port}/"
+    def wait_for_page(self, address, child, limit=60):
+        url = f"http://{address[0]}:{address[1]}/"
         self.wait_until(lambda: urllib.request.urlopen(url, timeout=2).status == 200, child, limit)
         return url
 
     def nginx(self, guest):
-        def use(port, child):
-            url = self.wait_for_page(port, child)
+        def use(address, child):
+            url = self.wait_for_page(address, child)
+            self.table.add("resident memory, nginx", "MiB", guest, places.resident_of_all(child.pid))
             result = subprocess.run(["wrk", "-t1", "-c32", f"-d{self.options.seconds}s", url], check=True,
                                     capture_output=True, text=True)
             found = REQUESTS_LINE.search(result.stdout)
@@ -233,16 +273,17 @@ class Bench:
         self.server(guest, NGINX, 80, use)
 
     def redis(self, guest):
-        def ping(port):
-            with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        def ping(address):
+            with socket.create_connection(address, timeout=2) as connection:
                 connection.sendall(b"PING\r\n")
                 return connection.recv(7) == b"+PONG\r\n"
 
-        def use(port, child):
-            self.wait_until(lambda: ping(port), child)
+        def use(address, child):
+            self.wait_until(lambda: ping(address), child)
+            self.table.add("resident memory, redis", "MiB", guest, places.resident_of_all(child.pid))
             for pipeline, count in ((1, 10000), (16, 100000)):
                 result = subprocess.run(
-                    ["redis-benchmark", "-p", str(port), "-t", "set,get", "-c", "50", "-n", str(count), "-P",
+                    ["redis-benchmark", "-h", address[0], "-p", str(address[1]), "-t", "set,get", "-c", "50", "-n", str(count), "-P",
                      str(pipeline), "-q"], check=True, capture_output=True, text=True, timeout=300)
                 for name, value in parse_redis(result.stdout).items():
                     self.table.add(f"redis {name}, pipeline {pipeline}", "requests/s", guest, value,
@@ -253,10 +294,9 @@ class Bench:
     MEASUREMENTS = {"calls": calls, "boot": boot, "memory": memory, "nginx": nginx, "redis": redis}
 
     def measure(self):
-        guests = [guest for guest in GUESTS if guest in self.options.guests]
         for _ in range(self.options.rounds):
             for name in self.options.rows:
-                for guest in guests:
+                for guest in self.places:
                     try:
                         self.MEASUREMENTS[name](self, guest)
                     except Failure as failure:
@@ -271,14 +311,15 @@ def parse_options(words):
     everything = list(Bench.MEASUREMENTS)
     parser = argparse.ArgumentParser(prog="narwhal bench", description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROWS", help=f"any of {', '.join(everything)} (default: all)")
-    parser.add_argument("--accel", default="auto", choices=["auto", "kvm", "tcg"], help="as in narwhal run")
+    parser.add_argument("--accel", default="auto", choices=["auto", "kvm", "tcg"], help="of machines, as in narwhal run")
     parser.add_argument("--icount", action="store_true",
                         help="count instructions instead of time: figures repeat exactly")
     parser.add_argument("--machine", default="microvm", choices=["microvm", "q35"],
-                        help="Narwhal's machine; Linux always has q35")
+                        help="of the vm home; Linux always has q35")
     parser.add_argument("--rounds", type=int, default=3, help="how often; the best counts")
     parser.add_argument("--seconds", type=int, default=5, help="length of a load on nginx")
-    parser.add_argument("--guests", nargs="+", default=GUESTS, choices=GUESTS)
+    parser.add_argument("--guests", nargs="+", default=places.ALL, choices=places.ALL,
+                        help="where (default: everywhere)")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     options = parser.parse_intermixed_args(words)
     for row in options.rows:
@@ -286,7 +327,16 @@ def parse_options(words):
             parser.error(f"there are no rows {row}; choose from {', '.join(everything)}")
     # Against the clock of instructions, a load from outside means nothing.
     options.rows = options.rows or (["calls"] if options.icount else everything)
+    if options.icount:
+        options.guests = [guest for guest in options.guests if guest in ("vm", "linux")]
     return options
+
+
+def processor():
+    """Its name and number."""
+    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    found = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    return f"{os.cpu_count()} x {found[1] if found else os.uname().machine}"
 
 
 def main(words):
@@ -302,11 +352,23 @@ def main(words):
                                          lambda text: print(f"narwhal bench: {text}", file=sys.stderr))
         except linux_guest.Unavailable as problem:
             print(f"narwhal bench: no Linux guest: {problem}", file=sys.stderr)
-            options.guests = ["narwhal"]
+            options.guests.remove("linux")
+    if "gvisor" in options.guests and shutil.which("runsc") is None:
+        print("narwhal bench: no gVisor: runsc is not installed (apt-get install runsc)", file=sys.stderr)
+        options.guests.remove("gvisor")
     os.environ.setdefault("NARWHAL_KERNEL", str(BUILT / "kernel/init/narwhal.elf"))
-    bench = Bench(options, folder)
-    bench.measure()
-    for line in bench.table.lines():
+    os.environ.setdefault("NARWHAL_PROCESS_KERNEL", str(BUILT / "kernel/init/narwhal_process.elf"))
+    network = places.Network()
+    guests = [guest for guest in places.ALL if guest in options.guests]
+    bench = Bench(options, {guest: places.Place(guest, NARWHAL, options, network, folder) for guest in guests})
+    try:
+        network.make()
+        kind = "TAP, veth" if network.is_there else "user"
+        bench.measure()
+    finally:
+        network.remove()
+    print(f"{time.strftime('%d %B %Y')}, {processor()}, Linux {os.uname().release}, network: {kind}")
+    for line in bench.table.lines(guests):
         print(line)
     for failure in sorted(set(bench.failures)):
         print(f"narwhal bench: {failure}", file=sys.stderr)

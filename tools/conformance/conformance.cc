@@ -95,7 +95,7 @@ class Comparison {
       : options_(options),
         ltp_(find_ltp(options.ltp, options.suites)),
         runner_(find_runner(command_name)),
-        kernel_(find_kernel(options.kernel, command_name)) {
+        kernel_(find_kernel(options.kernel, command_name, is_process())) {
     for (TestCase& test : select_tests(ltp_.tests, options.only, options.skipped)) {
       table_.rows.push_back({std::move(test), {}, {}});
     }
@@ -182,8 +182,11 @@ class Comparison {
     say(fmt::format("native results are kept in {}", path));
   }
 
+  bool is_process() const { return options_.platform == "process"; }
+
   void run_in_guests() {
     double factor = options_.slower;
+    if (factor == 0 && is_process()) factor = 1;
     if (factor == 0) {
       const AcceleratorWish wish = options_.accelerator == "kvm"   ? AcceleratorWish::kKvm
                                    : options_.accelerator == "tcg" ? AcceleratorWish::kTcg
@@ -213,11 +216,13 @@ class Comparison {
     if (ltp_.root.find(':') != std::string::npos) {
       fail("--ltp {}: a folder with a colon in its name cannot be shown to a guest", ltp_.root);
     }
-    std::vector<std::string> command = {own_path(), "run",
-                                        "-m",       options_.memory,
-                                        "--accel",  options_.accelerator,
-                                        "--kernel", kernel_,
-                                        "-v",       fmt::format("{}:{}:ro", ltp_.root, kGuestRoot)};
+    std::vector<std::string> command = {
+        own_path(),   "run",
+        "-m",         options_.memory,
+        "--platform", options_.platform,
+        "--accel",    options_.accelerator,
+        "--kernel",   kernel_,
+        "-v",         fmt::format("{}:{}:ro", ltp_.root, kGuestRoot)};
     for (const char* const name : kTools) {
       const std::string path = find_tool(name);
       if (path.empty()) continue;

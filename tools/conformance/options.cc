@@ -92,6 +92,10 @@ ConformanceOptions parse_conformance(int argc, const char* const* argv) {
   app.add_option("-m,--memory", options.memory, "A guest's memory (default 4G)")
       ->type_name("SIZE")
       ->group(machine);
+  app.add_option("--platform", options.platform, "vm (default) or process")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"vm", "process"}))
+      ->group(machine);
   app.add_option("--accel", options.accelerator, "auto (default), kvm, or tcg")
       ->type_name("KIND")
       ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
@@ -114,6 +118,9 @@ ConformanceOptions parse_conformance(int argc, const char* const* argv) {
   }
   if (without_native && options.runs_native_again) {
     fail("--without-native and --native-again contradict each other");
+  }
+  if (options.platform == "process" && options.accelerator != "auto") {
+    fail("--accel is for --platform vm");
   }
   options.runs_native = !without_native;
   parse_memory(options.memory);

@@ -52,6 +52,9 @@ TEST(ConformanceOptions, RefuseWhatMakesNoSense) {
   EXPECT_THAT(error_of({"--ltp", "x", "--at-least", "101"}), HasSubstr("--at-least"));
   EXPECT_THAT(error_of({"--ltp", "x", "--jobs", "0"}), HasSubstr("--jobs"));
   EXPECT_THAT(error_of({"--ltp", "x", "--accel", "xen"}), HasSubstr("--accel"));
+  EXPECT_THAT(error_of({"--ltp", "x", "--platform", "auto"}), HasSubstr("--platform"));
+  EXPECT_THAT(error_of({"--ltp", "x", "--platform", "process", "--accel", "tcg"}),
+              HasSubstr("--platform vm"));
   EXPECT_THAT(error_of({"--ltp", "x", "-m", "much"}), HasSubstr("much"));
   EXPECT_THAT(error_of({"--ltp", "x", "--without-native", "--native-again"}),
               HasSubstr("contradict"));

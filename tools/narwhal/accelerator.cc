@@ -44,14 +44,13 @@ Accelerator choose_accelerator(AcceleratorWish wish, const MachineFacts& facts) 
     }
     return {true, "KVM, as asked for"};
   }
+  std::string obstacle;
   if (!facts.kvm_opens) {
-    return {false, "software emulation, because /dev/kvm does not open: " + facts.kvm_problem};
+    obstacle = "/dev/kvm does not open: " + facts.kvm_problem;
+  } else if (!facts.processor_virtualizes) {
+    obstacle = "the processor has neither vmx nor svm, whatever /dev/kvm says";
   }
-  if (!facts.processor_virtualizes) {
-    return {false,
-            "software emulation, because the processor has neither vmx nor svm, whatever /dev/kvm "
-            "says"};
-  }
+  if (!obstacle.empty()) return {false, "software emulation, because " + obstacle, obstacle};
   return {true, "KVM: /dev/kvm opens and the processor has vmx or svm"};
 }
 

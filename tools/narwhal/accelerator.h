@@ -22,7 +22,8 @@ bool names_virtualization(std::string_view cpuinfo);
 
 struct Accelerator {
   bool is_kvm = false;
-  std::string reason;  // one line
+  std::string reason;         // one line
+  std::string obstacle = {};  // why it is not KVM, where that was not the user's wish
 };
 
 // Throws Error when KVM is demanded and cannot be had.

@@ -16,7 +16,7 @@ void check_ports(const std::vector<PortForward>& ports);
 // runfiles, or in
 // ../lib/narwhal. Throws Error when there is none, or it is no kernel for x86-64.
 std::string find_kernel(const std::string& wanted, const std::string& command_name,
-                        bool is_process = false);
+                        bool is_process);
 
 // The memory that the kernel's image takes when it is loaded: the span of its PT_LOAD segments.
 uint64_t kernel_size(const std::string& kernel);

@@ -26,7 +26,7 @@ struct RawValues {
   std::string address;
   std::string accelerator = "auto";
   std::string platform = "auto";
-  std::string machine = "microvm";
+  std::string machine;
 };
 
 constexpr char kExamples[] =
@@ -88,7 +88,8 @@ void add_machine_options(CLI::App& app, Options& options, RawValues& raw) {
   app.add_option("--accel", raw.accelerator, "auto (default), kvm, or tcg (software emulation)")
       ->type_name("KIND")
       ->group(machine);
-  app.add_option("--platform", raw.platform, "auto (default: vm), vm, or process")
+  app.add_option("--platform", raw.platform,
+                 "auto (default), vm (a virtual machine), or process (a Linux process)")
       ->type_name("KIND")
       ->group(machine);
   app.add_option("--machine", raw.machine, "microvm (default) or q35")
@@ -153,9 +154,13 @@ void take_values(const RawValues& raw, Options& options) {
                                                 {{"auto", AcceleratorWish::kAuto},
                                                  {"kvm", AcceleratorWish::kKvm},
                                                  {"tcg", AcceleratorWish::kTcg}});
-  options.is_process = choose<bool>("--platform", raw.platform,
-                                    {{"auto", false}, {"vm", false}, {"process", true}});
-  options.is_q35 = choose<bool>("--machine", raw.machine, {{"microvm", false}, {"q35", true}});
+  options.platform = choose<PlatformWish>("--platform", raw.platform,
+                                          {{"auto", PlatformWish::kAuto},
+                                           {"vm", PlatformWish::kVm},
+                                           {"process", PlatformWish::kProcess}});
+  options.names_board = !raw.machine.empty();
+  options.is_q35 = options.names_board &&
+                   choose<bool>("--machine", raw.machine, {{"microvm", false}, {"q35", true}});
   if (!options.kernel_log.empty()) {
     choose<int>("--kernel-log", options.kernel_log,
                 {{"error", 0}, {"warn", 1}, {"info", 2}, {"debug", 3}});

@@ -9,6 +9,8 @@
 
 namespace narwhal::tools {
 
+enum class PlatformWish { kAuto, kVm, kProcess };
+
 struct Options {
   enum class Action { kRun, kPack, kInspect, kVersion, kNothing } action = Action::kNothing;
 
@@ -31,7 +33,8 @@ struct Options {
   uint64_t memory = uint64_t{1} << 30;
   unsigned processors = 1;
   AcceleratorWish accelerator = AcceleratorWish::kAuto;
-  bool is_process = false;  // --platform process
+  PlatformWish platform = PlatformWish::kAuto;
+  bool names_board = false;  // --machine was given
   bool is_q35 = false;
   bool counts_instructions = false;
   bool traces_calls = false;

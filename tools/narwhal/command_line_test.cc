@@ -43,6 +43,7 @@ TEST(CommandLine, ReadsEveryOption) {
   EXPECT_TRUE(options.traces_calls);
   ASSERT_EQ(options.includes.size(), 1u);
   EXPECT_FALSE(options.is_q35);
+  EXPECT_EQ(options.platform, PlatformWish::kVm);
 }
 
 TEST(CommandLine, TheProgramsWordsAreItsOwn) {
@@ -76,6 +77,8 @@ TEST(CommandLine, HasDefaults) {
   EXPECT_EQ(options.processors, 1u);
   EXPECT_EQ(options.accelerator, AcceleratorWish::kAuto);
   EXPECT_EQ(options.working_folder, "/");
+  EXPECT_EQ(options.platform, PlatformWish::kAuto);
+  EXPECT_FALSE(options.names_board);
   EXPECT_EQ(options.network.kind, Network::Kind::kUser);
 }
 

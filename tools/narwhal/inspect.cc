@@ -12,6 +12,7 @@
 #include "tools/base/unique_fd.h"
 #include "tools/narwhal/checks.h"
 #include "tools/narwhal/plan.h"
+#include "tools/narwhal/platform.h"
 #include "tools/narwhal/run.h"
 #include "tools/pack/archive_writer.h"
 
@@ -189,12 +190,12 @@ int pack(const Options& options) {
 int show_version(const std::string& command_name) {
   fmt::print("narwhal {}\n", kVersion);
   try {
-    fmt::print("kernel: {}\n", find_kernel("", command_name));
+    fmt::print("kernel: {}\n", find_kernel("", command_name, false));
   } catch (const Error& error) {
     fmt::print("kernel: none ({})\n", error.what());
   }
-  fmt::print("accelerator: {}\n",
-             choose_accelerator(AcceleratorWish::kAuto, look_at_machine()).reason);
+  const Platform platform = choose_platform(Options(), look_at_host(command_name));
+  fmt::print("platform: {}{}\n", platform.is_process ? "" : "vm, ", platform.reason);
   return 0;
 }
 

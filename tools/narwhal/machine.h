@@ -19,6 +19,7 @@ struct SharedFolder {
 struct MachineSettings {
   std::string qemu = "qemu-system-x86_64";
   bool is_q35 = false;  // a PC with PCI; otherwise microvm, which starts faster
+  bool is_process = false;  // no machine at all: the kernel is a Linux process
   bool use_kvm = false;
   bool counts_instructions = false;  // --icount
   bool waits_for_debugger = false;

@@ -26,6 +26,7 @@
 #include "tools/narwhal/host_devices.h"
 #include "tools/narwhal/machine.h"
 #include "tools/narwhal/plan.h"
+#include "tools/narwhal/platform.h"
 #include "tools/narwhal/progress.h"
 #include "tools/narwhal/relay.h"
 #include "tools/narwhal/session.h"
@@ -125,7 +126,7 @@ std::string machine_settings(const Options& options, const MachineSettings& mach
   }
   if (!options.kernel_log.empty()) settings.add("loglevel", options.kernel_log);
   // KVM has a clock for its guests; the emulated machine's one only counts whole seconds.
-  if (!machine.use_kvm && !options.is_process && !options.counts_instructions) {
+  if (!machine.use_kvm && !machine.is_process && !options.counts_instructions) {
     timespec time;
     clock_gettime(CLOCK_REALTIME, &time);
     settings.add("time", fmt::format("{}{:09}", time.tv_sec, time.tv_nsec));
@@ -182,6 +183,8 @@ class Run {
 
   int start() {
     progress_.show(fmt::format("packing {}", base_name(options_.program)));
+    facts_ = look_at_host(command_name_);
+    platform_ = choose_platform(options_, facts_);
     prepare();
     progress_.clear();
     if (!options_.dry_run) {
@@ -193,25 +196,11 @@ class Run {
       say(fmt::format("root: {} in {} members, packed in {} ms", format_size(archive_size_),
                       plan_.root.entries().size(), (now_in_microseconds() - begin_) / 1000));
       say(fmt::format("kernel: {}", machine_.kernel));
-      say(options_.is_process
-              ? std::string("platform: process, as asked for")
-              : fmt::format("platform: vm ({}), {}", machine_.is_q35 ? "q35" : "microvm",
-                            accelerator_.reason));
+      say_platform();
     }
     if (options_.dry_run) return show();
-    open_ports();
-    // "auto" can be wrong about KVM: nested and paravirtual ones may not run a kernel like ours.
-    const bool is_trial = accelerator_.is_kvm && !options_.is_process &&
-                          options_.accelerator == AcceleratorWish::kAuto;
-    Outcome outcome = execute(is_trial);
-    if (is_trial && outcome.never_ran()) {
-      say("KVM does not run the guest on this machine; software emulation takes over (--accel tcg "
-          "starts with it)");
-      machine_.use_kvm = false;
-      write_root();
-      outcome = execute(false);
-    }
-    if (machine_.use_kvm && !options_.is_process && outcome.never_ran())
+    Outcome outcome = attempt();
+    if (machine_.use_kvm && outcome.never_ran())
       say("KVM does not run the guest on this machine; --accel tcg uses software emulation");
     if (options_.verbose) say_times(outcome);
     const Report report =
@@ -227,34 +216,35 @@ class Run {
  private:
   bool is_linux() const { return !options_.linux_folder.empty(); }
 
+  void say_platform() const {
+    say(platform_.is_process ? "platform: " + platform_.reason
+                             : fmt::format("platform: vm ({}), {}",
+                                           machine_.is_q35 ? "q35" : "microvm", platform_.reason));
+  }
+
   void prepare() {
     if (options_.wants_terminal && isatty(STDIN_FILENO) == 0)
       fail("-t: standard input is no terminal; without -t the program gets a pipe");
-    machine_.kernel = is_linux() ? options_.linux_folder + "/vmlinuz"
-                                 : find_kernel(options_.kernel, command_name_, options_.is_process);
-    const uint64_t kernel = is_linux() ? 0 : kernel_size(machine_.kernel);
-    if (options_.is_process) image_.reset(open(machine_.kernel.c_str(), O_RDONLY | O_CLOEXEC));
     check_ports(options_.ports);
-    machine_.network = options_.network;
-    if (options_.is_process) {
-      check_process_options();
-      begin_network();
+    try {
+      begin_home();
+    } catch (const Error& error) {
+      if (!platform_.is_trial || !platform_.is_process) throw;
+      give_up(error.what());
+      begin_home();
     }
-    accelerator_ = options_.counts_instructions
-                       ? Accelerator{false, "software emulation, for --icount"}
-                       : choose_accelerator(options_.accelerator, look_at_machine());
     plan_ = plan_for(host_, options_);
     require_complete(plan_);
     if (is_linux()) add_linux_files(options_.linux_folder, plan_.root);
     add_run_settings(options_, plan_.settings);
     add_shares();
+    open_folders();
     write_root();
-    check_memory(options_.memory, archive_size_, kernel);
+    check_memory(options_.memory, archive_size_, kernel_size_);
 
     if (!options_.qemu.empty()) machine_.qemu = options_.qemu;
     // Linux hangs now and then on microvm, which has nothing to calibrate the processor's clock by.
     machine_.is_q35 |= options_.is_q35 || is_linux();
-    machine_.use_kvm = accelerator_.is_kvm;
     machine_.counts_instructions = options_.counts_instructions;
     machine_.waits_for_debugger = options_.waits_for_debugger;
     machine_.memory = options_.memory;
@@ -262,10 +252,55 @@ class Run {
     machine_.ports = options_.ports;
   }
 
-  // What the process home has not learnt yet (kernel/platform/process/README.md).
-  void check_process_options() const {
-    if (is_linux() || options_.waits_for_debugger || options_.counts_instructions)
-      fail("--linux, --gdb and --icount are for --platform vm");
+  // What depends on where the guest runs, before its root is packed.
+  void begin_home() {
+    machine_.is_process = platform_.is_process;
+    machine_.use_kvm = platform_.use_kvm;
+    machine_.network = options_.network;
+    machine_.kernel = is_linux()
+                          ? options_.linux_folder + "/vmlinuz"
+                          : find_kernel(options_.kernel, command_name_, platform_.is_process);
+    kernel_size_ = is_linux() ? 0 : kernel_size(machine_.kernel);
+    devices_ = HostDevices();
+    if (!platform_.is_process) return;
+    image_.reset(open(machine_.kernel.c_str(), O_RDONLY | O_CLOEXEC));
+    begin_network();
+  }
+
+  // A platform that was chosen and not asked for may turn out not to work: nested and paravirtual
+  // KVM may not run a kernel like ours, and a container may forbid what the process needs.
+  Outcome attempt() {
+    while (true) {
+      std::string problem;
+      try {
+        open_ports();
+        Outcome outcome = execute(platform_.is_trial);
+        if (!platform_.is_trial || !outcome.never_ran()) return outcome;
+        problem = outcome.qemu_errors;
+      } catch (const Error& error) {
+        if (!platform_.is_trial || !platform_.is_process) throw;
+        problem = error.what();
+      }
+      give_up(problem);
+      begin_home();
+      open_folders();
+      write_root();
+    }
+  }
+
+  // The chosen platform does not work; the next one takes over.
+  void give_up(std::string problem) {
+    const Platform failed = platform_;
+    platform_ = next_platform(options_, facts_, failed);
+    while (problem.ends_with('\n')) problem.pop_back();
+    say(fmt::format(
+        "{} does not run the guest on this machine{}{}; {} takes over ({} starts with it)",
+        failed.is_process ? "a process" : "KVM", problem.empty() ? "" : ": ", problem,
+        platform_.is_process ? "a process" : "software emulation",
+        platform_.is_process ? "--platform process"
+        : failed.is_process  ? "--platform vm"
+                             : "--accel tcg"));
+    if (options_.verbose) say_platform();
   }
 
   // Ticks of the time-stamp counter a millisecond, over the time that packing took.
@@ -277,7 +312,7 @@ class Run {
   }
 
   std::vector<std::string> command() const {
-    if (!options_.is_process) return qemu_command(machine_);
+    if (!platform_.is_process) return qemu_command(machine_);
     return process_command(machine_,
                            {archive_.get(), archive_size_, measured_tsc_khz(), image_.get()});
   }
@@ -312,7 +347,8 @@ class Run {
     try {
       step();
     } catch (const Error& error) {
-      if (!options_.ports.empty()) throw;
+      // Where a process was not asked for, a machine has a network for sure.
+      if (!options_.ports.empty() || platform_.is_trial) throw;
       say(fmt::format("no network: {}", error.what()));
       machine_.network.kind = Network::Kind::kNone;
     }
@@ -320,7 +356,8 @@ class Run {
 
   void open_ports() {
     const auto is_tcp = [](const PortForward& port) { return !port.is_udp; };
-    if (options_.is_process) return finish_network();
+    if (platform_.is_process) return finish_network();
+    if (relay_) return;
     if (std::none_of(options_.ports.begin(), options_.ports.end(), is_tcp)) return;
     raise_descriptor_limit();
     if (can_lengthen_backlogs()) return;
@@ -333,10 +370,6 @@ class Run {
     // microvm has so many places for devices, and its console, network card and random numbers take
     // three.
     constexpr size_t kMicrovmShares = 5;
-    // And the process home's filter for so many descriptors, with the streams and the network.
-    constexpr size_t kMostDescriptors = 50;
-    if (options_.is_process && plan_.shares.size() > kMostDescriptors)
-      fail("-v: --platform process takes {} folders at most", kMostDescriptors);
     machine_.is_q35 |= plan_.shares.size() > kMicrovmShares;
     for (const PackPlan::Share& share : plan_.shares) {
       const bool read_only = options_.volumes[share.volume].read_only;
@@ -344,12 +377,15 @@ class Run {
           {share.mapping.host, fmt::format("volume{}", share.volume), read_only});
       plan_.settings.add("volume", fmt::format("{}:{}:{}", machine_.shares.back().tag,
                                                read_only ? "ro" : "rw", share.mapping.guest));
-      if (options_.is_process && !options_.dry_run) devices_.add_folder(machine_.shares.back());
     }
+  }
+  void open_folders() {
+    if (!platform_.is_process || options_.dry_run) return;
+    for (const SharedFolder& share : machine_.shares) devices_.add_folder(share);
   }
 
   void write_root() {
-    archive_ = make_archive_file(options_.is_process ? 0 : plan_.root.total_size());
+    archive_ = make_archive_file(platform_.is_process ? 0 : plan_.root.total_size());
     const ArchiveSummary summary =
         write_archive(plan_.root, plan_.settings.records(), archive_.get(),
                       is_linux() ? ArchiveLayout::kPlain : ArchiveLayout::kNarwhal);
@@ -387,7 +423,7 @@ class Run {
                                   machine_.channels.stderr_fd, machine_.channels.control_fd,
                                   machine_.channels.serial_fd};
     std::optional<Isolation> isolation;
-    if (options_.is_process) {
+    if (platform_.is_process) {
       isolation = {.image_fd = image_.get()};
       inherited.push_back(archive_.get());
       inherited.push_back(image_.get());
@@ -415,7 +451,7 @@ class Run {
     settings.on_first_sign = [this, &vm] {
       if (relay_)
         relay_->start();
-      else if (!options_.is_process)
+      else if (!platform_.is_process)
         lengthen_backlogs(vm.pid(), options_.ports);
       progress_.clear();
       archive_.reset();
@@ -425,7 +461,7 @@ class Run {
                      std::move(control.ours), std::move(serial.ours)},
                     vm, signals);
     Outcome outcome = session.run();
-    outcome.is_process = options_.is_process;
+    outcome.is_process = platform_.is_process;
     return outcome;
   }
 
@@ -434,12 +470,14 @@ class Run {
   Progress progress_;
   HostView host_;
   PackPlan plan_;
-  Accelerator accelerator_;
+  HostFacts facts_;
+  Platform platform_;
   MachineSettings machine_;
   HostDevices devices_;
   UniqueFd archive_;
   UniqueFd image_;  // the process home's kernel
   uint64_t archive_size_ = 0;
+  uint64_t kernel_size_ = 0;
   const long long begin_ = now_in_microseconds();
   const uint64_t begin_tsc_ = __builtin_ia32_rdtsc();
   std::optional<Relay> relay_;

@@ -121,8 +121,8 @@ class RunTest : public testing::Test {
 
   std::vector<std::string> words(const std::vector<std::string>& options,
                                  const std::vector<std::string>& program) const {
-    std::vector<std::string> all = {kCommand, "run",    "--kernel", root.path("/kernel"),
-                                    "--qemu", kStandIn, "--accel",  "tcg"};
+    std::vector<std::string> all = {kCommand, "run",     "--kernel", root.path("/kernel"), "--qemu",
+                                    kStandIn, "--accel", "tcg",      "--platform",         "vm"};
     all.insert(all.end(), options.begin(), options.end());
     all.push_back(root.path("/program"));
     all.insert(all.end(), program.begin(), program.end());
