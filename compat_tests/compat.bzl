@@ -6,10 +6,13 @@ _NARWHAL = "//tools/narwhal:narwhal"
 _KERNEL = "//kernel/init:narwhal"
 _PROCESS_KERNEL = "//kernel/init:narwhal_process"
 
-def run_compat_tests(name, program, guest_tags = [], args = []):
+def run_compat_tests(name, program, guest_tags = [], args = [], two_processors = False):
     """NAME_native, NAME_guest and NAME_process for a program that prints what GoogleTest prints.
 
     NAME_guest runs it in a virtual machine, NAME_process in the kernel as a Linux process.
+
+    two_processors: NAME_guest2 as well, in a virtual machine with two processors. For what threads and processes do to
+    each other.
 
     guest_tags: "manual" keeps a program out of `bazel test //...` whose guest run is known to disagree.
     """
@@ -42,6 +45,27 @@ def run_compat_tests(name, program, guest_tags = [], args = []):
         ],
         tags = ["guest", "no-sandbox"] + guest_tags,
     )
+    if two_processors:
+        native.sh_test(
+            name = name + "_guest2",
+            size = "large",
+            srcs = ["//compat_tests:run_compat"],
+            args = [
+                "--program",
+                "$(rootpath %s)" % program,
+                "--narwhal",
+                "$(rootpath %s)" % _NARWHAL,
+                "--kernel",
+                "$(rootpath %s)" % _KERNEL,
+                "--narwhal-option=--cpus=2",
+            ] + args,
+            data = [
+                program,
+                _KERNEL,
+                _NARWHAL,
+            ],
+            tags = ["guest", "no-sandbox"] + guest_tags,
+        )
     native.sh_test(
         name = name + "_process",
         size = "large",
@@ -63,8 +87,8 @@ def run_compat_tests(name, program, guest_tags = [], args = []):
         tags = ["guest", "no-sandbox"] + guest_tags,
     )
 
-def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args = [], **kwargs):
-    """A GoogleTest program without sanitizers, and NAME_native, NAME_guest and NAME_process, which run it.
+def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args = [], two_processors = False, **kwargs):
+    """A GoogleTest program without sanitizers, and what run_compat_tests makes to run it.
 
     linkage: "static", "static-pie" or "dynamic".
     """
@@ -84,4 +108,4 @@ def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args
         ],
         **kwargs
     )
-    run_compat_tests(name, ":" + name, guest_tags, args)
+    run_compat_tests(name, ":" + name, guest_tags, args, two_processors)

@@ -228,6 +228,7 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
     child.session_keyring = parent.session_keyring;
   }
   child.nice = parent.nice;
+  child.set_allowed_cpus(parent.allowed_cpus());
   if (!parent.reset_on_fork) {
     child.policy = parent.policy;
     child.real_time_priority = parent.real_time_priority;

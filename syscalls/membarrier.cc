@@ -1,5 +1,6 @@
 // membarrier(2).
 #include "kernel/sched/scheduler.h"
+#include "process/family.h"
 #include "process/task.h"
 #include "syscalls/handlers.h"
 
@@ -21,12 +22,12 @@ enum MembarrierCommand : i32 {
 constexpr i32 kAllCommands = (1 << 9) - 1;
 constexpr u32 kFlagCpu = 1;
 
-// On one CPU no two threads run at the same time: the switch between them orders memory, the CPU
-// sees its own writes to code (Intel SDM vol. 3, section 12.6), and a preempted restartable sequence
-// starts over anyway. So a barrier is nothing but one for the compiler. With several CPUs the call
-// says that it has no commands.
-bool barriers_hold() {
-  return online_cpus() == 1;
+// Threads of the process that are in a restartable sequence on another CPU begin it again.
+void restart_sequences(Task& caller) {
+  SpinGuard guard(thread_list_lock);
+  Family::for_each_task(caller.process(), [&](Task& task) {
+    if (&task != &caller && task.rseq_area.value != 0) task.set_user_work(UserWork::kNotifyResume);
+  });
 }
 
 }  // namespace
@@ -37,8 +38,7 @@ SysResult sys::membarrier(Task& task, i32 command, HexInt flags, i32) {
   } else if (flags.value != 0) {
     return Errno::kInval;
   }
-  if (command == kQuery) return i64{barriers_hold() ? kAllCommands : 0};
-  if (!barriers_hold()) return Errno::kInval;
+  if (command == kQuery) return i64{kAllCommands};
   Atomic<u32>& registered = task.process().membarrier_registrations;
   switch (command) {
     case kGlobal:
@@ -59,7 +59,14 @@ SysResult sys::membarrier(Task& task, i32 command, HexInt flags, i32) {
     default:
       return Errno::kInval;
   }
+  // On one CPU no two threads run at the same time: the switch between them orders memory, the CPU
+  // sees its own writes to code (Intel SDM vol. 3, section 12.6), and a preempted restartable
+  // sequence starts over anyway.
   asm volatile("" : : : "memory");
+  if (several_cpus) {
+    if (command == kPrivateExpeditedRseq) restart_sequences(task);
+    platform::synchronize_cpus();
+  }
   return i64{0};
 }
 

@@ -110,7 +110,7 @@ SysResult set_scheduler(Task& task, Pid pid, i32 policy, UserIn<i32> priority) {
   return i64{0};
 }
 
-// --- affinity: with one CPU there is only one mask to have.
+// --- affinity
 
 u64 all_cpus() {
   const u32 count = online_cpus();
@@ -131,15 +131,17 @@ SysResult sys::sched_setaffinity(Task& task, Pid pid, u32 size, UserAddr mask) {
   auto target = TRY(find_target(task, pid));
   if (!owns(task, *target) && !task.credentials().capable(Capability::kSysNice))
     return Errno::kPerm;
-  if ((wanted & all_cpus()) == 0) return Errno::kInval;
+  wanted &= all_cpus();
+  if (wanted == 0) return Errno::kInval;
+  target->set_allowed_cpus(wanted);
   return i64{0};
 }
 
 SysResult sys::sched_getaffinity(Task& task, Pid pid, u32 size, UserAddr mask) {
   const u64 cpus = all_cpus();
   if (u64{size} * 8 < online_cpus() || size % sizeof(u64) != 0) return Errno::kInval;
-  TRY(find_target(task, pid));
-  TRY(store_user(mask, cpus));
+  auto target = TRY(find_target(task, pid));
+  TRY(store_user(mask, cpus & target->allowed_cpus()));
   return i64(sizeof cpus);
 }
 

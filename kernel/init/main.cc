@@ -19,6 +19,7 @@
 #include "kernel/platform/upcalls.h"
 #include "kernel/random/random.h"
 #include "kernel/sched/clock.h"
+#include "kernel/sched/scheduler.h"
 #include "kernel/uts/uts.h"
 #include "net/unix/unix.h"
 #include "process/family.h"
@@ -73,9 +74,19 @@ Result<> make_parts_known() {
   return {};
 }
 
+// The others come in when this one sleeps. Programs see all of them from the beginning.
+void wait_for_cpus() {
+  constexpr u64 kPause = kNanosPerMilli / 10;
+  while (online_cpus() < platform::cpu_count()) {
+    prepare_to_sleep();
+    sleep_until(platform::monotonic_ns() + kPause, Interruptible::kNo).ignore();
+  }
+}
+
 // `status` is what the machine ends with if this fails.
 Result<> bring_up(BootSettings& settings, TextSink& problem, u8& status) {
   status = kBadBoot;
+  wait_for_cpus();
   TRY(parse_command_line(platform::command_line(), settings, problem));
   log_level = settings.log_level;
   start_devices(settings);
@@ -140,6 +151,7 @@ void upcall::on_panic(const char*) {
 extern "C" [[noreturn]] void narwhal_kernel_main() {
   using namespace narwhal;
   scheduler_init();
+  platform::start_cpus();
   if (!start_kernel_thread("boot", boot, nullptr).ok()) panic("no memory for the first thread");
   run_scheduler();
 }

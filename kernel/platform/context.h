@@ -62,7 +62,8 @@ void context_init(KernelContext& context, void* stack_top, void (*entry)(void*),
 void context_switch(KernelContext& from, KernelContext& to);
 
 // Saves the FPU registers, FS and GS bases of the user thread that leaves the CPU (nullptr: a
-// kernel thread leaves), and loads those of the one that comes (nullptr: leave them as they are).
+// kernel thread leaves), and loads those of the one that comes (nullptr: leave them as they are,
+// but for the debug registers, which watch nothing then).
 // Also tells the CPU where that thread's kernel stack begins.
 void user_context_switch(UserContext* from, UserContext* to, void* kernel_stack_top);
 

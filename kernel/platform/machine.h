@@ -33,9 +33,19 @@ void set_timer(u64 deadline_ns);
 // --- CPU
 // ----------------------------------------------------------------------------------------------------------
 // Sleeps until an interrupt came. Called with interrupts disabled; lets them in and stops in one
-// step, so that none is missed; returns with interrupts disabled.
+// step, so that none is missed; returns with interrupts disabled. Another CPU may be in the kernel
+// meanwhile.
 void wait_for_interrupt();
+// CPUs that run, 1 until start_cpus(). One of them at a time is above the home (upcalls.h).
 u32 cpu_count();
+// Starts the machine's other CPUs: each calls upcall::on_cpu_started() when this one first leaves
+// the kernel. Those that can't be used are left out, with a line in the log.
+void start_cpus();
+// Makes another CPU come into the kernel, from the program or from wait_for_interrupt().
+void interrupt_cpu(u32 cpu);
+// Returns when every CPU that runs a program has ordered all its memory accesses and fetched its
+// instructions anew (membarrier(2)).
+void synchronize_cpus();
 // For /proc/cpuinfo and AT_HWCAP.
 struct CpuIdentity {
   char vendor[13];

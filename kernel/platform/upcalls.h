@@ -1,4 +1,7 @@
 // What the kernel above must define so that a home can call it. Bound at link time; see README.md.
+//
+// One CPU at a time is inside of these; another that wants in waits for it to return to the program
+// or to call platform::wait_for_interrupt() (docs/decisions/0042).
 #pragma once
 
 #include "kernel/base/addr.h"
@@ -34,6 +37,9 @@ struct UserTrap {
   u64 address;  // CR2 where it means something; of a debug exception DR6
 };
 void on_user_trap(const UserTrap& trap, UserRegs& regs);
+
+// A further CPU runs, on a stack of its own, with interrupts disabled. It takes part in scheduling.
+[[noreturn]] void on_cpu_started();
 
 // The one-shot timer fired. Interrupt context. `user_mode`: it interrupted the program.
 void on_timer(bool user_mode);

@@ -38,8 +38,7 @@ constexpr u64 larger(u64 a, u64 b) {
   return a > b ? a : b;
 }
 
-constinit u32 cpus_online = 1;
-constinit void (*cpu_notifier)(u32 cpu) = nullptr;
+constinit u32 cpus_online = 0;
 
 // The boot stack's thread, which becomes the idle thread.
 class IdleThread final : public Thread {
@@ -52,11 +51,10 @@ alignas(IdleThread) constinit std::byte idle_storage[kMaxCpus][sizeof(IdleThread
 
 constinit Scheduler::Cpu Scheduler::cpus_[kMaxCpus];
 
+constinit bool several_cpus = false;
+
 u32 online_cpus() {
   return cpus_online;
-}
-void set_cpu_notifier(void (*notify)(u32 cpu)) {
-  cpu_notifier = notify;
 }
 
 // --- time
@@ -92,6 +90,7 @@ void request_timer_interrupt(u64 deadline_ns) {
 void Scheduler::tick(bool user_mode, u64 next_timer_ns) {
   Cpu& cpu = this_cpu();
   u64 next = next_timer_ns;
+  if (several_cpus) pull(cpu, 2);
   if (cpu.running != cpu.idle) {
     const u64 now = platform::monotonic_ns();
     Thread& thread = *cpu.running;
@@ -123,6 +122,12 @@ void upcall::on_timer(bool user_mode) {
 void Scheduler::enqueue(Cpu& cpu, Thread& thread) {
   thread.active_ = true;
   cpu.queue.insert(thread);
+  cpu.queued.store(cpu.queued.load(Order::kRelaxed) + 1, Order::kRelaxed);
+}
+
+void Scheduler::dequeue(Cpu& cpu, Thread& thread) {
+  cpu.queue.remove(thread);
+  cpu.queued.store(cpu.queued.load(Order::kRelaxed) - 1, Order::kRelaxed);
 }
 
 void Scheduler::consider_preemption(Cpu& cpu, const Thread& woken) {
@@ -136,7 +141,7 @@ void Scheduler::consider_preemption(Cpu& cpu, const Thread& woken) {
     if (cpu.slice_end_ns <= now) cpu.slice_end_ns = now + kSlice;
   }
   if (index != cpu_local().index) {
-    if (preempt && cpu_notifier) cpu_notifier(index);
+    if (preempt) ask_to_reschedule(index);
     return;
   }
   if (preempt)
@@ -151,13 +156,13 @@ void Scheduler::start(Thread& thread, void (*entry)(void*), void* argument) {
   thread.entry_ = entry;
   thread.argument_ = argument;
   // Below the place of the program's registers, which a new user thread brings along.
-  auto* stack = static_cast<std::byte*>(thread.kernel_stack_top()) -
-                align_up(sizeof(UserRegs), 64);
+  auto* stack = static_cast<std::byte*>(thread.kernel_stack_top()) - align_up(sizeof(UserRegs), 64);
   platform::context_init(thread.context_, stack, begin_thread, &thread);
   InterruptGuard no_interrupts;
-  Cpu& cpu = this_cpu();
-  SpinGuard guard(cpu.lock);
   thread.cpu_ = cpu_local().index;
+  if (several_cpus) belong_to(thread, choose_cpu(thread));
+  Cpu& cpu = cpus_[thread.cpu_];
+  SpinGuard guard(cpu.lock);
   thread.state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
   // Level with who made it, so that the maker goes on and neither gains by it.
   thread.virtual_runtime_ = larger(cpu.least_runtime, cpu.running->virtual_runtime_);
@@ -176,21 +181,32 @@ bool Scheduler::wake(Thread& thread) {
     if (thread.state() != ThreadState::kSleeping) return false;
     thread.state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
     if (thread.active_) return true;  // it has not left the CPU yet, and now will not
-    Thread& running = *cpu.running;
-    if (&running != cpu.idle) {
-      // The runner's time counts up to now, or a long run would leave the measure behind.
-      const u64 ran = platform::monotonic_ns() - running.slice_start_ns_;
-      u64 least = running.virtual_runtime_ + weighted(ran, running.nice);
-      if (const Thread* first = cpu.queue.first(); first && first->virtual_runtime_ < least)
-        least = first->virtual_runtime_;
-      cpu.least_runtime = larger(cpu.least_runtime, least);
+    if (several_cpus && choose_cpu(thread) != thread.cpu_) {
+      leave_account(cpu, thread);
+      guard.release();
+      place_elsewhere(thread);
+      return true;
     }
-    const u64 floor = cpu.least_runtime > kSleepCredit ? cpu.least_runtime - kSleepCredit : 0;
-    thread.virtual_runtime_ = larger(thread.virtual_runtime_, floor);
-    enqueue(cpu, thread);
-    consider_preemption(cpu, thread);
+    place(cpu, thread);
     return true;
   }
+}
+
+// On the queue of the CPU that it belongs to.
+void Scheduler::place(Cpu& cpu, Thread& thread) {
+  Thread& running = *cpu.running;
+  if (&running != cpu.idle) {
+    // The runner's time counts up to now, or a long run would leave the measure behind.
+    const u64 ran = platform::monotonic_ns() - running.slice_start_ns_;
+    u64 least = running.virtual_runtime_ + weighted(ran, running.nice);
+    if (const Thread* first = cpu.queue.first(); first && first->virtual_runtime_ < least)
+      least = first->virtual_runtime_;
+    cpu.least_runtime = larger(cpu.least_runtime, least);
+  }
+  const u64 floor = cpu.least_runtime > kSleepCredit ? cpu.least_runtime - kSleepCredit : 0;
+  thread.virtual_runtime_ = larger(thread.virtual_runtime_, floor);
+  enqueue(cpu, thread);
+  consider_preemption(cpu, thread);
 }
 
 // --- switching
@@ -201,9 +217,14 @@ void Scheduler::schedule(Leaving leaving) {
   Cpu& cpu = this_cpu();
   Thread& from = *cpu.running;
   Thread* to;
+  const bool from_idle = &from == cpu.idle;
+  // The thread may not run here any more: it goes where it may, on the queue of another CPU.
+  const bool goes_away = several_cpus && !may_run(from, cpu_local().index) &&
+                         (leaving == Leaving::kPreempted || leaving == Leaving::kYielding);
+  if (several_cpus && (from_idle || goes_away || from.state() != ThreadState::kRunning))
+    pull(cpu, 1);
   {
     SpinGuard guard(cpu.lock);
-    const bool from_idle = &from == cpu.idle;
     if (leaving == Leaving::kSleeping && from.state() == ThreadState::kRunning) return;
     cpu_local().need_resched = false;
     const u64 now = platform::monotonic_ns();
@@ -220,6 +241,9 @@ void Scheduler::schedule(Leaving leaving) {
       }
       to = first ? first : cpu.idle;
       if (leaving == Leaving::kExiting) cpu.dead = &from;
+    } else if (goes_away) {
+      leave_account(cpu, from);
+      to = first ? first : cpu.idle;
     } else {
       cpu.slice_end_ns = now + kSlice;
       if (!first) return;
@@ -231,9 +255,9 @@ void Scheduler::schedule(Leaving leaving) {
       }
       to = first;
     }
-    if (to == first) cpu.queue.remove(*first);
+    if (to == first) dequeue(cpu, *first);
     if (leaving == Leaving::kPreempted || leaving == Leaving::kYielding) {
-      if (!from_idle) enqueue(cpu, from);
+      if (!from_idle && !goes_away) enqueue(cpu, from);
       ++from.involuntary_switches_;
     }
     to->slice_start_ns_ = now;
@@ -246,15 +270,19 @@ void Scheduler::schedule(Leaving leaving) {
     }
     cpu.running = to;
   }
+  // The other CPU can't come to run it before this one has left its stack: it has to wait for the
+  // kernel lock.
+  if (goes_away) place_elsewhere(from);
   switch_to(cpu, from, *to);
 }
 
 void Scheduler::switch_to(Cpu& cpu, Thread& from, Thread& to) {
   cpu_local().current = &to;
   if (to.pmap_ && to.pmap_ != from.pmap_) to.pmap_->activate();
+  if (several_cpus) switch_user_registers(cpu, from, to);
   // The user registers stay in the CPU while kernel threads run: most often the same program
   // comes back.
-  if (to.user_context_ && cpu.user_owner != &to) {
+  else if (to.user_context_ && cpu.user_owner != &to) {
     platform::user_context_switch(cpu.user_owner ? cpu.user_owner->user_context_ : nullptr,
                                   to.user_context_, to.kernel_stack_top());
     cpu.user_owner = &to;
@@ -313,7 +341,9 @@ void Scheduler::init() {
   idle->state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
   idle->slice_start_ns_ = platform::monotonic_ns();
   cpu.idle = cpu.running = idle;
+  cpu.local = &cpu_local();
   cpu_local().current = idle;
+  if (++cpus_online > 1) become_several();
 }
 
 void Scheduler::run_idle() {

@@ -21,8 +21,6 @@ inline constexpr u64 kAccountingTick = 10 * kNanosPerMilli;
 
 // CPUs that take part in scheduling.
 u32 online_cpus();
-// Tells another CPU to look at its run queue; set by whoever starts a second CPU.
-void set_cpu_notifier(void (*notify)(u32 cpu));
 
 class Scheduler {
  public:
@@ -53,6 +51,11 @@ class Scheduler {
     thread.state_.store(u8(ThreadState::kDead), Order::kRelease);
   }
   static u64 runtime_of(const Thread& thread);
+  static void call_into_kernel(Thread& thread);
+  static void set_allowed_cpus(Thread& thread, u64 cpus);
+  static bool runs_where_it_may_not(const Thread& thread) {
+    return cpus_[thread.cpu_].running == &thread && !may_run(thread, thread.cpu_);
+  }
 
  private:
   struct LeastRun {
@@ -68,9 +71,11 @@ class Scheduler {
     SpinLock<LockRank::kRunQueue> lock;
     RunQueue queue TA_GUARDED_BY(lock);
     u64 least_runtime TA_GUARDED_BY(lock) = 0;  // never goes back
+    Atomic<u32> queued{0};  // how many there are on the queue; changed under the lock
     // The rest belongs to the CPU: touched with interrupts disabled, by nobody else.
     Thread* running = nullptr;  // also read under the lock by wakers
-    Thread* idle = nullptr;
+    Thread* idle = nullptr;     // null: this CPU takes no part
+    CpuLocal* local = nullptr;
     Thread* dead = nullptr;        // left its stack for ever; to be cleaned up by the next thread
     Thread* user_owner = nullptr;  // whose user registers (FPU, FS, GS) the CPU holds
     u64 requested_ns = platform::kNoDeadline;  // the interrupt asked for
@@ -84,10 +89,35 @@ class Scheduler {
   static Cpu& this_cpu() { return cpus_[cpu_local().index]; }
   static void account(Thread& thread, u64 now_ns);
   static void enqueue(Cpu& cpu, Thread& thread) TA_REQUIRES(cpu.lock);
+  static void dequeue(Cpu& cpu, Thread& thread) TA_REQUIRES(cpu.lock);
+  static void place(Cpu& cpu, Thread& thread) TA_REQUIRES(cpu.lock);
   static void consider_preemption(Cpu& cpu, const Thread& woken) TA_REQUIRES(cpu.lock);
   static void switch_to(Cpu& cpu, Thread& from, Thread& to);
   static void finish_switch();
   static void begin_thread(void* thread);
+
+  // Several CPUs (balance.cc).
+  // From the second CPU on.
+  static void become_several();
+  // Registers of a thread that leaves are saved at once, since it may go on on another CPU.
+  static void switch_user_registers(Cpu& cpu, Thread& from, Thread& to);
+  static bool is_idle(const Cpu& cpu) {
+    return cpu.running == cpu.idle && cpu.queued.load(Order::kRelaxed) == 0;
+  }
+  static bool may_run(const Thread& thread, u32 cpu) { return thread.allowed_cpus_ >> cpu & 1; }
+  // The CPU that a thread which is about to become runnable should run on.
+  static u32 choose_cpu(const Thread& thread);
+  // Says that the thread belongs to a CPU now.
+  static void belong_to(Thread& thread, u32 cpu);
+  // Makes a CPU go through schedule() soon.
+  static void ask_to_reschedule(u32 cpu);
+  // Takes a thread out of the account of a CPU that it leaves, and adds it to that of another.
+  static void leave_account(Cpu& from, Thread& thread) TA_REQUIRES(from.lock);
+  static void join_account(Cpu& to, Thread& thread) TA_REQUIRES(to.lock);
+  // Makes a thread that is on no queue wait for the CPU that suits it.
+  static void place_elsewhere(Thread& thread);
+  // Takes a waiting thread over from another CPU that has at least `surplus` of them more.
+  static void pull(Cpu& cpu, u32 surplus);
 };
 
 }  // namespace narwhal

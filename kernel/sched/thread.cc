@@ -2,7 +2,9 @@
 
 #include <cstring>
 
+#include "kernel/platform/upcalls.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/wait_queue.h"
 
 namespace narwhal {
 
@@ -29,6 +31,20 @@ void Thread::set_name(std::string_view name) {
 void Thread::interrupt() {
   interrupted_.store(true);
   wake_thread(*this);
+}
+
+void Thread::call_into_kernel() {
+  Scheduler::call_into_kernel(*this);
+}
+
+// A CPU in the program gets to know that it must come in, and can do so when this one sleeps.
+void Thread::set_allowed_cpus(u64 cpus) {
+  constexpr u64 kPause = 20 * kNanosPerMicro;
+  Scheduler::set_allowed_cpus(*this, cpus);
+  while (several_cpus && this != current_thread() && Scheduler::runs_where_it_may_not(*this)) {
+    prepare_to_sleep();
+    sleep_until(platform::monotonic_ns() + kPause, Interruptible::kNo).ignore();
+  }
 }
 
 // --- CPU time
@@ -108,6 +124,10 @@ void scheduler_init() {
 void run_scheduler() {
   Scheduler::init();
   Scheduler::run_idle();
+}
+
+void upcall::on_cpu_started() {
+  run_scheduler();
 }
 
 }  // namespace narwhal

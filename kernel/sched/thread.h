@@ -40,6 +40,9 @@ enum class UserWork : u32 {
 };
 ENABLE_FLAGS(UserWork);
 
+// Whether more than one CPU takes part in scheduling.
+extern bool several_cpus;
+
 class Thread : public RefCounted {
  public:
   static constexpr usize kKernelStackSize = 16 * kKiB;
@@ -60,7 +63,11 @@ class Thread : public RefCounted {
   Pmap* pmap() const { return pmap_; }
 
   UserWork user_work() const { return UserWork(user_work_.load(Order::kAcquire)); }
-  void set_user_work(UserWork work) { user_work_.fetch_or(raw(work)); }
+  void set_user_work(UserWork work) {
+    user_work_.fetch_or(raw(work));
+    if (several_cpus) [[unlikely]]
+      call_into_kernel();
+  }
   void clear_user_work(UserWork work) { user_work_.fetch_and(~raw(work)); }
 
   // Makes an interruptible sleep end with EINTR, now or when it begins. The flag stays until
@@ -81,6 +88,12 @@ class Thread : public RefCounted {
 
   ThreadState state() const { return ThreadState(state_.load(Order::kAcquire)); }
   u32 cpu() const { return cpu_; }  // where it runs or ran last
+  // Bit n for CPU n, of those that the program chose (sched_setaffinity(2)); of CPUs that are not
+  // there as well. At least one of them must be there.
+  u64 allowed_cpus() const { return allowed_cpus_; }
+  // Where the thread is elsewhere it moves: the caller before it is back in the program, another
+  // one before the call returns. May sleep.
+  void set_allowed_cpus(u64 cpus);
 
   // -20 (most) to 19 (least), setpriority(2). Takes effect as time is accounted.
   i8 nice = 0;
@@ -100,6 +113,9 @@ class Thread : public RefCounted {
  private:
   friend class Scheduler;
 
+  // If it runs a program on another CPU, makes it come into the kernel and look at its user work.
+  void call_into_kernel();
+
   HeapNode run_node_;
   KernelContext context_;
   std::byte* stack_ = nullptr;
@@ -111,6 +127,8 @@ class Thread : public RefCounted {
   // announced its sleep is still active until it has left the CPU.
   bool active_ = false;
   u32 cpu_ = 0;
+  u32 registers_cpu_ = ~u32{0};  // the CPU that its user registers were loaded into last
+  u64 allowed_cpus_ = ~u64{0};
   char name_[16] = {};
   void (*entry_)(void*) = nullptr;
   void* argument_ = nullptr;

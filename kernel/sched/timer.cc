@@ -96,7 +96,7 @@ bool Timer::cancel() TA_NO_ANALYSIS {
     }
     // The callback may run on another CPU, and arm the timer once more.
     bool running = false;
-    for (u32 cpu = 0; cpu < online_cpus(); ++cpu)
+    for (u32 cpu = 0; cpu < platform::cpu_count(); ++cpu)
       if (timer_queues[cpu].running(*this) && cpu != cpu_local().index) running = true;
     if (!running && !armed()) return was_armed;
     __builtin_ia32_pause();

@@ -164,9 +164,10 @@ void say_about_copies(const Options& options, const PackPlan& plan) {
   }
 }
 
+// As a process, the kernel has one processor, whatever is asked for.
 void say_about_processors(const Options& options) {
-  if (options.processors == 1 || !options.linux_folder.empty()) return;
-  say(fmt::format("--cpus {}: the kernel uses one processor; the others stay idle",
+  if (options.processors == 1 || !options.is_process) return;
+  say(fmt::format("--cpus {}: with --platform process the kernel uses one processor",
                   options.processors));
 }
 

@@ -27,6 +27,8 @@ inline constexpr u64 kCr0Emulation = 1 << 2;
 inline constexpr u64 kCr0TaskSwitched = 1 << 3;
 inline constexpr u64 kCr0NumericError = 1 << 5;
 inline constexpr u64 kCr0WriteProtect = 1 << 16;
+inline constexpr u64 kCr0NotWriteThrough = 1 << 29;
+inline constexpr u64 kCr0CacheDisable = 1 << 30;
 
 inline constexpr u64 kCr4TimeStampDisable = 1 << 2;
 inline constexpr u64 kCr4GlobalPages = 1 << 7;

@@ -41,6 +41,9 @@ namespace platform {
 u32 cpu_count() {
   return 1;
 }
+void start_cpus() {}
+void interrupt_cpu(u32) {}
+void synchronize_cpus() {}
 const CpuIdentity& cpu_identity() {
   static const CpuIdentity identity{
       "NarwhalFake!", "Narwhal fake processor", 6, 1, 0, 1'000'000, 0x078bfbff, 2};

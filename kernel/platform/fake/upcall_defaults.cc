@@ -14,6 +14,9 @@ namespace narwhal::upcall {
 }
 [[gnu::weak]] void on_user_trap(const UserTrap&, UserRegs&) {}
 [[gnu::weak]] void on_timer(bool) {}
+[[gnu::weak]] void on_cpu_started() {
+  __builtin_trap();
+}
 [[gnu::weak]] void on_panic(const char*) {}
 
 }  // namespace narwhal::upcall

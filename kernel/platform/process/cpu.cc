@@ -116,8 +116,12 @@ void platform::take_pending_interrupts() {
   } while (__atomic_load_n(&cpu.interrupts_pending, __ATOMIC_SEQ_CST) != 0);
 }
 
+// One host thread is the only CPU.
 u32 platform::cpu_count() {
   return 1;
 }
+void platform::start_cpus() {}
+void platform::interrupt_cpu(u32) {}
+void platform::synchronize_cpus() {}
 
 }  // namespace narwhal

@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/arch/x86_64/msr.h"
 #include "kernel/base/log.h"
+#include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/vm/cpu.h"
 #include "kernel/platform/vm/trap.h"
@@ -13,9 +14,12 @@ namespace {
 
 // Registers of the local APIC.
 constexpr u32 kId = 0x20, kTaskPriority = 0x80, kEoi = 0xb0, kSpurious = 0xf0, kTimer = 0x320,
-              kLint0 = 0x350, kLint1 = 0x360, kError = 0x370, kInitialCount = 0x380,
-              kCurrentCount = 0x390, kDivide = 0x3e0;
+              kCommandLow = 0x300, kCommandHigh = 0x310, kLint0 = 0x350, kLint1 = 0x360,
+              kError = 0x370, kInitialCount = 0x380, kCurrentCount = 0x390, kDivide = 0x3e0;
 constexpr u32 kMasked = 1 << 16, kTimerDeadlineMode = 2 << 17, kEnable = 1 << 8, kDivideBy1 = 0xb;
+// Interrupt command register.
+constexpr u32 kInit = 5 << 8, kStartUp = 6 << 8, kPending = 1 << 12, kAssert = 1 << 14;
+constexpr u32 kX2Command = 0x830;
 constexpr u64 kApicBaseX2 = 1 << 10, kApicBaseEnable = 1 << 11;
 
 // I/O APICs: one at the usual place, and a second one on machines with many wired devices (QEMU's
@@ -78,20 +82,10 @@ void find_io_apics() {
   }
 }
 
-}  // namespace
-
-void apic_init() {
-  mask_old_controllers();
-  u64 base = x86::read_msr(x86::kMsrApicBase);
-  x2apic = cpu_features.x2apic;
-  if (x2apic) {
-    x86::write_msr(x86::kMsrApicBase, base | kApicBaseEnable | kApicBaseX2);
-  } else {
-    x86::write_msr(x86::kMsrApicBase, base | kApicBaseEnable);
-    auto registers = platform::map_device(PhysAddr(base & 0x000f'ffff'ffff'f000), kPageSize);
-    if (!registers.ok()) panic("no room to map the local APIC");
-    local_apic = registers.value();
-  }
+// The local APIC is at the same address on every CPU, and there it is each CPU's own.
+void turn_on() {
+  const u64 base = x86::read_msr(x86::kMsrApicBase);
+  x86::write_msr(x86::kMsrApicBase, base | kApicBaseEnable | (x2apic ? kApicBaseX2 : 0));
   write(kTaskPriority, 0);
   write(kLint0, kMasked);
   write(kLint1, kMasked);
@@ -100,7 +94,53 @@ void apic_init() {
   write(kDivide, kDivideBy1);
   write(kInitialCount, 0);
   write(kSpurious, kEnable | kSpuriousVector);
+}
+
+// What was written before must be seen by the CPU that is told (Intel SDM vol. 3, section 10.12.3:
+// writing to a register of an x2APIC orders nothing).
+void send(u32 to, u32 command) {
+  InterruptGuard no_interrupts;
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  if (x2apic) {
+    x86::write_msr(kX2Command, u64{to} << 32 | command);
+    return;
+  }
+  write(kCommandHigh, to << 24);
+  write(kCommandLow, command);
+  while (read(kCommandLow) & kPending) __builtin_ia32_pause();
+}
+
+}  // namespace
+
+void apic_init() {
+  mask_old_controllers();
+  const u64 base = x86::read_msr(x86::kMsrApicBase);
+  x2apic = cpu_features.x2apic;
+  if (!x2apic) {
+    auto registers = platform::map_device(PhysAddr(base & 0x000f'ffff'ffff'f000), kPageSize);
+    if (!registers.ok()) panic("no room to map the local APIC");
+    local_apic = registers.value();
+  }
+  turn_on();
   find_io_apics();
+}
+
+void apic_init_further_cpu() {
+  turn_on();
+}
+
+u32 apic_id() {
+  return x2apic ? read(kId) : read(kId) >> 24;
+}
+
+void apic_send_init(u32 to) {
+  send(to, kInit | kAssert);
+}
+void apic_send_start(u32 to, u8 page) {
+  send(to, kStartUp | kAssert | page);
+}
+void apic_send_interrupt(u32 to, u8 vector) {
+  send(to, kAssert | vector);
 }
 
 void end_of_interrupt() {
@@ -126,8 +166,7 @@ Result<> platform::register_irq(u32 line, bool level_triggered, bool active_low,
     if (!apic.registers || line < apic.first_line || line - apic.first_line >= apic.count) continue;
     const u32 vector = TRY(allocate_vector(handler, argument));
     const u32 entry = kIoApicFirstEntry + (line - apic.first_line) * 2;
-    const u32 id = x2apic ? read(kId) : read(kId) >> 24;
-    io_write(apic, entry + 1, id << 24);
+    io_write(apic, entry + 1, apic_id() << 24);
     io_write(apic, entry,
              vector | (level_triggered ? kLevelTriggered : 0) | (active_low ? kActiveLow : 0));
     return {};
@@ -139,8 +178,7 @@ Result<platform::MessageInterrupt> platform::register_message_irq(InterruptHandl
                                                                   void* argument) {
   using namespace vm;
   const u32 vector = TRY(allocate_vector(handler, argument));
-  const u32 id = x2apic ? read(kId) : read(kId) >> 24;
-  return MessageInterrupt{0xfee00000 | u64{id & 0xff} << 12, vector};
+  return MessageInterrupt{0xfee00000 | u64{apic_id() & 0xff} << 12, vector};
 }
 
 }  // namespace narwhal

@@ -66,6 +66,8 @@ void user_context_switch(UserContext* from, UserContext* to, void* kernel_stack_
     x86::fpu_save_for_switch(from->fpu_area);
     from->fs_base = vm::read_fs();
     from->gs_base = vm::read_user_gs();
+    if (!to && from->debug.control != 0) [[unlikely]]
+      debug_registers_load({});
   }
   if (to) {
     fpu_load(to->fpu_area);

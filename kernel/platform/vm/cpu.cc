@@ -9,12 +9,13 @@
 #include "kernel/platform/context.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
+#include "kernel/platform/vm/processors.h"
+#include "kernel/platform/vm/trap.h"
 
 extern "C" {
 // Looked at by entry.S and user_copy.S.
 constinit bool narwhal_has_smap = false;
-void narwhal_syscall_entry();
-extern char narwhal_trap_stubs[], narwhal_debug_stub[], narwhal_fatal_stubs[];
+extern char narwhal_trap_stubs[], narwhal_debug_stub[], narwhal_fatal_stubs[], narwhal_call_stub[];
 }
 
 namespace narwhal {
@@ -64,11 +65,7 @@ struct [[gnu::packed]] TablePointer {
 
 constexpr usize kOwnStackSize = 8 * kKiB;
 
-constinit CpuLocal boot_cpu;
-constinit TaskState task_state{};
-alignas(16) constinit u64 descriptors[10] = {};
-alignas(16) constinit Gate gates[256] = {};
-alignas(16) constinit std::byte own_stacks[4][kOwnStackSize] = {};
+alignas(16) constinit Gate gates[256] = {};  // the same for all CPUs
 
 constexpr u8 kInterruptGate = 0x8e;
 constexpr u8 kUserInterruptGate = 0xee;
@@ -81,7 +78,22 @@ void set_gate(unsigned vector, const char* stub, u8 type, u8 stack) {
                    u16(address >> 16), u32(address >> 32), 0};
 }
 
-void load_tables() {
+}  // namespace
+
+struct CpuState {
+  CpuLocal local;  // first: what GS points at is the state as well
+  TaskState task_state{};
+  alignas(16) u64 descriptors[10] = {};
+  alignas(16) std::byte own_stacks[4][kOwnStackSize] = {};
+};
+
+namespace {
+
+constinit CpuState boot_cpu;
+
+void load_tables(CpuState& cpu) {
+  u64* const descriptors = cpu.descriptors;
+  TaskState& task_state = cpu.task_state;
   const u64 tss = reinterpret_cast<u64>(&task_state);
   // Accessed bits are set: the CPU would write them otherwise.
   descriptors[2] = 0x00af9b000000ffff;  // 0x10 kernel code
@@ -92,7 +104,7 @@ void load_tables() {
   descriptors[8] = 0x0000890000000000 | (sizeof(TaskState) - 1) | (tss & 0xffffff) << 16 |
                    (tss >> 24 & 0xff) << 56;
   descriptors[9] = tss >> 32;
-  const TablePointer gdt{sizeof descriptors - 1, reinterpret_cast<u64>(descriptors)};
+  const TablePointer gdt{sizeof cpu.descriptors - 1, reinterpret_cast<u64>(descriptors)};
   asm volatile(
       "lgdt %0\n"
       "pushq %1\n"
@@ -109,14 +121,18 @@ void load_tables() {
       "i"(x86::kKernelCode), "i"(x86::kKernelData)
       : "rax", "memory");
 
-  for (unsigned i = 0; i < std::size(own_stacks); ++i)
-    task_state.interrupt_stack[i] = reinterpret_cast<u64>(own_stacks[i]) + kOwnStackSize;
+  for (unsigned i = 0; i < std::size(cpu.own_stacks); ++i)
+    task_state.interrupt_stack[i] = reinterpret_cast<u64>(cpu.own_stacks[i]) + kOwnStackSize;
   task_state.io_map = sizeof task_state;
   asm volatile("ltr %w0" ::"r"(u32(x86::kTaskState)));
   // None: what the processor starts with covers the program's first 64 KiB, and its selectors would
   // read there with the kernel's rights.
   asm volatile("lldt %w0" ::"r"(u32(0)));
+  const TablePointer idt{sizeof gates - 1, reinterpret_cast<u64>(gates)};
+  asm volatile("lidt %0" ::"m"(idt));
+}
 
+void fill_gates() {
   for (unsigned vector = 0; vector < 256; ++vector) {
     // int3 and into may be used by programs; `int 0x80` is no way into this kernel and faults
     // (general protection).
@@ -128,8 +144,7 @@ void load_tables() {
   set_gate(kDoubleFault, narwhal_fatal_stubs + kDoubleFault * 16, kInterruptGate, 2);
   set_gate(kMachineCheck, narwhal_fatal_stubs + kMachineCheck * 16, kInterruptGate, 3);
   set_gate(kDebug, narwhal_debug_stub, kInterruptGate, 4);
-  const TablePointer idt{sizeof gates - 1, reinterpret_cast<u64>(gates)};
-  asm volatile("lidt %0" ::"m"(idt));
+  set_gate(kCallVector, narwhal_call_stub, kInterruptGate, 0);
 }
 
 void find_features() {
@@ -151,33 +166,25 @@ void find_features() {
 
 }  // namespace
 
-void restore_cpu_local() {
-  x86::write_msr(x86::kMsrGsBase, reinterpret_cast<u64>(&boot_cpu));
+void use_syscall_entry() {
+  x86::write_msr(x86::kMsrLstar, reinterpret_cast<u64>(syscall_entry()));
 }
 
-void set_interrupt_stack(u64 top) {
-  task_state.stack[0] = top;
-  cpu_local().kernel_stack_top = top;
-}
-
-void cpu_init() {
-  load_tables();
-  find_features();
-
-  boot_cpu.self = &boot_cpu;
+// Registers that every CPU has for itself.
+static void set_registers() {
   restore_cpu_local();
   x86::write_msr(x86::kMsrKernelGsBase, 0);
-
   x86::write_msr(x86::kMsrEfer,
                  x86::read_msr(x86::kMsrEfer) | x86::kEferSyscall | x86::kEferNoExecute);
   x86::write_msr(x86::kMsrStar, u64{x86::kUserCode32Base} << 48 | u64{x86::kKernelCode} << 32);
-  x86::write_msr(x86::kMsrLstar, reinterpret_cast<u64>(&narwhal_syscall_entry));
+  use_syscall_entry();
   x86::write_msr(x86::kMsrSfmask, x86::kFlagInterruptEnable | x86::kFlagDirection | x86::kFlagTrap |
                                       x86::kFlagAlignmentCheck | x86::kFlagNestedTask |
                                       x86::kFlagIoPrivilege | x86::kFlagResume);
 
   u64 cr0 = x86::read_cr0();
-  cr0 &= ~(x86::kCr0Emulation | x86::kCr0TaskSwitched);
+  cr0 &= ~(x86::kCr0Emulation | x86::kCr0TaskSwitched | x86::kCr0CacheDisable |
+           x86::kCr0NotWriteThrough);
   cr0 |= x86::kCr0MonitorCoprocessor | x86::kCr0NumericError | x86::kCr0WriteProtect;
   x86::write_cr0(cr0);
 
@@ -193,14 +200,44 @@ void cpu_init() {
   narwhal_has_smap = cpu_features.smap;
 }
 
+// The descriptor table is one that the program can't change, and part of the CPU's state.
+void restore_cpu_local() {
+  TablePointer gdt;
+  asm volatile("sgdt %0" : "=m"(gdt));
+  x86::write_msr(x86::kMsrGsBase, gdt.base - offsetof(CpuState, descriptors));
+}
+
+void set_interrupt_stack(u64 top) {
+  CpuLocal& local = cpu_local();
+  reinterpret_cast<CpuState&>(local).task_state.stack[0] = top;
+  local.kernel_stack_top = top;
+}
+
+CpuLocal& cpu_local_of(CpuState& state) {
+  return state.local;
+}
+
+Result<CpuState*> new_cpu_state(u32 index) {
+  auto* state = new (std::nothrow) CpuState();
+  if (!state) return Errno::kNoMem;
+  state->local.self = &state->local;
+  state->local.index = index;
+  return state;
+}
+
+void cpu_init() {
+  fill_gates();
+  load_tables(boot_cpu);
+  find_features();
+  boot_cpu.local.self = &boot_cpu.local;
+  set_registers();
+}
+
+void cpu_init_further(CpuState& state) {
+  load_tables(state);
+  set_registers();
+}
+
 }  // namespace vm
-
-void platform::wait_for_interrupt() {
-  asm volatile("sti\nhlt\ncli" ::: "memory");
-}
-
-u32 platform::cpu_count() {
-  return 1;
-}
 
 }  // namespace narwhal

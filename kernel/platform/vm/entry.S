@@ -50,10 +50,13 @@
 
 # --- system calls ------------------------------------------------------------------------------------------------
 # `syscall` left rip in rcx and rflags in r11, and masked rflags by SFMASK: interrupts are off.
-    .globl narwhal_syscall_entry
-    .hidden narwhal_syscall_entry
+# Of several CPUs each takes the kernel lock on the way in (processors.h). One alone has an entry without; on the way
+# out a store costs less than to ask.
+    .macro SYSCALL_ENTRY name, takes_lock
+    .globl \name
+    .hidden \name
     .balign 64
-narwhal_syscall_entry:
+\name:
     swapgs
     movq %rsp, %gs:16
     movq %gs:8, %rsp
@@ -66,6 +69,9 @@ narwhal_syscall_entry:
     pushq %rdi
     PUSH_REGISTERS_BELOW_RDI
     xorl %ebp, %ebp                 # the end of the kernel's chain of frames
+    .if \takes_lock
+    call narwhal_kernel_lock_take
+    .endif
     movq %rsp, %rdi
     sti
     call narwhal_upcall_syscall
@@ -81,6 +87,7 @@ narwhal_syscall_entry:
     je narwhal_restore_all
     testl $0x10100, %r11d           # trap and resume flags: iretq does them right
     jnz narwhal_restore_all
+    movl $0, narwhal_kernel_lock(%rip)
     movq REGS_RIP(%rsp), %rcx
     movq 32(%rsp), %rbp
     movq 56(%rsp), %r10
@@ -93,6 +100,9 @@ narwhal_syscall_entry:
     movq 152(%rsp), %rsp
     swapgs
     sysretq
+    .endm
+    SYSCALL_ENTRY narwhal_syscall_entry, 0
+    SYSCALL_ENTRY narwhal_syscall_entry_of_many, 1
 
 # --- leaving with everything restored ---------------------------------------------------------------------------------
 # rsp points at a UserRegs; interrupts are off.
@@ -109,7 +119,8 @@ narwhal_restore_all:
     jz 1f
     movq $0x7fffffffffff, %rax
     movq %rax, REGS_RIP(%rsp)
-1:  POP_REGISTERS
+1:  movl $0, narwhal_kernel_lock(%rip)
+    POP_REGISTERS
     swapgs
     iretq
 
@@ -153,7 +164,12 @@ narwhal_trap_common:
     je 1f
     .byte 0x0f, 0x01, 0xca          # clac: the program may have set AC
 1:  xorl %ebp, %ebp
-    movq %rsp, %rsi
+    cmpb $0, narwhal_many_cpus(%rip)
+    je 2f
+    movl %edi, %ebx
+    call narwhal_kernel_lock_take
+    movl %ebx, %edi
+2:  movq %rsp, %rsi
     call narwhal_trap_from_user     # (vector, regs); returns with interrupts off
     jmp narwhal_return_slowly
 
@@ -192,6 +208,30 @@ narwhal_debug_stub:
     pushq (%rdi)                    # rdi
     movl $1, %edi
     jmp narwhal_trap_common
+
+# Another CPU wants something of this one, and waits for it with the kernel lock held: so it is done outside of the lock,
+# whatever was interrupted.
+    .globl narwhal_call_stub
+    .hidden narwhal_call_stub
+    .balign 16
+narwhal_call_stub:
+    pushq $0
+    pushq %rdi
+    PUSH_REGISTERS_BELOW_RDI
+    cld
+    testb $3, REGS_CS(%rsp)
+    jz 1f
+    swapgs
+1:  cmpb $0, narwhal_has_smap(%rip)
+    je 2f
+    .byte 0x0f, 0x01, 0xca          # clac
+2:  xorl %ebp, %ebp
+    call narwhal_call_interrupt
+    testb $3, REGS_CS(%rsp)
+    jz 3f
+    swapgs
+3:  POP_REGISTERS
+    iretq
 
 # NMI, double fault and machine check come on stacks of their own and are always the end. GS may be either side's: the
 # handler sets it.

@@ -4,8 +4,8 @@
 
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/platform/machine.h"
-#include "kernel/platform/vm/pvh.h"
-#include "kernel/platform/vm/window.h"
+#include "kernel/platform/vm/acpi.h"
+#include "kernel/platform/vm/table_fields.h"
 
 namespace narwhal {
 namespace vm {
@@ -15,55 +15,12 @@ constexpr u16 kDebugExitPort = 0x501;
 constexpr u16 kKeyboardPort = 0x64;
 constexpr u8 kKeyboardReset = 0xfe;
 
-// ACPI 6.4, section 5.2. Tables may lie anywhere, so each is mapped before it is read.
-struct Header {
-  char signature[4];
-  u32 length;
-  u8 rest[28];
-};
-static_assert(sizeof(Header) == 36);
-
-const Header* map_table(u64 address) {
-  if (address == 0) return nullptr;
-  auto header = platform::map_device(PhysAddr(address), sizeof(Header));
-  if (!header.ok()) return nullptr;
-  u32 length;
-  std::memcpy(&length, header.value() + 4, sizeof length);
-  if (length < sizeof(Header) || length > 16 * kMiB) return nullptr;
-  auto whole = platform::map_device(PhysAddr(address), length);
-  return whole.ok() ? reinterpret_cast<const Header*>(whole.value()) : nullptr;
-}
-
-template <typename T>
-T field(const void* base, usize at) {
-  T value;
-  std::memcpy(&value, static_cast<const std::byte*>(base) + at, sizeof value);
-  return value;
-}
-
-const Header* find_table(const char* signature) {
-  const auto& info =
-      *reinterpret_cast<const PvhStartInfo*>(platform::direct_map(PhysAddr(boot_state.start_info)));
-  if (info.rsdp == 0) return nullptr;
-  auto rsdp = platform::map_device(PhysAddr(info.rsdp), 36);
-  if (!rsdp.ok() || std::memcmp(rsdp.value(), "RSD PTR ", 8) != 0) return nullptr;
-  const bool wide = field<u8>(rsdp.value(), 15) >= 2 && field<u64>(rsdp.value(), 24) != 0;
-  const Header* root =
-      map_table(wide ? field<u64>(rsdp.value(), 24) : field<u32>(rsdp.value(), 16));
-  if (!root) return nullptr;
-  const usize entry = wide ? 8 : 4;
-  for (usize at = sizeof(Header); at + entry <= root->length; at += entry) {
-    const Header* table = map_table(wide ? field<u64>(root, at) : field<u32>(root, at));
-    if (table && std::memcmp(table->signature, signature, 4) == 0) return table;
-  }
-  return nullptr;
-}
-
 // The sleep type of S5 is in a package named _S5_ of the machine's AML: name, package opcode,
 // length, count, first value.
-bool find_sleep_type(const Header& dsdt, u16& type) {
-  const auto* bytes = reinterpret_cast<const u8*>(&dsdt);
-  for (u32 at = sizeof(Header); at + 10 < dsdt.length; ++at) {
+bool find_sleep_type(std::span<const std::byte> dsdt, u16& type) {
+  constexpr usize kHeaderSize = 36;
+  const auto* bytes = reinterpret_cast<const u8*>(dsdt.data());
+  for (usize at = kHeaderSize; at + 10 < dsdt.size(); ++at) {
     if (std::memcmp(bytes + at, "_S5_", 4) != 0 || bytes[at + 4] != 0x12) continue;
     const u8* value = bytes + at + 5;
     value += (*value >> 6) +
@@ -78,13 +35,12 @@ bool find_sleep_type(const Header& dsdt, u16& type) {
 void acpi_power_off() {
   constexpr usize kDsdt = 40, kPm1aControl = 64;
   constexpr u16 kSleepEnable = 1 << 13;
-  const Header* fadt = find_table("FACP");
-  if (!fadt || fadt->length < kPm1aControl + 4) return;
-  const Header* dsdt = map_table(field<u32>(fadt, kDsdt));
-  const u16 port = u16(field<u32>(fadt, kPm1aControl));
+  const auto fadt = acpi_table("FACP");
+  if (fadt.size() < kPm1aControl + 4) return;
+  const auto dsdt = acpi_table_at(field<u32>(fadt.data(), kDsdt));
+  const u16 port = u16(field<u32>(fadt.data(), kPm1aControl));
   u16 type;
-  if (dsdt && port != 0 && find_sleep_type(*dsdt, type))
-    x86::out16(port, u16(type << 10 | kSleepEnable));
+  if (port != 0 && find_sleep_type(dsdt, type)) x86::out16(port, u16(type << 10 | kSleepEnable));
 }
 
 }  // namespace

@@ -5,11 +5,11 @@
 #include "kernel/mm/heap.h"
 #include "kernel/platform/vm/apic.h"
 #include "kernel/platform/vm/cpu.h"
-#include "kernel/platform/x86/fpu.h"
 #include "kernel/platform/vm/memory_map.h"
 #include "kernel/platform/vm/page_tables.h"
 #include "kernel/platform/vm/time.h"
 #include "kernel/platform/vm/window.h"
+#include "kernel/platform/x86/fpu.h"
 
 // kernel/init: frames are ready, interrupts off.
 extern "C" [[noreturn]] void narwhal_kernel_main();

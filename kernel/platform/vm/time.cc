@@ -187,6 +187,10 @@ void time_init() {
     wall_clock_at_boot = read_clock() * i64(kNanosPerSecond);
 }
 
+void time_init_further_cpu() {
+  if (cpu_features.tsc_deadline) apic_use_tsc_deadline();
+}
+
 }  // namespace vm
 
 u64 platform::monotonic_ns() {

@@ -7,6 +7,7 @@
 #include "kernel/platform/upcalls.h"
 #include "kernel/platform/vm/apic.h"
 #include "kernel/platform/vm/cpu.h"
+#include "kernel/platform/vm/processors.h"
 #include "kernel/platform/x86/panic.h"
 #include "kernel/platform/x86/recovery.h"
 
@@ -50,6 +51,9 @@ void interrupt(u32 vector, bool from_user) {
   if (vector == kTimerVector) {
     end_of_interrupt();
     upcall::on_timer(from_user);
+  } else if (vector == kRescheduleVector) {
+    // Whoever sent it left word in this CPU's block.
+    end_of_interrupt();
   } else if (vector == kSpuriousVector) {
     // No end of interrupt: it was none (Intel SDM vol. 3, section 10.9).
   } else {
@@ -98,7 +102,10 @@ void narwhal_trap_from_kernel(narwhal::u64 vector, narwhal::UserRegs& regs) {
   using namespace narwhal;
   using namespace narwhal::vm;
   if (vector >= kExceptions) {
+    // A CPU that has nothing to do waits outside the lock.
+    const bool was_outside = kernel_lock_take_if_outside();
     interrupt(u32(vector), false);
+    if (was_outside) kernel_lock_release();
     return;
   }
   // The kernel used what a debugger watches of the program's memory. Only the program's own use

@@ -1,0 +1,79 @@
+#include "kernel/sync/kernel_lock.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace narwhal {
+namespace {
+
+void pause() {
+  std::this_thread::yield();
+}
+
+TEST(KernelLock, OneAtATime) {
+  constexpr u32 kCpus = 4;
+  constexpr u64 kTurns = 20'000;
+  KernelLock lock;
+  u64 inside = 0;  // plain: the lock is all that guards it
+  std::vector<std::thread> cpus;
+  for (u32 cpu = 1; cpu <= kCpus; ++cpu)
+    cpus.emplace_back([&, cpu] {
+      for (u64 i = 0; i < kTurns; ++i) {
+        lock.acquire(cpu, pause);
+        ASSERT_TRUE(lock.held_by(cpu));
+        ++inside;
+        lock.release();
+      }
+    });
+  for (std::thread& cpu : cpus) cpu.join();
+  EXPECT_EQ(kCpus * kTurns, inside);
+  EXPECT_FALSE(lock.held_by(1));
+}
+
+// The holder asks the waiter for something and goes on only when it is done: so TLB shootdown
+// works.
+TEST(KernelLock, WhoWaitsAnswersCalls) {
+  KernelLock lock;
+  std::atomic<bool> asked = false, answered = false, begun = false;
+  lock.acquire(1, pause);
+  std::thread other([&] {
+    begun = true;
+    lock.acquire(2, [&] {
+      if (asked.exchange(false)) answered = true;
+      pause();
+    });
+    lock.release();
+  });
+  while (!begun) pause();
+  asked = true;
+  while (!answered) pause();
+  lock.release();
+  other.join();
+}
+
+// A CPU that is in the kernel nearly always must not keep another out.
+TEST(KernelLock, AGreedyOwnerLetsOthersGoFirst) {
+  KernelLock lock;
+  std::atomic<bool> done = false;
+  std::atomic<u64> turns = 0;
+  std::thread greedy([&] {
+    while (!done) {
+      lock.acquire(1, pause);
+      ++turns;
+      lock.release();
+    }
+  });
+  while (turns == 0) pause();
+  for (int i = 0; i < 1000; ++i) {
+    lock.acquire(2, pause);
+    lock.release();
+  }
+  done = true;
+  greedy.join();
+}
+
+}  // namespace
+}  // namespace narwhal
