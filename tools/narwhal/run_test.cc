@@ -371,7 +371,7 @@ TEST_F(RunTest, SaysThatAProcessHasOneProcessor) {
   const Result result = run({"speak"}, {"--platform", "process", "--cpus", "2"});
   EXPECT_EQ(result.errors.substr(0, result.errors.find('\n')),
             "narwhal: --cpus 2: with --platform process the kernel uses one processor");
-  EXPECT_EQ(run({"speak"}, {"--cpus", "2"}).errors, "");
+  EXPECT_EQ(run({"speak"}, {"--cpus", "2"}).errors, "to stderr\n");
 }
 
 TEST_F(RunTest, SaysHowMuchMemoryItTakes) {
