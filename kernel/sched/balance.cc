@@ -66,6 +66,14 @@ void Scheduler::place_elsewhere(Thread& thread) {
   place(cpu, thread);
 }
 
+bool Scheduler::look_at_others(Cpu& cpu, Leaving leaving) {
+  const Thread& from = *cpu.running;
+  const bool goes_away = !may_run(from, cpu_local().index) &&
+                         (leaving == Leaving::kPreempted || leaving == Leaving::kYielding);
+  if (&from == cpu.idle || goes_away || from.state() != ThreadState::kRunning) pull(cpu, 1);
+  return goes_away;
+}
+
 void Scheduler::pull(Cpu& cpu, u32 surplus) {
   const u32 count = platform::cpu_count();
   const u32 here = u32(&cpu - cpus_);

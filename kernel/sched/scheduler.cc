@@ -170,30 +170,8 @@ void Scheduler::start(Thread& thread, void (*entry)(void*), void* argument) {
   consider_preemption(cpu, thread);
 }
 
-// The state and the queue are guarded by the lock of the CPU that the thread belongs to, which may
-// change until the lock is held.
-bool Scheduler::wake(Thread& thread) {
-  if (thread.state() != ThreadState::kSleeping) return false;
-  for (;;) {
-    Cpu& cpu = cpus_[thread.cpu_];
-    SpinGuard guard(cpu.lock);
-    if (&cpus_[thread.cpu_] != &cpu) continue;
-    if (thread.state() != ThreadState::kSleeping) return false;
-    thread.state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
-    if (thread.active_) return true;  // it has not left the CPU yet, and now will not
-    if (several_cpus && choose_cpu(thread) != thread.cpu_) {
-      leave_account(cpu, thread);
-      guard.release();
-      place_elsewhere(thread);
-      return true;
-    }
-    place(cpu, thread);
-    return true;
-  }
-}
-
 // On the queue of the CPU that it belongs to.
-void Scheduler::place(Cpu& cpu, Thread& thread) {
+inline void Scheduler::place_here(Cpu& cpu, Thread& thread) {
   Thread& running = *cpu.running;
   if (&running != cpu.idle) {
     // The runner's time counts up to now, or a long run would leave the measure behind.
@@ -209,6 +187,32 @@ void Scheduler::place(Cpu& cpu, Thread& thread) {
   consider_preemption(cpu, thread);
 }
 
+void Scheduler::place(Cpu& cpu, Thread& thread) {
+  place_here(cpu, thread);
+}
+
+// The state and the queue are guarded by the lock of the CPU that the thread belongs to, which may
+// change until the lock is held.
+bool Scheduler::wake(Thread& thread) {
+  if (thread.state() != ThreadState::kSleeping) return false;
+  for (;;) {
+    Cpu& cpu = cpus_[thread.cpu_];
+    SpinGuard guard(cpu.lock);
+    if (&cpus_[thread.cpu_] != &cpu) continue;
+    if (thread.state() != ThreadState::kSleeping) return false;
+    thread.state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
+    if (thread.active_) return true;  // it has not left the CPU yet, and now will not
+    if (several_cpus && choose_cpu(thread) != thread.cpu_) [[unlikely]] {
+      leave_account(cpu, thread);
+      guard.release();
+      place_elsewhere(thread);
+      return true;
+    }
+    place_here(cpu, thread);
+    return true;
+  }
+}
+
 // --- switching
 
 void Scheduler::schedule(Leaving leaving) {
@@ -217,14 +221,12 @@ void Scheduler::schedule(Leaving leaving) {
   Cpu& cpu = this_cpu();
   Thread& from = *cpu.running;
   Thread* to;
-  const bool from_idle = &from == cpu.idle;
-  // The thread may not run here any more: it goes where it may, on the queue of another CPU.
-  const bool goes_away = several_cpus && !may_run(from, cpu_local().index) &&
-                         (leaving == Leaving::kPreempted || leaving == Leaving::kYielding);
-  if (several_cpus && (from_idle || goes_away || from.state() != ThreadState::kRunning))
-    pull(cpu, 1);
+  bool goes_away = false;
+  if (several_cpus) [[unlikely]]
+    goes_away = look_at_others(cpu, leaving);
   {
     SpinGuard guard(cpu.lock);
+    const bool from_idle = &from == cpu.idle;
     if (leaving == Leaving::kSleeping && from.state() == ThreadState::kRunning) return;
     cpu_local().need_resched = false;
     const u64 now = platform::monotonic_ns();
@@ -241,7 +243,7 @@ void Scheduler::schedule(Leaving leaving) {
       }
       to = first ? first : cpu.idle;
       if (leaving == Leaving::kExiting) cpu.dead = &from;
-    } else if (goes_away) {
+    } else if (goes_away) [[unlikely]] {
       leave_account(cpu, from);
       to = first ? first : cpu.idle;
     } else {
@@ -272,14 +274,16 @@ void Scheduler::schedule(Leaving leaving) {
   }
   // The other CPU can't come to run it before this one has left its stack: it has to wait for the
   // kernel lock.
-  if (goes_away) place_elsewhere(from);
+  if (goes_away) [[unlikely]]
+    place_elsewhere(from);
   switch_to(cpu, from, *to);
 }
 
 void Scheduler::switch_to(Cpu& cpu, Thread& from, Thread& to) {
   cpu_local().current = &to;
   if (to.pmap_ && to.pmap_ != from.pmap_) to.pmap_->activate();
-  if (several_cpus) switch_user_registers(cpu, from, to);
+  if (several_cpus) [[unlikely]]
+    switch_user_registers(cpu, from, to);
   // The user registers stay in the CPU while kernel threads run: most often the same program
   // comes back.
   else if (to.user_context_ && cpu.user_owner != &to) {

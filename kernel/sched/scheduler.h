@@ -91,6 +91,7 @@ class Scheduler {
   static void enqueue(Cpu& cpu, Thread& thread) TA_REQUIRES(cpu.lock);
   static void dequeue(Cpu& cpu, Thread& thread) TA_REQUIRES(cpu.lock);
   static void place(Cpu& cpu, Thread& thread) TA_REQUIRES(cpu.lock);
+  static void place_here(Cpu& cpu, Thread& thread) TA_REQUIRES(cpu.lock);
   static void consider_preemption(Cpu& cpu, const Thread& woken) TA_REQUIRES(cpu.lock);
   static void switch_to(Cpu& cpu, Thread& from, Thread& to);
   static void finish_switch();
@@ -116,6 +117,9 @@ class Scheduler {
   static void join_account(Cpu& to, Thread& thread) TA_REQUIRES(to.lock);
   // Makes a thread that is on no queue wait for the CPU that suits it.
   static void place_elsewhere(Thread& thread);
+  // schedule() begins: takes a thread over if this CPU has none; says whether the one that runs may
+  // not go on here, and belongs on the queue of another CPU.
+  static bool look_at_others(Cpu& cpu, Leaving leaving);
   // Takes a waiting thread over from another CPU that has at least `surplus` of them more.
   static void pull(Cpu& cpu, u32 surplus);
 };
