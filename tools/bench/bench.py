@@ -187,7 +187,7 @@ class Bench:
                                   start_new_session=True) as child:
                 said = child.stdout.read(6)
                 taken = time.monotonic() - begin
-                memory = places.resident_of_all(child.pid)
+                memory = places.resident_of_all(child.pid, self.places[guest].is_guest)
                 os.killpg(child.pid, signal.SIGKILL)
                 if said != b"hello\n":
                     raise Failure(f"hello in {guest}: {first_complaint(child.stderr.read().decode())}")
@@ -262,7 +262,7 @@ class Bench:
     def nginx(self, guest):
         def use(address, child):
             url = self.wait_for_page(address, child)
-            self.table.add("resident memory, nginx", "MiB", guest, places.resident_of_all(child.pid))
+            self.table.add("resident memory, nginx", "MiB", guest, places.resident_of_all(child.pid, self.places[guest].is_guest))
             result = subprocess.run(["wrk", "-t1", "-c32", f"-d{self.options.seconds}s", url], check=True,
                                     capture_output=True, text=True)
             found = REQUESTS_LINE.search(result.stdout)
@@ -280,7 +280,7 @@ class Bench:
 
         def use(address, child):
             self.wait_until(lambda: ping(address), child)
-            self.table.add("resident memory, redis", "MiB", guest, places.resident_of_all(child.pid))
+            self.table.add("resident memory, redis", "MiB", guest, places.resident_of_all(child.pid, self.places[guest].is_guest))
             for pipeline, count in ((1, 10000), (16, 100000)):
                 result = subprocess.run(
                     ["redis-benchmark", "-h", address[0], "-p", str(address[1]), "-t", "set,get", "-c", "50", "-n", str(count), "-P",

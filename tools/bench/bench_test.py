@@ -106,7 +106,7 @@ class PlacesTest(unittest.TestCase):
         self.assertEqual(command[:4], ["ip", "netns", "exec", "nwbench"])
 
     def test_memory_of_this_process(self):
-        self.assertGreater(places.resident_of_all(os.getpid()), 1)
+        self.assertGreater(places.resident_of_all(os.getpid(), False), 1)
 
 
 class OptionsTest(unittest.TestCase):

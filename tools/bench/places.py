@@ -83,7 +83,8 @@ class Place:
     @staticmethod
     def _gvisor(program, network):
         # ptrace needs neither hardware nor rights.
-        return ["runsc", "--platform=ptrace", f"--network={network}", *([] if network == "none" else ["--rootless"]), "do"] + program
+        return ["runsc", "--platform=ptrace", f"--network={network}",
+                *([] if network == "none" else ["--rootless", "--ignore-cgroups"]), "do"] + program
 
     def command(self, program, *guest_options):
         """A program that needs no network."""
@@ -145,10 +146,11 @@ def resident(pid):
     return 0.0
 
 
-# What starts and serves a guest, and is not it: the command that waits, the network's and the folders' other ends.
-HELPERS = {"narwhal", "passt", "passt.avx2", "ip", "unshare", "sh"}
+HELPERS = {"passt", "passt.avx2", "ip", "unshare", "sh"}
 
 
-def resident_of_all(pid):
-    """MiB of everything that a command started: program, kernel, machine."""
-    return sum(resident(each) for each in [pid, *descendants(pid)] if name_of(each) not in HELPERS)
+def resident_of_all(pid, is_guest):
+    """MiB of everything that a command started: program, kernel, machine; without what starts and serves them: the
+    command itself, where there is a guest, and the other end of its network."""
+    everything = descendants(pid) if is_guest else [pid, *descendants(pid)]
+    return sum(resident(each) for each in everything if name_of(each) not in HELPERS)
