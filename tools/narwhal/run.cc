@@ -165,8 +165,8 @@ void say_about_copies(const Options& options, const PackPlan& plan) {
 }
 
 // As a process, the kernel has one processor, whatever is asked for.
-void say_about_processors(const Options& options) {
-  if (options.processors == 1 || !options.is_process) return;
+void say_about_processors(const Options& options, const Platform& platform) {
+  if (options.processors == 1 || !platform.is_process) return;
   say(fmt::format("--cpus {}: with --platform process the kernel uses one processor",
                   options.processors));
 }
@@ -190,7 +190,7 @@ class Run {
     progress_.clear();
     if (!options_.dry_run) {
       say_about_copies(options_, plan_);
-      say_about_processors(options_);
+      say_about_processors(options_, platform_);
     }
     if (options_.verbose) {
       for (const std::string& note : plan_.notes) say(note);
