@@ -1,29 +1,48 @@
 // What there is to scheduling when there are several CPUs: which of them a thread runs on.
 //
-// A thread that becomes runnable goes to the CPU where it ran last, unless another one is idle and
-// that one is not. A CPU that would become idle takes over a thread that waits elsewhere, and a
-// busy one does so at its ticks when it has fewer by two.
+// While all are busy, a thread that becomes runnable stays with the CPU where it ran last. While
+// one is idle, it depends on who wakes it. An interrupt sends it to an idle CPU. A thread first
+// lets it wait on its own CPU: most often it sleeps itself a moment later, and two threads that
+// wake each other are faster on one CPU than with an interrupt to another one each time. Only what
+// still waits after kSpreadDelay is offered to the CPUs that are idle. A CPU that would become idle
+// takes over a thread that waits elsewhere, and a busy one does so at its ticks when it has fewer
+// by two.
 #include "kernel/platform/machine.h"
 #include "kernel/sched/scheduler.h"
 
 namespace narwhal {
 
 u32 Scheduler::choose_cpu(const Thread& thread) {
-  if (may_run(thread, thread.cpu_) && is_idle(cpus_[thread.cpu_])) return thread.cpu_;
-  const u32 count = platform::cpu_count();
-  u32 best = thread.cpu_;
-  bool found = may_run(thread, thread.cpu_);
-  u32 fewest = ~u32{0};
+  const u32 count = platform::cpu_count(), here = cpu_local().index, last = thread.cpu_;
+  u32 idle = kMaxCpus, best = last;
+  u32 fewest = may_run(thread, last) ? 0 : ~u32{0};
   for (u32 index = 0; index < count; ++index) {
     const Cpu& cpu = cpus_[index];
     if (!cpu.idle || !may_run(thread, index)) continue;
-    if (is_idle(cpu)) return index;
-    if (const u32 queued = cpu.queued.load(Order::kRelaxed); !found && queued < fewest) {
+    if (is_idle(cpu) && (idle == kMaxCpus || index == last)) idle = index;
+    if (const u32 queued = cpu.queued.load(Order::kRelaxed); queued < fewest) {
       best = index;
       fewest = queued;
     }
   }
-  return best;
+  if (idle == kMaxCpus) return best;
+  const bool woken_by_thread =
+      cpu_local().interrupt_depth == 0 && cpus_[here].running != cpus_[here].idle;
+  return woken_by_thread && may_run(thread, here) ? here : idle;
+}
+
+void Scheduler::spread_later() {
+  request_timer(platform::monotonic_ns() + kSpreadDelay);
+}
+
+void Scheduler::spread(Cpu& cpu) {
+  u32 left = cpu.queued.load(Order::kRelaxed);
+  const u32 count = platform::cpu_count();
+  for (u32 index = 0; index < count && left > 0; ++index) {
+    if (!cpus_[index].idle || !is_idle(cpus_[index]) || &cpus_[index] == &cpu) continue;
+    ask_to_reschedule(index);
+    --left;
+  }
 }
 
 void Scheduler::ask_to_reschedule(u32 cpu) {

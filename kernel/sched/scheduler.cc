@@ -90,7 +90,11 @@ void request_timer_interrupt(u64 deadline_ns) {
 void Scheduler::tick(bool user_mode, u64 next_timer_ns) {
   Cpu& cpu = this_cpu();
   u64 next = next_timer_ns;
-  if (several_cpus) pull(cpu, 2);
+  if (several_cpus) [[unlikely]] {
+    // By one only now and then: so three threads take turns on two CPUs.
+    pull(cpu, ++cpu.ticks % kTicksToRotate == 0 ? 1 : 2);
+    spread(cpu);
+  }
   if (cpu.running != cpu.idle) {
     const u64 now = platform::monotonic_ns();
     Thread& thread = *cpu.running;
@@ -144,6 +148,8 @@ void Scheduler::consider_preemption(Cpu& cpu, const Thread& woken) {
     if (preempt) ask_to_reschedule(index);
     return;
   }
+  if (several_cpus) [[unlikely]]
+    spread_later();
   if (preempt)
     cpu_local().need_resched = true;
   else

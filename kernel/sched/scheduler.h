@@ -15,6 +15,8 @@ namespace narwhal {
 inline constexpr u32 kMaxCpus = 64;
 inline constexpr u64 kSlice = 4 * kNanosPerMilli;
 inline constexpr u64 kSleepCredit = 3 * kNanosPerMilli;
+inline constexpr u32 kTicksToRotate = 8;
+inline constexpr u64 kSpreadDelay = 200 * kNanosPerMicro;
 inline constexpr u64 kWakeupGranularity = kNanosPerMilli;
 // How often a busy CPU looks whether the program or the kernel runs.
 inline constexpr u64 kAccountingTick = 10 * kNanosPerMilli;
@@ -81,6 +83,7 @@ class Scheduler {
     u64 requested_ns = platform::kNoDeadline;  // the interrupt asked for
     u64 slice_end_ns = 0;
     u64 tick_ns = 0;
+    u32 ticks = 0;  // interrupts of the timer
     u32 stacks_cached = 0;
     std::byte* stacks[kCachedStacks] = {};
   };
@@ -110,6 +113,9 @@ class Scheduler {
   static u32 choose_cpu(const Thread& thread);
   // Says that the thread belongs to a CPU now.
   static void belong_to(Thread& thread, u32 cpu);
+  // Offers what waits for this CPU to those that are idle: at a tick, and asking for one.
+  static void spread(Cpu& cpu);
+  static void spread_later();
   // Makes a CPU go through schedule() soon.
   static void ask_to_reschedule(u32 cpu);
   // Takes a thread out of the account of a CPU that it leaves, and adds it to that of another.
