@@ -6,7 +6,7 @@
 // wake each other are faster on one CPU than with an interrupt to another one each time. Only what
 // still waits after kSpreadDelay is offered to the CPUs that are idle. A CPU that would become idle
 // takes over a thread that waits elsewhere, and a busy one does so at its ticks when it has fewer
-// by two.
+// by two, and now and then when it has fewer by one.
 #include "kernel/platform/machine.h"
 #include "kernel/sched/scheduler.h"
 
