@@ -38,6 +38,22 @@ base.close()
 '''
 
 
+MANY_AT_ONCE = '''
+import os
+for child in range(8):
+    if os.fork() == 0:
+        name = f'/data/{child}'
+        for i in range(60):
+            with open(name, 'w') as file:
+                file.write(str(i))
+            os.stat('/data')
+            assert open(name).read() == str(i)
+            os.rename(name, name + '.old')
+        os._exit(0)
+print(sum(os.wait()[1] for child in range(8)))
+'''
+
+
 class Volume(guest.TestCase):
     def setUp(self):
         super().setUp()
@@ -91,6 +107,10 @@ class Volume(guest.TestCase):
         content = (self.folder / 'mapped').read_bytes()
         self.assertEqual(len(content), 10000)
         self.assertEqual(content[:5] + content[5000:5005] + content[9995:], b'early' + b'hXYlo' + b'final')
+
+    def test_many_at_once(self):
+        self.assert_output(self.run_with(PYTHON, '-c', MANY_AT_ONCE), '0\n')
+        self.assertEqual(sorted(os.listdir(self.folder)), [f'{child}.old' for child in range(8)])
 
     def test_a_database_with_a_shared_index_in_memory(self):
         self.assert_output(self.run_with(PYTHON, '-c', DATABASE), 'ok\n')

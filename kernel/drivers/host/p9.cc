@@ -79,15 +79,16 @@ class HostP9 final : public P9Channel {
   };
   using Requests = List<Request, &Request::node>;
 
-  // All that can be done now. Whether others than `request`'s owner should look again.
+  // All that can be done now. Whether others than `request`'s owner should look again: for them,
+  // who may have been answered here, nobody else will.
   bool step(Request& request) TA_REQUIRES(lock_) {
-    finished_ = 0;
+    own_ = &request;
+    finished_others_ = finished_any_ = false;
     if (request.state == kWaiting) submit(request);
     send();
     receive();
-    const bool mine = request.state == kDone || request.state == kFailed;
-    const bool tell_others = finished_ > (mine ? 1 : 0) || (finished_ != 0 && same_tag_waits_);
-    if (finished_ != 0) same_tag_waits_ = false;
+    const bool tell_others = finished_others_ || (finished_any_ && same_tag_waits_);
+    if (finished_any_) same_tag_waits_ = false;
     if (!sending_.empty() || !sent_.empty()) {
       InterruptGuard guard;
       process_home::arm(watch_, i16(host::kPollIn | (sending_.empty() ? 0 : host::kPollOut)));
@@ -116,7 +117,8 @@ class HostP9 final : public P9Channel {
   void finish(Request& request, State state) TA_REQUIRES(lock_) {
     request.node.unlink();
     request.state = state;
-    ++finished_;
+    finished_any_ = true;
+    if (&request != own_) finished_others_ = true;
   }
 
   void fail(std::string_view why) TA_REQUIRES(lock_) {
@@ -183,7 +185,10 @@ class HostP9 final : public P9Channel {
   Request* target_ TA_GUARDED_BY(lock_) = nullptr;
   usize filled_ TA_GUARDED_BY(lock_) = 0;
   usize expected_ TA_GUARDED_BY(lock_) = 0;
-  usize finished_ TA_GUARDED_BY(lock_) = 0;  // in this step
+  // In this step, which is for own_.
+  const Request* own_ TA_GUARDED_BY(lock_) = nullptr;
+  bool finished_any_ TA_GUARDED_BY(lock_) = false;
+  bool finished_others_ TA_GUARDED_BY(lock_) = false;
   bool same_tag_waits_ TA_GUARDED_BY(lock_) = false;
   bool broken_ TA_GUARDED_BY(lock_) = false;
   WaitQueue answered_;
