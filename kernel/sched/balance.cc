@@ -1,12 +1,12 @@
 // What there is to scheduling when there are several CPUs: which of them a thread runs on.
 //
 // While all are busy, a thread that becomes runnable stays with the CPU where it ran last. While
-// one is idle, it depends on who wakes it. An interrupt sends it to an idle CPU. A thread first
-// lets it wait on its own CPU: most often it sleeps itself a moment later, and two threads that
-// wake each other are faster on one CPU than with an interrupt to another one each time. Only what
-// still waits after kSpreadDelay is offered to the CPUs that are idle. A CPU that would become idle
-// takes over a thread that waits elsewhere, and a busy one does so at its ticks when it has fewer
-// by two, and now and then when it has fewer by one.
+// one is idle, it first waits for the CPU that wakes it, in a thread or in an interrupt: most often
+// what runs there sleeps a moment later, and the threads that pass work to each other are faster on
+// one CPU than with an interrupt to another one each time. Only what still waits after kSpreadDelay
+// is offered to the CPUs that are idle. A CPU that would become idle takes over a thread that waits
+// elsewhere, and a busy one does so at its ticks when it has fewer by two, and now and then when it
+// has fewer by one.
 #include "kernel/platform/machine.h"
 #include "kernel/sched/scheduler.h"
 
@@ -26,9 +26,7 @@ u32 Scheduler::choose_cpu(const Thread& thread) {
     }
   }
   if (idle == kMaxCpus) return best;
-  const bool woken_by_thread =
-      cpu_local().interrupt_depth == 0 && cpus_[here].running != cpus_[here].idle;
-  return woken_by_thread && may_run(thread, here) ? here : idle;
+  return may_run(thread, here) ? here : idle;
 }
 
 void Scheduler::spread_later() {
