@@ -7,6 +7,7 @@
 #include "process/task.h"
 #include "syscalls/file_owner.h"
 #include "syscalls/handlers.h"
+#include "syscalls/inode_flag.h"
 
 namespace narwhal {
 namespace {
@@ -143,6 +144,11 @@ SysResult sys::ioctl(Task& task, Fd fd, HexInt command, UserAddr argument) {
     case abi::kFiCloneRange:
     case abi::kFiemap:
       return refuse_extents(*file);
+    case abi::kGetInodeFlags:
+    case abi::kSetInodeFlags:
+    case abi::kGetExtendedInodeFlags:
+    case abi::kSetExtendedInodeFlags:
+      return inode_flag_ioctl(task, *file, command.value, argument);
     case abi::kLoopSetFd:
     case abi::kLoopChangeFd:
       return file->ioctl_about(command.value, argument, TRY(task.files().get(i32(argument.value))));

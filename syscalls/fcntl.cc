@@ -21,6 +21,9 @@ SysResult duplicate(Task& task, FileRef file, u64 lowest, bool close_on_exec) {
 
 SysResult set_flags(Task& task, File& file, i32 fd, OpenFlags wanted) {
   const OpenFlags before = file.flags();
+  if (has(wanted, OpenFlags::kAppend) != has(before, OpenFlags::kAppend) && file.inode() &&
+      file.inode()->append_only())
+    return Errno::kPerm;
   if (has(wanted, OpenFlags::kNoAccessTime) && !has(before, OpenFlags::kNoAccessTime)) {
     const Inode* inode = file.inode();
     const Credentials& who = task.credentials();
@@ -54,7 +57,8 @@ SysResult pipe_size(Task& task, File& file, u32 command, u64 argument) {
 }
 
 SysResult add_seals(File& file, u32 seals) {
-  constexpr u32 kAllSeals = kSealSeal | kSealShrink | kSealGrow | kSealWrite | kSealFutureWrite;
+  constexpr u32 kAllSeals =
+      kSealSeal | kSealShrink | kSealGrow | kSealWrite | kSealFutureWrite | kSealExecute;
   if (!file.writable()) return Errno::kPerm;
   if (seals & ~kAllSeals || !file.inode()) return Errno::kInval;
   TRY(file.inode()->add_seals(seals));

@@ -65,8 +65,14 @@ abi::Statx to_statx(const Found& found, u32 wanted) {
   out.device_minor = device_minor(from.device);
   out.attributes_mask = abi::kStatxAttributeMountRoot;
   if (!found.place) return out;
+  const Inode& inode = found.place.dentry->inode();
+  // tmpfs tells of flags for what can't have any, too.
+  constexpr u64 kFlags =
+      abi::kStatxAttributeImmutable | abi::kStatxAttributeAppend | abi::kStatxAttributeNoDump;
+  if (inode.shows_flags()) out.attributes_mask |= kFlags;
+  out.attributes |= inode.flags() & kFlags;
   abi::TimeSpec born;
-  if (found.place.dentry->inode().birth_time(born)) {
+  if (inode.birth_time(born)) {
     out.mask |= abi::kStatxBorn;
     out.born = statx_time(born);
   }

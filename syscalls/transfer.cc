@@ -224,8 +224,8 @@ Result<> check_copied_file(const File& file) {
   return inode && inode->is_regular() ? Result<>() : Result<>(Errno::kInval);
 }
 
-// How much there is to copy: up to the end of the source. EOVERFLOW for offsets beyond all files,
-// EINVAL for a file copied onto itself.
+// How much there is to copy: up to the end of the source. EOVERFLOW for a range that ends beyond
+// all files, EFBIG for a place where none may grow, EINVAL for a file copied onto itself.
 Result<usize> bytes_to_copy(File& in, u64 from, File& out, u64 to, usize count) {
   constexpr u64 kLargest = ~u64{0} >> 1;
   if (count > kLargest - from || count > kLargest - to) return Errno::kOverflow;
@@ -234,6 +234,7 @@ Result<usize> bytes_to_copy(File& in, u64 from, File& out, u64 to, usize count) 
   const u64 size = u64(status.size);
   if (from >= size) return usize{0};
   if (count > size - from) count = usize(size - from);
+  if (count != 0 && to >= kLargest) return Errno::kFBig;
   if (in.inode() == out.inode() && to + count > from && to < from + count) return Errno::kInval;
   return count < kMaxIoBytes ? count : kMaxIoBytes;
 }
@@ -267,6 +268,7 @@ SysResult sys::copy_file_range(Task& task, Fd in_fd, UserAddr in_offset, Fd out_
   TRY(check_copied_file(*out));
   if (!in->readable() || !out->writable() || has(out->flags(), OpenFlags::kAppend))
     return Errno::kBadF;
+  if (out->inode()->immutable()) return Errno::kPerm;
   Cursor from, to;
   TRY(from.open(*in, in_offset, true));
   TRY(to.open(*out, out_offset, true));

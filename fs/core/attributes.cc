@@ -1,4 +1,5 @@
 // chmod(2), chown(2), utimensat(2), truncate(2), readlink(2), xattr(7).
+#include "fs/core/clock.h"
 #include "fs/core/lease.h"
 #include "fs/core/notify.h"
 #include "fs/core/permission.h"
@@ -21,12 +22,28 @@ Result<> check_chown(const Credentials& who, const Inode& inode, const Change& c
   return {};
 }
 
+// Both times set to now is what writing would do (utimensat(2)).
+bool is_like_writing(const Change& change) {
+  return !(change.fields & kExplicitTimes) && (change.fields & kTimesNow) == kTimesNow;
+}
+
 Result<> check_times(const Credentials& who, const Inode& inode, const Change& change) {
   if (owns(who, inode)) return {};
-  // Both set to now is what writing would do, so whoever may write may (utimensat(2)).
-  if ((change.fields & kExplicitTimes) || (change.fields & kTimesNow) != kTimesNow)
-    return Errno::kPerm;
+  // So whoever may write may.
+  if (!is_like_writing(change)) return Errno::kPerm;
   return check_permission(who, inode, kMayWrite);
+}
+
+// What an immutable or append-only file does not let happen to it.
+Result<> check_flags(const Inode& inode, const Change& change) {
+  if (inode.flags() == 0) [[likely]]
+    return {};
+  constexpr u32 kTimes = kExplicitTimes | kTimesNow;
+  const bool touched = (change.fields & kTimes) && is_like_writing(change);
+  u32 refused = Change::kMode | Change::kUid | Change::kGid;
+  if (!touched) refused |= kTimes;
+  if ((inode.immutable() || inode.append_only()) && (change.fields & refused)) return Errno::kPerm;
+  return inode.immutable() && touched ? Result<>(Errno::kPerm) : Result<>();
 }
 
 // The mode after a change of owner, which takes the set-ID bits of a program away (chown(2)).
@@ -44,6 +61,7 @@ Result<> change_attributes(const Actor& actor, const Path& path, const Attribute
   if (path.mount->read_only()) return Errno::kRoFs;
   Inode& inode = path.dentry->inode();
   Change change = wanted;
+  TRY(check_flags(inode, change));
   if (change.fields & (Change::kUid | Change::kGid)) TRY(check_chown(actor.who, inode, change));
   if (change.fields & Change::kMode) {
     if (inode.is_symlink()) return Errno::kOpNotSupp;
@@ -58,6 +76,19 @@ Result<> change_attributes(const Actor& actor, const Path& path, const Attribute
   }
   if (change.fields & (kExplicitTimes | kTimesNow)) TRY(check_times(actor.who, inode, change));
   TRY(inode.set_attributes(change));
+  notify::about_dentry(*path.dentry, notify::kAttributes);
+  return {};
+}
+
+Result<> change_flags(const Actor& actor, const Path& path, u8 flags) {
+  if (path.mount->read_only()) return Errno::kRoFs;
+  Inode& inode = path.dentry->inode();
+  if (!owns(actor.who, inode)) return Errno::kPerm;
+  constexpr u8 kRestricting = kInodeImmutable | kInodeAppendOnly;
+  if (((flags ^ inode.flags()) & kRestricting) && !actor.who.capable(Capability::kLinuxImmutable))
+    return Errno::kPerm;
+  inode.set_flags(flags);
+  inode.set_changed(current_file_time());
   notify::about_dentry(*path.dentry, notify::kAttributes);
   return {};
 }
@@ -77,6 +108,7 @@ Result<> truncate(const Actor& actor, const Path& path, u64 size) {
   if (!inode.is_regular()) return Errno::kInval;
   if (path.mount->read_only()) return Errno::kRoFs;
   TRY(check_permission(actor.who, inode, kMayWrite));
+  if (inode.append_only()) return Errno::kPerm;
   TRY(Leases::break_for(inode, true));
   TRY(inode.begin_writing());
   auto done = inode.truncate(size);
@@ -104,6 +136,7 @@ Result<> check_xattr(const Actor& actor, const Path& path, std::string_view name
   const Inode& inode = path.dentry->inode();
   const bool writing = mask & kMayWrite;
   if (writing && path.mount->read_only()) return Errno::kRoFs;
+  if (writing && (inode.immutable() || inode.append_only())) return Errno::kPerm;
   if (has_prefix(name, "security.")) {
     // Reading is free; what the kernel trusts may only be written by those who may anyway.
     if (!writing) return {};

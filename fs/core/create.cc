@@ -140,7 +140,8 @@ Result<> link(const Actor& actor, const Path& from, const Path& start, std::stri
                 [&](Inode& directory) -> Result<Ref<Inode>> {
                   Inode& target = from.dentry->inode();
                   if (other_mount) return Errno::kXDev;
-                  if (target.is_directory()) return Errno::kPerm;
+                  if (target.is_directory() || target.immutable() || target.append_only())
+                    return Errno::kPerm;
                   if (target.links() == 0 && !target.awaits_name()) return Errno::kNoEnt;
                   TRY(directory.link(place.name.view(), target));
                   target.set_awaits_name(false);

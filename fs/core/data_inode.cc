@@ -221,10 +221,12 @@ Result<FileRef> DataInode::open(const Path& path, OpenFlags flags) {
 }
 
 Result<> DataInode::add_seals(u32 wanted) {
-  constexpr u32 kAll = kSealSeal | kSealShrink | kSealGrow | kSealWrite | kSealFutureWrite;
-  if (wanted & ~kAll) return Errno::kInval;
+  constexpr u32 kWrites = kSealShrink | kSealGrow | kSealWrite | kSealFutureWrite;
+  if (wanted & ~(kSealSeal | kWrites | kSealExecute)) return Errno::kInval;
   Guard guard(lock_);
   if (seals_.load() & kSealSeal) return Errno::kPerm;
+  // What may be executed is not written any more.
+  if ((wanted & kSealExecute) && (mode() & kAnyExecute)) wanted |= kWrites;
   if ((wanted & kSealWrite) && !(seals_.load() & kSealWrite) && writable_mappings_.load() != 0)
     return Errno::kBusy;
   seals_.fetch_or(wanted);

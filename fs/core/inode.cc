@@ -62,6 +62,7 @@ void Inode::apply_attributes(const AttributeChange& change) {
 }
 
 void Inode::touch_accessed(bool strict) {
+  if (flags() & kInodeNoAccessTime) return;
   constexpr i64 kDay = 24 * 60 * 60;
   const abi::TimeSpec now = current_file_time();
   if (!strict && accessed_ > modified_ && accessed_ > changed_ &&

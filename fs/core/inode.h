@@ -14,6 +14,16 @@ class FileSystem;
 class Inode;
 struct InodeExtras;
 
+// FS_IOC_GETFLAGS(2const); the numbers are FS_*_FL.
+enum InodeFlag : u8 {
+  kInodeImmutable = 0x10,
+  kInodeAppendOnly = 0x20,
+  kInodeNoDump = 0x40,
+  kInodeNoAccessTime = 0x80,
+};
+
+inline constexpr u32 kAnyExecute = 0111;  // in a mode
+
 struct AttributeChange {
   enum Field : u32 {
     kMode = 1,
@@ -96,6 +106,13 @@ class Inode : public RefCounted {
   virtual Result<> truncate(u64 size);                // EINVAL
   virtual Result<Ref<MemoryObject>> memory_object();  // ENODEV
 
+  // Whether it has the flags of InodeFlag, which only a file system that keeps them can say.
+  virtual bool has_flags() const { return false; }
+  virtual bool shows_flags() const { return false; }  // statx(2) knows the flags of such inodes
+  u8 flags() const { return inode_flags_.load(Order::kRelaxed); }
+  bool immutable() const { return flags() & kInodeImmutable; }
+  bool append_only() const { return flags() & kInodeAppendOnly; }
+
   // F_GET_SEALS, F_ADD_SEALS of fcntl(2): EINVAL for what can't be sealed.
   virtual Result<u32> seals() { return Errno::kInval; }
   virtual Result<> add_seals(u32) { return Errno::kInval; }
@@ -134,6 +151,7 @@ class Inode : public RefCounted {
 
   // For the file system that the inode belongs to.
   void set_mode(u32 mode) { mode_.store(mode & kPermissionMask, Order::kRelaxed); }
+  void set_flags(u8 flags) { inode_flags_.store(flags, Order::kRelaxed); }
   void set_links(u32 links) { links_.store(links, Order::kRelaxed); }
   void set_special_device(u64 device) { special_device_ = device; }
   void set_times(const abi::TimeSpec& accessed, const abi::TimeSpec& modified,
@@ -155,6 +173,7 @@ class Inode : public RefCounted {
   u64 special_device_ = 0;
   FileType type_;
   Atomic<bool> awaits_name_{false};
+  Atomic<u8> inode_flags_{0};
   Atomic<u32> mode_;
   Atomic<u32> uid_, gid_;
   Atomic<u32> links_{1};

@@ -52,6 +52,10 @@ Result<> check_open(const Credentials& who, const Mount& mount, const Inode& ino
       break;
   }
   TRY(check_permission(who, inode, access));
+  if (inode.append_only()) {
+    if (writable(flags) && !has(flags, OpenFlags::kAppend)) return Errno::kPerm;
+    if (has(flags, OpenFlags::kTruncate)) return Errno::kPerm;
+  }
   if (has(flags, OpenFlags::kNoAccessTime) && !owns(who, inode)) return Errno::kPerm;
   if ((access & kMayWrite) && mount.read_only() && is_stored(inode)) return Errno::kRoFs;
   return {};

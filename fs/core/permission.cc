@@ -4,6 +4,8 @@
 namespace narwhal::vfs {
 
 Result<> check_permission(const Credentials& who, const Inode& inode, u32 mask) {
+  if ((mask & kMayWrite) && inode.immutable()) [[unlikely]]
+    return Errno::kPerm;
   u32 mode = inode.mode();
   if (who.fsuid == inode.uid())
     mode >>= 6;
@@ -18,7 +20,6 @@ Result<> check_permission(const Credentials& who, const Inode& inode, u32 mask) 
   }
   if (mask == kMayRead && who.capable(Capability::kDacReadSearch)) return {};
   // Nobody executes what is executable for none.
-  constexpr u32 kAnyExecute = 0111;
   if ((!(mask & kMayExecute) || (inode.mode() & kAnyExecute)) &&
       who.capable(Capability::kDacOverride))
     return {};
@@ -57,6 +58,7 @@ bool owns(const Credentials& who, const Inode& inode) {
 
 Result<> may_delete(const Credentials& who, const Inode& directory, const Inode& victim) {
   TRY(check_permission(who, directory, kMayWrite | kMayExecute));
+  if (directory.append_only() || victim.append_only() || victim.immutable()) return Errno::kPerm;
   if ((directory.mode() & kSticky) && who.fsuid != victim.uid() && who.fsuid != directory.uid() &&
       !who.capable(Capability::kFowner))
     return Errno::kPerm;

@@ -113,12 +113,15 @@ Result<i64> RegularFile::ioctl(u32 command, UserAddr argument) {
 
 Result<> RegularFile::truncate(u64 size) {
   if (!writable()) return Errno::kInval;
+  if (inode_.append_only()) return Errno::kPerm;
   TRY(inode_.truncate(size));
   modified();
   return {};
 }
 
 Result<> RegularFile::allocate(int mode, u64 offset, u64 length) {
+  constexpr int kKeepSize = 1;
+  if (inode_.immutable() || (inode_.append_only() && (mode & ~kKeepSize))) return Errno::kPerm;
   TRY(inode_.allocate(mode, offset, length));
   modified();
   return {};
@@ -131,6 +134,7 @@ Result<> RegularFile::mmap(MapRequest& request) {
     request.max_protection &= ~Protection::kExecute;
   }
   if (shared) {
+    if (inode_.append_only() && writable()) return Errno::kAcces;
     const auto seals = inode_.seals();
     if (seals.ok() && (seals.value() & (kSealWrite | kSealFutureWrite))) {
       if (has(request.protection, Protection::kWrite)) return Errno::kPerm;

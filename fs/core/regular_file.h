@@ -14,6 +14,7 @@ enum Seal : u32 {
   kSealGrow = 4,
   kSealWrite = 8,
   kSealFutureWrite = 16,
+  kSealExecute = 32,  // who may execute it stays
 };
 
 // The inode: content, size and the rules of changing them. The lock (rank kInode) is held over

@@ -102,6 +102,9 @@ Result<> rename(const Actor& actor, const Path& old_start, std::string_view old_
                 const Path& new_start, std::string_view new_path, u32 flags);
 // chmod, chown, utimensat: rights are checked, set-user-ID bits dropped where Linux drops them.
 Result<> change_attributes(const Actor& actor, const Path& path, const AttributeChange& change);
+// FS_IOC_SETFLAGS, for an inode that has_flags(): InodeFlag bits. EROFS; EPERM: not the owner, or no
+// CAP_LINUX_IMMUTABLE for what it guards.
+Result<> change_flags(const Actor& actor, const Path& path, u8 flags);
 // Who changes a program's content takes its set-ID bits away, unless CAP_FSETID says otherwise
 // (inode(7)). To be called by whoever writes for somebody; nothing happens to other files.
 void drop_set_id(const Credentials& who, Inode& inode);

@@ -145,6 +145,14 @@ Result<FileRef> create_memory_file(std::string_view name, OpenFlags flags, bool 
                            RegularFile::Writer::kDoesNotCount);
 }
 
+void seal_against_execution(File& memory_file) {
+  Inode& inode = *memory_file.inode();
+  inode.set_mode(inode.mode() & ~kAnyExecute);
+  static_cast<TmpfsFile&>(inode).seal_execution();
+}
+
+constinit Atomic<u32> memory_file_execution{0};
+
 void register_tmpfs() {
   register_file_system_type(tmpfs_type);
 }

@@ -60,5 +60,11 @@ void register_tmpfs();
 // shows.
 Result<FileRef> create_memory_file(std::string_view name, OpenFlags flags, bool allow_sealing,
                                    const Credentials& who);
+// MFD_NOEXEC_SEAL: nobody may execute it, and that stays so. Right after it was made.
+void seal_against_execution(File& memory_file);
+
+// /proc/sys/vm/memfd_noexec: what memfd_create(2) makes of calls that do not say whether the file
+// may be executed (0: it may), and whether it refuses those that want it so (2).
+extern Atomic<u32> memory_file_execution;
 
 }  // namespace narwhal

@@ -55,6 +55,7 @@ TmpFs::Attributes TmpfsDirectory::attributes_for(const Credentials& who, FileTyp
 Result<Ref<Inode>> TmpfsDirectory::create(std::string_view, FileType type, u32 mode, u64 device,
                                           const Credentials& who) {
   Ref<Inode> inode = TRY(tmpfs().make_inode(type, attributes_for(who, type, mode, device)));
+  hand_down_flags(*inode);
   entry_added(*inode);
   return inode;
 }
@@ -63,6 +64,7 @@ Result<Ref<Inode>> TmpfsDirectory::create_symlink(std::string_view, std::string_
                                                   const Credentials& who) {
   Ref<Inode> inode =
       TRY(tmpfs().make_symlink(attributes_for(who, FileType::kSymlink, 0777, 0), target));
+  hand_down_flags(*inode);
   entry_added(*inode);
   return inode;
 }
@@ -70,6 +72,7 @@ Result<Ref<Inode>> TmpfsDirectory::create_symlink(std::string_view, std::string_
 Result<Ref<Inode>> TmpfsDirectory::create_unnamed(u32 mode, const Credentials& who) {
   Ref<Inode> inode =
       TRY(tmpfs().make_inode(FileType::kRegular, attributes_for(who, FileType::kRegular, mode, 0)));
+  hand_down_flags(*inode);
   inode->set_links(0);
   return inode;
 }

@@ -28,6 +28,8 @@ class TmpfsNode : public Base {
     account_->release_inode();
   }
 
+  bool has_flags() const override { return this->is_regular() || this->is_directory(); }
+  bool shows_flags() const override { return true; }
   bool birth_time(abi::TimeSpec& out) const override {
     out = born_;
     return true;
@@ -107,6 +109,13 @@ class TmpfsFile final : public TmpfsNode<DataInode> {
       : TmpfsNode(std::move(account), attributes, fs, number, attributes.mode, attributes.uid,
                   attributes.gid, std::move(data)) {}
   void allow_seals() { set_initial_seals(0); }
+  void seal_execution() { set_initial_seals(kSealExecute); }
+  Result<> set_attributes(const AttributeChange& change) override {
+    if ((change.fields & AttributeChange::kMode) && ((change.mode ^ mode()) & kAnyExecute) &&
+        (seals().value() & kSealExecute))
+      return Errno::kPerm;
+    return TmpfsNode::set_attributes(change);
+  }
 
  protected:
   bool is_gap(u64 index) override { return !tmpfs_data().has_packed(index); }
@@ -143,6 +152,10 @@ class TmpfsDirectory final : public TmpfsNode<Inode> {
   TmpFs& tmpfs() const { return static_cast<TmpFs&>(file_system()); }
   TmpFs::Attributes attributes_for(const Credentials& who, FileType type, u32 mode,
                                    u64 device) const;
+  // What is made here gets the directory's flags, but for those that restrict.
+  void hand_down_flags(Inode& to) const {
+    to.set_flags(flags() & (kInodeNoDump | kInodeNoAccessTime));
+  }
   Atomic<u32> entries_{0};
 };
 

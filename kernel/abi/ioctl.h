@@ -28,6 +28,10 @@ inline constexpr u32 kSiocGetGroup = 0x8904;  // SIOCGPGRP
 inline constexpr u32 kFiGetBsz = 2;
 inline constexpr u32 kFiClone = 0x40049409;
 inline constexpr u32 kFiCloneRange = 0x4020940d;
-inline constexpr u32 kFiemap = 0xc020660b;  // FS_IOC_FIEMAP
+inline constexpr u32 kFiemap = 0xc020660b;                 // FS_IOC_FIEMAP
+inline constexpr u32 kGetInodeFlags = 0x80086601;          // FS_IOC_GETFLAGS
+inline constexpr u32 kSetInodeFlags = 0x40086602;          // FS_IOC_SETFLAGS
+inline constexpr u32 kGetExtendedInodeFlags = 0x801c581f;  // FS_IOC_FSGETXATTR
+inline constexpr u32 kSetExtendedInodeFlags = 0x401c5820;  // FS_IOC_FSSETXATTR
 
 }  // namespace narwhal::abi

@@ -48,6 +48,9 @@ inline constexpr u32 kStatxMountId = 0x1000;
 inline constexpr u32 kStatxUniqueMountId = 0x4000;
 inline constexpr u32 kStatxReserved = 0x80000000;
 inline constexpr u64 kStatxAttributeMountRoot = 0x2000;
+inline constexpr u64 kStatxAttributeImmutable = 0x10;  // these three as FS_*_FL
+inline constexpr u64 kStatxAttributeAppend = 0x20;
+inline constexpr u64 kStatxAttributeNoDump = 0x40;
 
 struct UStat {
   i32 blocks_free;

@@ -1,6 +1,7 @@
 // /proc/sys: how much of something there may be, of memory, tasks and descriptors.
 #include "fs/generated/numbers.h"
 #include "fs/proc/proc.h"
+#include "fs/tmpfs/tmpfs.h"
 #include "kernel/mm/promise.h"
 #include "process/fd_table.h"
 #include "process/pid_table.h"
@@ -53,6 +54,7 @@ Result<> proc_add_limits() {
   TRY(proc_add_text("sys/vm", "overcommit_memory", show_overcommit, store_overcommit));
   TRY((add_limit<overcommit_ratio, 0, INT32_MAX>("sys/vm", "overcommit_ratio")));
   TRY((add_limit<max_map_count, 0, INT32_MAX>("sys/vm", "max_map_count")));
+  TRY((add_limit<memory_file_execution, 0, 2>("sys/vm", "memfd_noexec")));
   TRY((add_limit<task_limit, 1, kPidLimit>("sys/kernel", "threads-max")));
   TRY((add_limit<pid_limit, kLeastPids, kPidLimit>("sys/kernel", "pid_max")));
   TRY((add_limit<max_descriptors, kLeastDescriptors, kMostDescriptors>("sys/fs", "nr_open")));
