@@ -141,9 +141,9 @@ bool Family::leave(Task& task, i32 status) {
       reparent_children(process);
       ptrace::tracer_ends(process);
       if (process.parent_) tell_if_orphaned(process, process.parent_, &process);
-      process.end_event.wake(kPollReadable);
       notify_parent(process);
     }
+    process.end_event.wake(kPollReadable);
   }
   if (last && process.pid_ == kFirstPid && program_ended) program_ended(process.wait_status_);
   return last;
@@ -327,6 +327,7 @@ void Family::forget(Process& process) {
   if (process.parent_) process.parent_->children_.remove(process);
   set_parent(process, nullptr);
   pid_table::remove(process);
+  process.end_event.wake(kPollReadable | PollEvents::kHup);
   process.drop_ref();  // the table's
 }
 

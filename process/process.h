@@ -114,7 +114,8 @@ class Process final : public RefCounted {
 
   // Woken when a child ends, stops or goes on: wait4(2).
   WaitQueue child_events;
-  // Woken with kPollReadable when the process has ended: pidfd_open(2).
+  // Woken when the process or one of its tasks has ended, and when it was waited for:
+  // pidfd_open(2).
   WaitQueue end_event;
 
   // Links, for the lists of process/pid_table.h and wait.h.

@@ -61,8 +61,7 @@ Result<> check_flags(const Process& parent, const Credentials& who, const CloneR
   if (set(CloneFlags::kSigHand) && !set(CloneFlags::kVm)) return Errno::kInval;
   if (set(CloneFlags::kSigHand) && set(CloneFlags::kClearSigHand)) return Errno::kInval;
   if (set(CloneFlags::kNewNs) && set(CloneFlags::kFs)) return Errno::kInval;
-  if (set(CloneFlags::kPidFd) && (set(CloneFlags::kThread) || set(CloneFlags::kDetached)))
-    return Errno::kInval;
+  if (set(CloneFlags::kPidFd) && set(CloneFlags::kDetached)) return Errno::kInval;
   if (set(CloneFlags::kParent) && parent.pid() == kFirstPid) return Errno::kInval;
   TRY(refuse_new_namespaces(who, flags));
   if (set(CloneFlags::kIntoCgroup)) return Errno::kInval;  // there are none
@@ -314,7 +313,8 @@ Result<u32> TaskBuilder::clone(Task& parent, const CloneRequest& request) {
   std::optional<FdTable::Reservation> pidfd_number;
   if (set(CloneFlags::kPidFd)) {
     // After the tables of descriptors have parted: the child does not get it.
-    pidfd = TRY(make_ref<PidFd>(child->process_, OpenFlags::kReadWrite));
+    pidfd = new_process ? TRY(make_ref<PidFd>(child->process_, OpenFlags::kReadWrite))
+                        : TRY(make_ref<PidFd>(child, OpenFlags::kReadWrite));
     pidfd_number.emplace(
         TRY(parent.files().reserve(parent.process().soft_limit(abi::kLimitOpenFiles))));
     TRY(store_user(request.pidfd, i32(pidfd_number->number())));

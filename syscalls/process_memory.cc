@@ -102,7 +102,7 @@ SysResult sys::process_madvise(Task& task, Fd fd, UserAddr vectors, usize count,
   // What changes nothing that the process could see.
   if (advice != abi::kAdviceWillNeed && advice != abi::kAdviceCold && advice != abi::kAdvicePageOut)
     return Errno::kInval;
-  const auto target = find_task_of(pidfd->process());
+  const auto target = pidfd->of_member() ? Ref<Task>() : find_task_of(pidfd->process());
   if (!target) return Errno::kSrch;
   if (!may_inspect(task, *target, true)) return Errno::kPerm;
   if (!task.credentials().capable(Capability::kSysNice)) return Errno::kPerm;
@@ -122,6 +122,7 @@ SysResult sys::process_madvise(Task& task, Fd fd, UserAddr vectors, usize count,
 SysResult sys::process_mrelease(Task& task, Fd fd, HexInt flags) {
   if (flags.value != 0) return Errno::kInval;
   const auto pidfd = TRY(load_pidfd(task, fd));
+  if (pidfd->of_member()) return Errno::kSrch;
   SpinGuard guard(thread_list_lock);
   if (pidfd->process().task_count() == 0) return Errno::kSrch;
   if (!pidfd->process().exiting()) return Errno::kInval;

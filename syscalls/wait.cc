@@ -131,6 +131,7 @@ SysResult sys::waitid(Task& task, i32 which, Pid id, UserAddr info, HexInt optio
     case kPidFd:
       if (id.value < 0) return Errno::kInval;
       pidfd = TRY(load_pidfd(task, Fd{id.value}));
+      if (pidfd->of_member()) return Errno::kChild;
       request.which = Request::Which::kProcess;
       request.process = &pidfd->process();
       break;
