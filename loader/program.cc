@@ -225,6 +225,10 @@ void apply_set_id(LoadedProgram& program, const vfs::Actor& actor, const Path& p
 
 }  // namespace
 
+Result<Ref<RefCounted>> deny_writing(Ref<Inode> inode) {
+  return WriteDenial::take(std::move(inode));
+}
+
 Result<LoadedProgram> load_program(const vfs::Actor& actor, const Path& start,
                                    std::string_view path, ProgramArguments& arguments,
                                    const LoadOptions& options) {

@@ -41,6 +41,9 @@ struct LoadedProgram {
   Vector<char> name;  // comm: the last component of the path, without NUL
 };
 
+// What keeps a file from being written for as long as it lives. ETXTBSY: somebody writes it.
+Result<Ref<RefCounted>> deny_writing(Ref<Inode> inode);
+
 // Loads the program at `path` (from `start`, as openat(2)) into a fresh address space. Nothing of
 // the caller changes. ENOENT, EACCES, ENOEXEC, ELIBBAD (the interpreter is no good), E2BIG, ELOOP
 // (scripts of scripts), ENOMEM, ETXTBSY, EIO.

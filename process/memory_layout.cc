@@ -12,8 +12,9 @@ Result<u64> read_word(AddressSpace& memory, UserAddr at) {
 
 }  // namespace
 
-// It lies behind the pointers to arguments and environment, where the program started.
+// Unless the program has set another one, it lies behind the pointers to arguments and environment, where the program started.
 Result<Vector<u64>> auxiliary_vector(AddressSpace& memory) {
+  if (Vector<u64> set = TRY(memory.auxiliary_words()); !set.empty()) return set;
   Vector<u64> words;
   UserAddr at = memory.layout.stack_start;
   const u64 arguments = TRY(read_word(memory, at));

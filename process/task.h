@@ -113,6 +113,8 @@ class Task final : public Thread, public GroupMember {
   // prctl(2), per thread.
   bool no_new_privileges = false;
   bool strict_calls = false;  // SECCOMP_MODE_STRICT
+  bool io_flusher = false;
+  u8 machine_check_policy = 2;  // PR_MCE_KILL_DEFAULT
   Signal parent_death_signal = Signal::kNone;
   u64 timer_slack_ns = 50'000;
   u64 default_timer_slack_ns = 50'000;  // what the parent had when it made this task

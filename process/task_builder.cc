@@ -215,6 +215,8 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
     child.rseq_signature = parent.rseq_signature;
   }
   child.no_new_privileges = parent.no_new_privileges;
+  child.io_flusher = parent.io_flusher;
+  child.machine_check_policy = parent.machine_check_policy;
   child.timer_slack_ns = child.default_timer_slack_ns = parent.timer_slack_ns;
   child.strict_calls = parent.strict_calls;
   child.set_seccomp_filter(parent.seccomp_filter());

@@ -4,6 +4,7 @@
 #include "process/signals.h"
 #include "syscalls/credential_change.h"
 #include "syscalls/handlers.h"
+#include "syscalls/prctl_memory.h"
 #include "syscalls/seccomp_option.h"
 
 namespace narwhal {
@@ -30,7 +31,11 @@ enum PrctlOption : i32 {
   kSetSecureBits = 28,
   kSetTimerSlack = 29,
   kGetTimerSlack = 30,
+  kPerfEventsDisable = 31,
+  kPerfEventsEnable = 32,
+  kMceKill = 33,
   kMceKillGet = 34,
+  kSetMm = 35,
   kSetChildSubreaper = 36,
   kGetChildSubreaper = 37,
   kSetNoNewPrivileges = 38,
@@ -39,6 +44,12 @@ enum PrctlOption : i32 {
   kSetThpDisable = 41,
   kGetThpDisable = 42,
   kCapAmbient = 47,
+  kSetIoFlusher = 57,
+  kGetIoFlusher = 58,
+  kSetMdwe = 65,
+  kGetMdwe = 66,
+  kGetAuxv = 0x41555856,
+  kSetVma = 0x53564d41,
 };
 
 struct PrctlArgs {
@@ -143,6 +154,57 @@ SysResult credential_option(Task& task, i32 option, const PrctlArgs& args) {
   }
 }
 
+// PR_SET_IO_FLUSHER(2const): kept and told; no memory is written out here that could be waited for.
+SysResult io_flusher_option(Task& task, i32 option, const PrctlArgs& args) {
+  if (!task.credentials().capable(Capability::kSysResource)) return Errno::kPerm;
+  if (!args.rest_is_zero()) return Errno::kInval;
+  if (option == kGetIoFlusher) {
+    if (args.a != 0) return Errno::kInval;
+    return i64{task.io_flusher};
+  }
+  if (args.a > 1) return Errno::kInval;
+  task.io_flusher = args.a != 0;
+  return i64{0};
+}
+
+// PR_MCE_KILL(2const): kept and told; no machine check is told to a program.
+SysResult machine_check_option(Task& task, i32 option, const PrctlArgs& args) {
+  constexpr u64 kClear = 0, kSet = 1, kDefault = 2;
+  if (option == kMceKillGet) {
+    if (args.a != 0 || !args.rest_is_zero()) return Errno::kInval;
+    return i64{task.machine_check_policy};
+  }
+  if (args.c != 0 || args.d != 0) return Errno::kInval;
+  if (args.a == kClear && args.b == 0) {
+    task.machine_check_policy = kDefault;
+  } else if (args.a == kSet && args.b <= kDefault) {
+    task.machine_check_policy = u8(args.b);
+  } else {
+    return Errno::kInval;
+  }
+  return i64{0};
+}
+
+SysResult memory_option(Task& task, i32 option, const PrctlArgs& args) {
+  switch (option) {
+    case kSetMm:
+      return set_memory_map(task, args.a, args.b, args.c, args.d);
+    case kSetVma:
+      return set_memory_attribute(task, args.a, UserAddr(args.b), args.c, UserAddr(args.d));
+    case kSetMdwe:
+      if (!args.rest_is_zero()) return Errno::kInval;
+      return set_write_exec_rule(task, args.a);
+    case kGetMdwe:
+      if (args.a != 0 || !args.rest_is_zero()) return Errno::kInval;
+      return i64{task.memory().write_exec_rule()};
+    case kGetAuxv:
+      if (args.c != 0 || args.d != 0) return Errno::kInval;
+      return get_auxiliary_vector(task, UserAddr(args.a), args.b);
+    default:
+      return Errno::kInval;
+  }
+}
+
 SysResult process_option(Task& task, i32 option, const PrctlArgs& args) {
   Process& process = task.process();
   switch (option) {
@@ -174,7 +236,7 @@ SysResult process_option(Task& task, i32 option, const PrctlArgs& args) {
 
 SysResult sys::prctl(Task& task, i32 option, u64 a, u64 b, u64 c, u64 d) {
   const PrctlArgs args{a, b, c, d};
-  constexpr i32 kTscEnable = 1, kMceKillDefault = 2;
+  constexpr i32 kTscEnable = 1;
   switch (option) {
     case kSetDeathSignal:
       if (a > u64(Signal::kMax)) return Errno::kInval;
@@ -207,9 +269,21 @@ SysResult sys::prctl(Task& task, i32 option, u64 a, u64 b, u64 c, u64 d) {
       return i64{0};
     case kGetTimerSlack:
       return i64(task.timer_slack_ns);
+    case kPerfEventsDisable:
+    case kPerfEventsEnable:
+      return i64{0};  // there are none
+    case kMceKill:
     case kMceKillGet:
-      if (a != 0 || !args.rest_is_zero()) return Errno::kInval;
-      return i64{kMceKillDefault};
+      return machine_check_option(task, option, args);
+    case kSetMm:
+    case kSetVma:
+    case kSetMdwe:
+    case kGetMdwe:
+    case kGetAuxv:
+      return memory_option(task, option, args);
+    case kSetIoFlusher:
+    case kGetIoFlusher:
+      return io_flusher_option(task, option, args);
     case kSetNoNewPrivileges:
       if (a != 1 || !args.rest_is_zero()) return Errno::kInval;
       task.no_new_privileges = true;

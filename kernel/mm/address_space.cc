@@ -15,6 +15,11 @@ namespace {
 
 constexpr u64 kLow32End = u64{1} << 31;  // MAP_32BIT: the first 2 GiB
 
+bool same_name(const Mapping& a, const Mapping& b) {
+  if (a.name == b.name) return true;
+  return a.name && b.name && a.name->text() == b.name->text();
+}
+
 // Whether two neighbouring mappings mean the same, so that one can stand for both.
 bool joins(const Mapping& low, const Mapping& high) {
   return low.end == high.start && low.protection == high.protection &&
@@ -23,7 +28,7 @@ bool joins(const Mapping& low, const Mapping& high) {
          low.special_name == high.special_name && low.charged == high.charged &&
          low.keep_from_child == high.keep_from_child && low.wipe_in_child == high.wipe_in_child &&
          low.keep_from_dump == high.keep_from_dump && low.sealed == high.sealed &&
-         low.memory_policy == high.memory_policy &&
+         low.memory_policy == high.memory_policy && same_name(low, high) &&
          (!low.object || low.object_offset + low.size() == high.object_offset);
 }
 
@@ -189,6 +194,7 @@ Result<Own<Mapping>> State::copy(const Mapping& model, u64 start, u64 end, State
   made->object_offset = model.object_offset + (start - model.start);
   made->source = model.source;
   made->special_name = model.special_name;
+  made->name = model.name;
   made->space = into.owner;
   if (made->object) TRY(made->object->attach(*made));
   return made;
@@ -319,6 +325,7 @@ Result<UserAddr> AddressSpace::map(const MapRequest& request) {
   }
   State& s = *state_;
   Session session(s);
+  if (s.refuses_execution(request.protection, request.protection)) return Errno::kAcces;
   if (s.mapping_count > max_map_count.load(Order::kRelaxed)) return Errno::kNoMem;
   if ((s.total_pages * kPageSize) + length > s.limits.address_space) return Errno::kNoMem;
   if (has(request.flags, MapFlags::kLocked) && s.locked_pages * kPageSize + length > s.lock_limit())
@@ -404,9 +411,15 @@ UserAddr AddressSpace::set_break(UserAddr wanted) {
   return wanted;
 }
 
-void AddressSpace::set_heap_start(UserAddr start) {
+void AddressSpace::set_heap(UserAddr start, UserAddr end) {
   Session session(*state_);
-  state_->heap_start = state_->heap_end = start.value;
+  state_->heap_start = start.value;
+  state_->heap_end = end.value;
+}
+
+AddressSpace::Heap AddressSpace::heap() {
+  Session session(*state_);
+  return {UserAddr(state_->heap_start), UserAddr(state_->heap_end)};
 }
 
 void AddressSpace::set_mmap_base(UserAddr base) {

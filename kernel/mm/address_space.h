@@ -7,6 +7,7 @@
 #include <span>
 
 #include "kernel/base/string.h"
+#include "kernel/base/vector.h"
 #include "kernel/mm/memory_object.h"
 #include "kernel/platform/pmap.h"
 
@@ -39,6 +40,16 @@ class MappingSource : public RefCounted {
  public:
   // Path as /proc/PID/maps shows it, device and inode numbers.
   virtual void describe(class TextSink& path, u64& device, u64& inode) const = 0;
+};
+
+// What a program calls some of its anonymous memory (PR_SET_VMA(2const)).
+class MappingName : public RefCounted {
+ public:
+  explicit MappingName(String text) : text_(std::move(text)) {}
+  std::string_view text() const { return text_; }
+
+ private:
+  const String text_;
 };
 
 struct MapRequest {
@@ -92,6 +103,10 @@ class AddressSpace : public RefCounted {
   Result<> lock_all(int flags);
   // mseal(2): a range stays mapped as it is from now on, in children too. ENOMEM where nothing is.
   Result<> seal(UserAddr start, usize length);
+  // PR_SET_VMA_ANON_NAME; null takes a name away. EINVAL; EBADF for memory of a file; ENOMEM where
+  // nothing is mapped.
+  Result<> set_name(UserAddr start, usize length, Ref<MappingName> name);
+  bool maps_above(UserAddr address);  // whether something is mapped there, or higher
   // mincore(2): one byte per page into `out`.
   Result<> residency(UserAddr start, usize pages, std::span<u8> out);
 
@@ -108,10 +123,28 @@ class AddressSpace : public RefCounted {
   // brk(2): returns the break after the call, the old one on failure.
   UserAddr set_break(UserAddr wanted);
   // Where the loader says that the heap begins.
-  void set_heap_start(UserAddr start);
+  void set_heap_start(UserAddr start) { set_heap(start, start); }
+  // The same after the start (PR_SET_MM(2const)); mappings stay as they are.
+  void set_heap(UserAddr start, UserAddr end);
+  struct Heap {
+    UserAddr start, end;
+  };
+  Heap heap();
   // Below here mmap looks for free space, downwards (the stack and its gap are above). Set by the
   // loader, ASLR included.
   void set_mmap_base(UserAddr base);
+
+  // PR_SET_MDWE(2const): what may be written never becomes executable, and what was not executable
+  // from the start stays so. Bits of WriteExecRule; kept by children unless they say otherwise.
+  enum WriteExecRule : u8 { kRefuseExecGain = 1, kDoNotInherit = 2 };
+  u8 write_exec_rule();
+  Result<> set_write_exec_rule(u8 rule);  // EPERM: there is another one
+  u8 inherited_write_exec_rule();         // what a child or a program executed gets
+
+  // The auxiliary vector that others see once the program has set one of its own (PR_SET_MM_AUXV);
+  // empty before. ENOMEM.
+  Result<> set_auxiliary_words(std::span<const u64> words);
+  Result<Vector<u64>> auxiliary_words();
 
   // Handles an access that the page tables refused. EFAULT: nothing is mapped there (SIGSEGV,
   // SEGV_MAPERR); EACCES: mapped without the right (SEGV_ACCERR); EIO: beyond the end of the object
@@ -149,6 +182,7 @@ class AddressSpace : public RefCounted {
     u64 offset;
     const MappingSource* source;
     const char* special_name;
+    const MappingName* name;
     u64 resident_pages, private_dirty_pages, locked;
   };
   void for_each_mapping(void (*visit)(const MappingInfo& info, void* argument), void* argument,

@@ -76,6 +76,7 @@ Result<> AddressSpace::protect(UserAddr start, usize length, Protection protecti
          mapping = s.mappings.next(*mapping)) {
       if (!mapping || mapping->start > at) return Errno::kNoMem;
       if ((protection & ~mapping->max_protection) != Protection::kNone) return Errno::kAcces;
+      if (s.refuses_execution(mapping->protection, protection)) return Errno::kAcces;
       if (mapping->sealed) return Errno::kPerm;
       at = mapping->end;
       if (mapping->protection == protection) continue;

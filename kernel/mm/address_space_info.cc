@@ -44,6 +44,8 @@ Result<Ref<AddressSpace>> AddressSpace::clone() {
   to.heap_start = from.heap_start;
   to.heap_end = from.heap_end;
   to.has_seals = from.has_seals;
+  to.write_exec_rule = State::inherited(from.write_exec_rule);
+  for (const u64 word : from.auxiliary_words) TRY(to.auxiliary_words.push_back(word));
   // Counted by what stays behind, so that nobody has to look into the tables that are lent.
   u64 left_behind = 0;
   for (Mapping* mapping = from.mappings.first(); mapping; mapping = from.mappings.next(*mapping)) {
@@ -82,6 +84,7 @@ void AddressSpace::for_each_mapping(void (*visit)(const MappingInfo& info, void*
     info.offset = mapping->object ? mapping->object_offset : 0;
     info.source = mapping->source.get();
     info.special_name = mapping->special_name;
+    info.name = mapping->name.get();
     info.keep_from_dump = mapping->keep_from_dump;
     info.locked = has(mapping->flags, MapFlags::kLocked) ? mapping->pages() : 0;
     UserAddr where;

@@ -33,6 +33,8 @@ struct AddressSpace::State {
   u64 heap_start = 0;
   u64 heap_end = 0;  // the break, not page-aligned
   bool lock_future = false;
+  u8 write_exec_rule = 0;  // WriteExecRule
+  Vector<u64> auxiliary_words;
   bool has_seals = false;  // some mapping is sealed, or was
   // Pages. The page of zeros counts as resident nowhere.
   u64 mapping_count = 0;
@@ -59,6 +61,13 @@ struct AddressSpace::State {
   static bool is_charged(const Mapping& mapping);
   // Whether a mapping may have `size` bytes (more). ENOMEM.
   static Result<> promise(const Mapping& mapping, u64 size);
+
+  static u8 inherited(u8 rule) { return rule & kDoNotInherit ? 0 : rule; }
+  // Whether what has the rights `before` (a new mapping: those it shall have) may not get `after`.
+  bool refuses_execution(Protection before, Protection after) const {
+    if (write_exec_rule == 0 || !has(after, Protection::kExecute)) return false;
+    return has(after, Protection::kWrite) || !has(before, Protection::kExecute);
+  }
 
   // --- changing the set of mappings
   // EPERM when something in [start, end) is sealed.

@@ -23,6 +23,7 @@ class Mapping : NonCopyable {
   u64 object_offset = 0;             // of `start`, bytes
   Ref<MappingSource> source;
   const char* special_name = nullptr;
+  Ref<MappingName> name;  // the program's own
 
   AddressSpace* space = nullptr;
   TreeNode tree_node;

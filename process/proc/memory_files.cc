@@ -24,6 +24,8 @@ void show_header(TextSink& out, const AddressSpace::MappingInfo& info, std::span
     info.source->describe(path, device, inode);
   else if (info.special_name)
     path << info.special_name;
+  else if (info.name)
+    path << (info.shared ? "[anon_shmem:" : "[anon:") << info.name->text() << ']';
   const usize start = out.size();
   const auto right = [&](Protection protection, char letter) {
     out << (has(info.protection, protection) ? letter : '-');
