@@ -135,6 +135,25 @@ TEST_F(Remap, Errors) {
   EXPECT_ERRNO(EFAULT, mremap(area.data(), 4 * kPage, 8 * kPage, MREMAP_MAYMOVE));
 }
 
+TEST_F(Remap, ShrinksOverSeveralMappings) {
+  ASSERT_OK(mprotect(area.page(1), kPage, PROT_READ));
+  ASSERT_EQ(area.data(), mremap(area.data(), 4 * kPage, kPage, 0));
+  EXPECT_EQ('a', area[0]);
+  unsigned char there;
+  EXPECT_ERRNO(ENOMEM, mincore(area.page(1), kPage, &there));
+  EXPECT_ERRNO(ENOMEM, mincore(area.page(3), kPage, &there));
+}
+
+TEST_F(Remap, MovesTheBeginningOfSeveralMappings) {
+  ASSERT_OK(mprotect(area.page(1), kPage, PROT_READ));
+  Mapping place(4);
+  ASSERT_EQ(place.data(),
+            mremap(area.data(), 4 * kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, place.data()));
+  EXPECT_EQ('a', place[0]);
+  unsigned char there;
+  EXPECT_ERRNO(ENOMEM, mincore(area.page(2), kPage, &there));
+}
+
 TEST_F(Remap, GrowsStepByStep) {
   // As realloc(3) does with a large block.
   char* block = area.data();

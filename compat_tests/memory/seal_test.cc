@@ -61,6 +61,15 @@ TEST_F(Sealed, StaysWhereItIs) {
   expect_intact();
 }
 
+TEST_F(Sealed, IsNotCutOff) {
+  // What is cut off first is the end, which has the seals.
+  Mapping place(5);
+  EXPECT_ERRNO(EPERM, reinterpret_cast<intptr_t>(mremap(
+                          page(0), 5 * kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, place.data())));
+  EXPECT_ERRNO(EPERM, reinterpret_cast<intptr_t>(mremap(page(0), 5 * kPage, kPage, 0)));
+  expect_intact();
+}
+
 TEST_F(Sealed, KeepsItsProtection) {
   EXPECT_ERRNO(EPERM, mprotect(page(1), kPage, PROT_READ));
   EXPECT_ERRNO(EPERM, mprotect(page(1), kPage, kReadWrite)) << "even if it is the same";

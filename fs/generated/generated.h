@@ -105,6 +105,10 @@ class GeneratedFile : public GeneratedInode {
   virtual Result<> show(TextSink& out) = 0;
   // A write of the whole new content (one write(2)). EACCES unless overridden.
   virtual Result<> store(std::string_view) { return Errno::kAcces; }
+  // ioctl(2), for the few that know any.
+  virtual Result<i64> control(u32 command, UserAddr argument) {
+    return static_cast<void>(command), static_cast<void>(argument), Errno::kNotTty;
+  }
   // Null: nobody tells of changes, and poll(2) has nothing to wait for.
   virtual TextChanges* changes() { return nullptr; }
   Result<FileRef> open(const Path& path, OpenFlags flags) override;

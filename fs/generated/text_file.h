@@ -17,6 +17,9 @@ class GeneratedTextFile final : public File {
   Result<usize> read_at(IoBuffer& to, u64 offset) override;
   Result<usize> write(IoBuffer& from) override;
   Result<usize> write_at(IoBuffer& from, u64) override { return write(from); }
+  Result<i64> ioctl(u32 command, UserAddr argument) override {
+    return generator().control(command, argument);
+  }
   Result<i64> seek(i64 offset, int whence) override;
   bool seekable() const override { return true; }
   // A change since the last time that this was asked is an error condition, as Linux has it.

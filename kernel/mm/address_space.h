@@ -114,6 +114,8 @@ class AddressSpace : public RefCounted {
   // EFAULT where nothing is mapped.
   Result<> set_memory_policy(UserAddr start, usize length, u32 policy);
   Result<u32> memory_policy(UserAddr address);
+  // /proc/PID/pagemap: a word for each page from `start` on, as proc_pid_pagemap(5) describes them.
+  void page_map(UserAddr start, std::span<u64> out);
   // move_pages(2): EFAULT where nothing is mapped, ENOENT where there is no page yet.
   Result<> find_page(UserAddr address);
   // remap_file_pages(2): shows another part of the file there. `populate`: kPopulate, kNonBlock.

@@ -181,13 +181,18 @@ Result<UserAddr> AddressSpace::remap(UserAddr old_start, usize old_length, usize
   // Without an old length a shared mapping appears a second time.
   if (remap.old_size == 0 && (!mapping->shared() || !may_move)) return Errno::kInval;
   if (keep_old && (mapping->shared() || mapping->object)) return Errno::kInval;
+  const bool in_place = !fixed && !keep_old && remap.old_size != 0;
+  if (fixed) TRY(s.clear(new_start.value, new_start.value + remap.new_size));
+  // What is cut off may be of several mappings.
+  if ((in_place && remap.new_size <= remap.old_size) ||
+      (fixed && remap.new_size < remap.old_size)) {
+    TRY(s.clear(remap.old_start + remap.new_size, remap.old_start + remap.old_size));
+    if (in_place) return old_start;
+    remap.old_size = remap.new_size;
+    mapping = s.find(remap.old_start);
+  }
   const u64 old_end = remap.old_start + remap.old_size;
   if (old_end > mapping->end) return Errno::kFault;
-  const bool in_place = !fixed && !keep_old && remap.old_size != 0;
-  if (in_place && remap.new_size <= remap.old_size) {
-    TRY(s.clear(remap.old_start + remap.new_size, old_end));
-    return old_start;
-  }
   if (remap.new_size > remap.old_size) {
     const u64 growth = remap.new_size - remap.old_size;
     if (s.total_pages * kPageSize + growth > s.limits.address_space) return Errno::kNoMem;
@@ -206,7 +211,6 @@ Result<UserAddr> AddressSpace::remap(UserAddr old_start, usize old_length, usize
     }
   }
   if (!may_move) return Errno::kNoMem;
-  if (fixed) TRY(s.clear(new_start.value, new_start.value + remap.new_size));
   if (remap.old_size != 0) {
     TRY(s.split(remap.old_start));
     TRY(s.split(old_end));

@@ -101,6 +101,24 @@ void AddressSpace::for_each_mapping(void (*visit)(const MappingInfo& info, void*
   }
 }
 
+void AddressSpace::page_map(UserAddr start, std::span<u64> out) {
+  constexpr u64 kPresent = u64{1} << 63, kOfFile = u64{1} << 61, kExclusive = u64{1} << 56;
+  State& s = *state_;
+  Session session(s);
+  for (usize i = 0; i < out.size(); ++i) {
+    const UserAddr at = start + i * kPageSize;
+    out[i] = 0;
+    Pmap::Mapping present;
+    const Mapping* mapping = s.find(at.value);
+    if (!mapping || !s.pmap->lookup(at, present)) continue;
+    out[i] = kPresent | present.frame.value / kPageSize;
+    if (mapping->object && frame_kind(present.frame) != FrameKind::kAnonymous)
+      out[i] |= kOfFile;
+    else if (frame_refs(present.frame) == 1)
+      out[i] |= kExclusive;
+  }
+}
+
 namespace {
 
 // Calls piece(kernel pointer, offset from `at`, size) for each page's part of a range, as far as it

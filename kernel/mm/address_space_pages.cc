@@ -273,6 +273,17 @@ Result<> State::fault(Mapping& mapping, u64 page, Protection access) {
   return {};
 }
 
+// A hole of a file that is mapped privately is copied from nothing when it is written first. Who
+// wants all of it in memory at once has it in the file as well, where others see it (mincore(2)).
+Result<> State::fill_hole(const Mapping& mapping, u64 page) {
+  if (!mapping.object || mapping.shared() || mapping.object->notes_writes()) return {};
+  const u64 index = mapping.object_index(page);
+  if (index * kPageSize >= mapping.object->size()) return {};
+  if (TRY(mapping.object->page(index, MemoryObject::Access::kRead))) return {};
+  TRY(mapping.object->page(index, MemoryObject::Access::kWrite));
+  return {};
+}
+
 Result<> State::populate(u64 start, u64 end) {
   for (Mapping* mapping = first_above(start); mapping && mapping->start < end;
        mapping = mappings.next(*mapping)) {
@@ -281,7 +292,10 @@ Result<> State::populate(u64 start, u64 end) {
         has(mapping->protection, Protection::kWrite) ? Protection::kWrite : Protection::kRead;
     const u64 from = mapping->start > start ? mapping->start : start;
     const u64 to = mapping->end < end ? mapping->end : end;
-    for (u64 page = from; page < to; page += kPageSize) TRY(fault(*mapping, page, access));
+    for (u64 page = from; page < to; page += kPageSize) {
+      TRY(fill_hole(*mapping, page));
+      TRY(fault(*mapping, page, access));
+    }
   }
   return {};
 }

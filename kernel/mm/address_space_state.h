@@ -110,6 +110,7 @@ struct AddressSpace::State {
   u64 anonymous_pages(u64 start, u64 end) const;
 
  private:
+  Result<> fill_hole(const Mapping& mapping, u64 page);
   Result<> fault_absent(Mapping& mapping, u64 page, Protection access);
   unsigned run_order(const Mapping& mapping, u64 page) const;
   bool map_run(const Mapping& mapping, u64 page, unsigned order);

@@ -44,6 +44,10 @@ class ProcFile final : public GeneratedFile {
     if (!kind_.store) return Errno::kInval;
     return kind_.store(TRY(target_.resolve()), text);
   }
+  Result<i64> control(u32 command, UserAddr argument) override {
+    if (!kind_.control) return Errno::kNotTty;
+    return kind_.control(TRY(target_.resolve()), command, argument);
+  }
   bool still_valid() const override { return target_.resolve().ok(); }
   TextChanges* changes() override { return kind_.changes; }
 
@@ -77,8 +81,8 @@ constexpr SpecialEntry kSpecialEntries[] = {
     {"fd", FileType::kDirectory, true}, {"fdinfo", FileType::kDirectory, true},
     {"cwd", FileType::kSymlink, true},  {"root", FileType::kSymlink, true},
     {"exe", FileType::kSymlink, true},  {"net", FileType::kDirectory, true},
-    {"mem", FileType::kRegular, true},  {"ns", FileType::kDirectory, true},
-    {"task", FileType::kDirectory, false},
+    {"mem", FileType::kRegular, true},  {"pagemap", FileType::kRegular, true},
+    {"ns", FileType::kDirectory, true}, {"task", FileType::kDirectory, false},
 };
 
 Result<Ref<Inode>> make_task_list(GeneratedFileSystem& fs, const ProcTarget& target, Owner owner);
@@ -101,6 +105,7 @@ class ProcDirectory final : public GeneratedDirectory {
     if (name == "fd") return make_proc_fd_directory(fs, target_, owner.uid, owner.gid);
     if (name == "fdinfo") return make_proc_fdinfo_directory(fs, target_, owner.uid, owner.gid);
     if (name == "mem") return make_proc_memory_file(fs, target_, owner.uid, owner.gid);
+    if (name == "pagemap") return make_proc_page_map(fs, target_, owner.uid, owner.gid);
     if (name == "ns") return make_proc_namespace_directory(fs, target_, owner.uid, owner.gid);
     if (name == "task" && !subject.of_task)
       return make_task_list(fs, target_, owner_of(subject, true));

@@ -14,12 +14,13 @@ struct ProcFileKind {
   bool guarded = false;  // opens only for who may inspect the process: EACCES
   bool in_task = true;   // in /proc/PID/task/TID too
   TextChanges* changes = nullptr;
+  Result<i64> (*control)(const ProcSubject& subject, u32 command, UserAddr argument) = nullptr;
 };
 
 std::span<const ProcFileKind> proc_status_files();   // status, stat, statm, sched, ...
 std::span<const ProcFileKind> proc_memory_files();   // maps, smaps, cmdline, environ, auxv
 std::span<const ProcFileKind> proc_mount_files();    // mounts, mountinfo, mountstats
-void proc_watch_mounts();  // for those who poll(2) them
+void proc_watch_mounts();                            // for those who poll(2) them
 std::span<const ProcFileKind> proc_setting_files();  // comm, limits, oom_score_adj, ...
 
 }  // namespace narwhal

@@ -1,6 +1,7 @@
 // maps, smaps, cmdline, environ, auxv: what is in a program's memory.
 #include "process/memory_layout.h"
 #include "process/proc/file_kinds.h"
+#include "process/proc/maps_query.h"
 
 namespace narwhal {
 namespace {
@@ -22,10 +23,8 @@ void show_header(TextSink& out, const AddressSpace::MappingInfo& info, std::span
   u64 device = 0, inode = 0;
   if (info.source)
     info.source->describe(path, device, inode);
-  else if (info.special_name)
-    path << info.special_name;
-  else if (info.name)
-    path << (info.shared ? "[anon_shmem:" : "[anon:") << info.name->text() << ']';
+  else
+    describe_nameless(path, info);
   const usize start = out.size();
   const auto right = [&](Protection protection, char letter) {
     out << (has(info.protection, protection) ? letter : '-');
@@ -201,7 +200,7 @@ Result<> show_auxv(const ProcSubject& subject, TextSink& out) {
 }
 
 constexpr ProcFileKind kFiles[] = {
-    {"maps", 0444, show_maps, nullptr, true},
+    {"maps", 0444, show_maps, nullptr, true, true, nullptr, query_maps},
     {"smaps", 0444, show_smaps, nullptr, true},
     {"smaps_rollup", 0444, show_smaps_rollup, nullptr, true},
     {"cmdline", 0444, show_cmdline},
