@@ -137,6 +137,8 @@ bool Family::leave(Task& task, i32 status) {
       process.exiting_.store(true, Order::kRelease);
       process.zombie_ = true;
       process.ended_uid_ = task.credentials().uid;
+      process.ended_policy_ = task.policy;
+      process.ended_priority_ = task.real_time_priority;
       std::memcpy(process.ended_name_, task.name(), sizeof process.ended_name_);
       reparent_children(process);
       ptrace::tracer_ends(process);

@@ -88,6 +88,9 @@ class Family {
   static Signal exit_signal(const Process& process) { return process.exit_signal_; }
   // Of a zombie, for /proc: real user and name of its last task.
   static u32 ended_uid(const Process& process) { return process.ended_uid_; }
+  // What sched_getscheduler(2) and sched_getparam(2) say of it.
+  static i32 ended_policy(const Process& process) { return process.ended_policy_; }
+  static i32 ended_priority(const Process& process) { return process.ended_priority_; }
   static std::string_view ended_name(const Process& process) { return process.ended_name_; }
   static void set_group(Process& process, u32 group) TA_REQUIRES(thread_list_lock) {
     process.group_id_ = group;

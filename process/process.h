@@ -161,6 +161,7 @@ class Process final : public RefCounted {
   Signal exit_signal_ = Signal::kChld;
   char ended_name_[16] = {};  // of the last task
   u32 ended_uid_ = 0;         // real user of the last task
+  i32 ended_policy_ = 0, ended_priority_ = 0;  // what sched(7) says of the last task
   i32 wait_status_ = 0;       // as wait4(2) stores it
   i32 stop_signal_ = 0;       // of the last stop
   i32 stop_report_ = 0;       // wait status of a stop or continuation nobody waited for; 0: none

@@ -88,12 +88,14 @@ void wait_while_stopped(Task& task) {
   if (!must_stay(task)) return;
   if (ptrace::traced(task) && ptrace::group_stop(task)) return;
   ScopedWait wait(Family::continued(process), PollEvents::kAll);
+  task.trace.in_stop.store(true);
   for (;;) {
     prepare_to_sleep();
     if (!process.stopped() || ptrace::traced(task) || has(task.user_work(), UserWork::kExit)) break;
     sleep(Interruptible::kNo).ignore();
   }
   cancel_sleep();
+  task.trace.in_stop.store(false);
 }
 
 // --- interrupted system calls (signal(7))

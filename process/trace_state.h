@@ -36,6 +36,7 @@ struct TraceState {
   Atomic<bool> calls{false};      // PTRACE_SYSCALL
   Atomic<bool> step{false};       // PTRACE_SINGLESTEP
   Atomic<bool> interrupt{false};  // PTRACE_INTERRUPT; a new child's first stop
+  Atomic<bool> in_stop{false};    // waits with its process, untraced or not yet traced
   bool runs_in_stop = false;      // was sent on although its process is stopped
 };
 

@@ -6,7 +6,7 @@
 #include "kernel/abi/resource.h"
 #include "kernel/abi/sched.h"
 #include "kernel/sched/scheduler.h"
-#include "process/pid_table.h"
+#include "process/family.h"
 #include "syscalls/extensible_struct.h"
 #include "syscalls/handlers.h"
 
@@ -30,6 +30,13 @@ Result<Ref<Task>> find_target(Task& task, Pid pid) {
   auto target = pid.value > 0 ? find_task(u32(pid.value)) : nullptr;
   if (!target) return Errno::kSrch;
   return target;
+}
+
+// A process that nobody has waited for yet, by its number; null otherwise.
+Ref<Process> find_zombie(Pid pid) {
+  auto process = pid.value > 0 ? find_process(u32(pid.value)) : nullptr;
+  SpinGuard guard(thread_list_lock);
+  return process && Family::zombie(*process) ? process : nullptr;
 }
 
 bool owns(const Task& caller, const Task& target) {
@@ -156,6 +163,7 @@ SysResult sys::sched_setparam(Task& task, Pid pid, UserIn<i32> priority) {
 
 SysResult sys::sched_getscheduler(Task& task, Pid pid) {
   if (pid.value < 0) return Errno::kInval;
+  if (const auto zombie = find_zombie(pid)) return i64{Family::ended_policy(*zombie)};
   auto target = TRY(find_target(task, pid));
   const u32 reset = target->reset_on_fork ? abi::kPolicyResetOnFork : 0;
   return i64{u32(target->policy) | reset};
@@ -163,6 +171,10 @@ SysResult sys::sched_getscheduler(Task& task, Pid pid) {
 
 SysResult sys::sched_getparam(Task& task, Pid pid, UserOut<i32> priority) {
   if (priority.null() || pid.value < 0) return Errno::kInval;
+  if (const auto zombie = find_zombie(pid)) {
+    TRY(priority.store(Family::ended_priority(*zombie)));
+    return i64{0};
+  }
   auto target = TRY(find_target(task, pid));
   TRY(priority.store(target->real_time_priority));
   return i64{0};

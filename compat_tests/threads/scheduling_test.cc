@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "compat_tests/common/expect.h"
 #include "compat_tests/common/files.h"
@@ -52,6 +54,23 @@ TEST(Scheduling, AffinityErrors) {
   EXPECT_ERRNO(EINVAL, syscall(SYS_sched_getaffinity, 0, 3, &set));
   EXPECT_ERRNO(ESRCH, sched_getaffinity(0x3fffffff, sizeof set, &set));
   EXPECT_ERRNO(EFAULT, sched_getaffinity(0, sizeof set, bad_pointer<cpu_set_t>()));
+}
+
+TEST(Scheduling, PolicyOfAZombie) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    sched_param none = {};
+    _exit(sched_setscheduler(0, SCHED_BATCH, &none));
+  }
+  siginfo_t info;
+  ASSERT_OK(waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT));
+  EXPECT_EQ(0, info.si_status);
+  EXPECT_EQ(SCHED_BATCH, sched_getscheduler(pid));
+  sched_param param = {.sched_priority = 5};
+  EXPECT_OK(sched_getparam(pid, &param));
+  EXPECT_EQ(0, param.sched_priority);
+  ASSERT_EQ(pid, waitpid(pid, nullptr, 0));
+  EXPECT_ERRNO(ESRCH, sched_getscheduler(pid));
 }
 
 TEST(Scheduling, GetCpu) {

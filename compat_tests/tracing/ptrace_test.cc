@@ -358,6 +358,19 @@ TEST(PtraceAttach, Attach) {
   EXPECT_EQ("killed TERM", child.wait());
 }
 
+TEST(PtraceAttach, WhatIsStoppedAlreadyNeedsNoWait) {
+  for (int i = 0; i < 10; ++i) {
+    Tracee child([] { return raise(SIGSTOP); }, false);
+    int status;
+    ASSERT_EQ(child.pid(), waitpid(child.pid(), &status, WUNTRACED));
+    ASSERT_OK(child.ask(PTRACE_ATTACH));
+    user_regs_struct registers;
+    EXPECT_OK(child.ask(PTRACE_GETREGS, 0, address_of(&registers)));
+    EXPECT_EQ("stop STOP", child.wait());
+    EXPECT_OK(child.ask(PTRACE_DETACH));
+  }
+}
+
 TEST(PtraceAttach, DetachMayGiveASignal) {
   Tracee child([] { return pause(); }, false);
   ASSERT_OK(child.ask(PTRACE_ATTACH));
