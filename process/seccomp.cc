@@ -8,9 +8,25 @@
 #include "process/exit.h"
 #include "process/family.h"
 #include "process/ptrace.h"
+#include "process/seccomp_listener.h"
 #include "process/signals.h"
 
 namespace narwhal {
+
+SeccompFilter::SeccompFilter(Vector<bpf::Instruction> program, Ref<SeccompFilter> previous,
+                             Ref<seccomp::Questions> questions, bool logs)
+    : program_(std::move(program)),
+      previous_(std::move(previous)),
+      questions_(std::move(questions)),
+      logs_(logs) {}
+
+SeccompFilter::~SeccompFilter() {
+  if (questions_) questions_->filter_gone();
+}
+
+seccomp::Questions* SeccompFilter::questions() const {
+  return questions_.get();
+}
 
 bool SeccompFilter::descends_from(const SeccompFilter* other) const {
   if (!other) return true;
@@ -42,16 +58,28 @@ Data data_of(const UserRegs& regs) {
           {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
 }
 
+struct Verdict {
+  u32 answer = kAllow;
+  const SeccompFilter* filter = nullptr;  // whose it is
+};
+
 // The latest filter is asked first, and of equal answers the first counts.
-u32 ask(const Task& task, const Data& data) {
+Verdict ask(const Task& task, const Data& data) {
   u32 words[sizeof data / sizeof(u32)];
   std::memcpy(words, &data, sizeof data);
-  u32 strictest = kAllow;
+  Verdict strictest;
   for (const SeccompFilter* each = task.seccomp_filter().get(); each; each = each->previous()) {
     const u32 answer = bpf::run(each->program(), words);
-    if (i32(answer & kActionMask) < i32(strictest & kActionMask)) strictest = answer;
+    if (i32(answer & kActionMask) < i32(strictest.answer & kActionMask)) strictest = {answer, each};
   }
   return strictest;
+}
+
+// Whoever listens says what becomes of the call.
+bool ask_listener(Task& task, UserRegs& regs, const SeccompFilter& filter) {
+  if (Questions* questions = filter.questions()) return questions->ask(task, regs, data_of(regs));
+  regs.rax = u64(-i64(Errno::kNoSys));
+  return false;
 }
 
 abi::SignalInfo signal_about(const UserRegs& regs, u32 answer) {
@@ -78,7 +106,8 @@ bool strictly_allowed(u64 number) {
 
 bool ask_tracer(Task& task, UserRegs& regs, u32 answer);
 
-bool obey(Task& task, UserRegs& regs, u32 answer, bool traced_before) {
+bool obey(Task& task, UserRegs& regs, const Verdict& verdict, bool traced_before) {
+  const u32 answer = verdict.answer;
   switch (answer & kActionMask) {
     case kAllow:
     case kLog:
@@ -92,6 +121,8 @@ bool obey(Task& task, UserRegs& regs, u32 answer, bool traced_before) {
     case kTrap:
       send(task, regs, answer, false);
       return false;
+    case kUserNotify:
+      return ask_listener(task, regs, *verdict.filter);
     case kTrace:
       return traced_before || ask_tracer(task, regs, answer);
     case kKillThread:
@@ -120,6 +151,7 @@ bool known_action(u32 action) {
     case kKillThread:
     case kTrap:
     case kErrno:
+    case kUserNotify:
     case kTrace:
     case kLog:
     case kAllow:
@@ -139,6 +171,16 @@ usize filter_count(const Task& task) {
   const Ref<SeccompFilter> latest = task.seccomp_filter_copy();
   for (const SeccompFilter* each = latest.get(); each; each = each->previous()) ++count;
   return count;
+}
+
+Result<Ref<SeccompFilter>> filter_at(const Task& task, u64 index) {
+  Ref<SeccompFilter> each = task.seccomp_filter_copy();
+  if (!each) return Errno::kInval;
+  const usize count = filter_count(task);
+  if (index >= count) return Errno::kNoEnt;
+  for (usize left = count - 1 - usize(index); left > 0; --left)
+    each = Ref<SeccompFilter>(each->previous());
+  return each;
 }
 
 bool allows(Task& task, UserRegs& regs) {
@@ -163,10 +205,13 @@ Result<u32> install(Task& task, Vector<bpf::Instruction> program, const Installa
   if (!bpf::valid({program.data(), program.size()}, sizeof(Data))) return Errno::kInval;
   if (task.strict_calls) return Errno::kInval;
   usize total = program.size();
-  for (const SeccompFilter* each = task.seccomp_filter().get(); each; each = each->previous())
+  for (const SeccompFilter* each = task.seccomp_filter().get(); each; each = each->previous()) {
     total += each->program().size() + kEach;
+    if (how.questions && each->questions()) return Errno::kBusy;
+  }
   if (total > kMostTogether) return Errno::kNoMem;
-  auto filter = TRY(make_ref<SeccompFilter>(std::move(program), task.seccomp_filter()));
+  auto filter = TRY(
+      make_ref<SeccompFilter>(std::move(program), task.seccomp_filter(), how.questions, how.logs));
   if (how.synchronize) {
     SpinGuard guard(thread_list_lock);
     u32 other = 0;

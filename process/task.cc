@@ -54,6 +54,7 @@ void Task::release_resources() {
   set_semaphore_undo(nullptr);
   set_files(nullptr);
   set_fs(nullptr);
+  set_seccomp_filter(nullptr);
   if (process_->task_count() == 1) process_->set_executable({}, nullptr);
 }
 

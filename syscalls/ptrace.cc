@@ -6,10 +6,12 @@
 #include "kernel/abi/core.h"
 #include "kernel/abi/ptrace.h"
 #include "kernel/abi/uio.h"
+#include "kernel/sched/scheduler.h"
 #include "process/access.h"
 #include "process/foreign_memory.h"
 #include "process/signals.h"
 #include "syscalls/handlers.h"
+#include "syscalls/seccomp_option.h"
 
 namespace narwhal {
 namespace {
@@ -307,13 +309,34 @@ SysResult signal_mask(Task& tracer, Task& task, usize size, UserAddr at, bool se
 
 // --- beginning and end
 
+// What is stopped with its process goes over to a stop of the tracer's at once: the tracer need not
+// wait(2) for it first.
+void await_stop(Task& tracer, Task& task) {
+  ScopedWait stop(tracer.process().child_events, PollEvents::kAll);
+  ScopedWait end(Family::continued(task.process()), PollEvents::kAll);
+  for (;;) {
+    prepare_to_sleep();
+    if (task.trace.stopped.load() || !task.process().stopped() || task.ending()) break;
+    if (!sleep(Interruptible::kYes).ok()) break;
+  }
+  cancel_sleep();
+  // It is about to sleep; only then may it be looked at.
+  while (task.trace.stopped.load() && task.state() != ThreadState::kSleeping) yield();
+}
+
 SysResult attach(Task& tracer, Task& task, bool seize, u64 address, u64 options) {
   if (seize && (address != 0 || options & ~u64{ptrace::kAllOptions})) return Errno::kIo;
   if (&task.process() == &tracer.process()) return Errno::kPerm;
   if (!may_inspect(tracer, task)) return Errno::kPerm;
-  SpinGuard guard(thread_list_lock);
-  TRY(ptrace::attach(tracer.process(), task, seize, u32(options)));
-  if (!seize) send_signal_locked(task.process(), &task, kernel_signal(Signal::kStop)).ignore();
+  bool is_stopped;
+  {
+    SpinGuard guard(thread_list_lock);
+    is_stopped = task.process().stopped() &&
+                 (task.trace.in_stop.load() || task.state() != ThreadState::kSleeping);
+    TRY(ptrace::attach(tracer.process(), task, seize, u32(options)));
+    if (!seize) send_signal_locked(task.process(), &task, kernel_signal(Signal::kStop)).ignore();
+  }
+  if (is_stopped) await_stop(tracer, task);
   return i64{0};
 }
 
@@ -394,6 +417,10 @@ SysResult request_of_stopped(Task& tracer, Task& task, Request request, UserAddr
     case Request::kGetSignalMask:
     case Request::kSetSignalMask:
       return signal_mask(tracer, task, address.value, data, request == Request::kSetSignalMask);
+    case Request::kSeccompGetFilter:
+      return filter_of_tracee(tracer, task, address.value, data);
+    case Request::kSeccompGetMetadata:
+      return filter_metadata(tracer, task, address.value, data);
     case Request::kGetSyscallInfo:
       return syscall_info(tracer, task, address.value, data);
     case Request::kListen:

@@ -36,6 +36,8 @@ enum class PtraceRequest : u32 {
   kPeekSignalInfo = 0x4209,
   kGetSignalMask = 0x420a,
   kSetSignalMask = 0x420b,
+  kSeccompGetFilter = 0x420c,
+  kSeccompGetMetadata = 0x420d,
   kGetSyscallInfo = 0x420e,
 };
 
