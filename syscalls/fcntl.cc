@@ -50,7 +50,7 @@ SysResult pipe_size(Task& task, File& file, u32 command, u64 argument) {
   if (command == abi::kGetPipeSize) return i64(pipe.capacity());
   const u32 wanted = u32(argument);
   if (wanted > u32{1} << 31) return Errno::kInval;
-  if (wanted > kPipeMaxBytes && wanted > pipe.capacity() &&
+  if (wanted > pipe_max_bytes.load(Order::kRelaxed) && wanted > pipe.capacity() &&
       !task.credentials().capable(Capability::kSysResource))
     return Errno::kPerm;
   return i64(TRY(pipe.set_capacity(wanted)));

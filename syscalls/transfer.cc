@@ -225,16 +225,17 @@ Result<> check_copied_file(const File& file) {
 }
 
 // How much there is to copy: up to the end of the source. EOVERFLOW for a range that ends beyond
-// all files, EFBIG for a place where none may grow, EINVAL for a file copied onto itself.
+// all numbers, EFBIG for a place where none may grow, EINVAL for a file copied onto itself.
 Result<usize> bytes_to_copy(File& in, u64 from, File& out, u64 to, usize count) {
   constexpr u64 kLargest = ~u64{0} >> 1;
-  if (count > kLargest - from || count > kLargest - to) return Errno::kOverflow;
+  if (from + count < from || to + count < to) return Errno::kOverflow;
   abi::Stat status;
   TRY(in.stat(status));
   const u64 size = u64(status.size);
   if (from >= size) return usize{0};
   if (count > size - from) count = usize(size - from);
   if (count != 0 && to >= kLargest) return Errno::kFBig;
+  if (count > kLargest - to) count = usize(kLargest - to);
   if (in.inode() == out.inode() && to + count > from && to < from + count) return Errno::kInval;
   return count < kMaxIoBytes ? count : kMaxIoBytes;
 }

@@ -1,5 +1,5 @@
-// Flags of inodes on a tmpfs: FS_IOC_GETFLAGS(2const), FS_IOC_FSGETXATTR, statx(2)'s attributes, and
-// what an immutable or append-only file does not let anybody do.
+// Flags of inodes on a tmpfs: FS_IOC_GETFLAGS(2const), FS_IOC_FSGETXATTR, statx(2)'s attributes,
+// and what an immutable or append-only file does not let anybody do.
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -151,9 +151,9 @@ TEST_F(InodeFlags, AreInherited) {
 
 TEST_F(InodeFlags, StatusTellsThem) {
   constexpr uint64_t kAll = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
-  EXPECT_EQ(kAll | STATX_ATTR_MOUNT_ROOT, status(path).stx_attributes_mask &
-                                              (kAll | STATX_ATTR_MOUNT_ROOT |
-                                               STATX_ATTR_COMPRESSED | STATX_ATTR_ENCRYPTED));
+  EXPECT_EQ(kAll | STATX_ATTR_MOUNT_ROOT,
+            status(path).stx_attributes_mask &
+                (kAll | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_COMPRESSED | STATX_ATTR_ENCRYPTED));
   EXPECT_EQ(0u, status(path).stx_attributes);
   ASSERT_OK(set(path, FS_IMMUTABLE_FL));
   EXPECT_EQ(uint64_t{STATX_ATTR_IMMUTABLE}, status(path).stx_attributes);

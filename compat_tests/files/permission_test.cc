@@ -236,6 +236,22 @@ TEST_F(Permission, SetGroupIdDirectoryHandsItsGroupDown) {
   EXPECT_EQ(02700u, info("shared/sub").st_mode & 07777);
 }
 
+TEST_F(Permission, SetGroupIdIsNotMadeForOtherGroups) {
+  // Also where the umask takes the group's right to execute away (CVE-2021-4037).
+  ASSERT_OK(mkdir((dir / "group").c_str(), 0777));
+  ASSERT_OK(chown((dir / "group").c_str(), kUser, 777));
+  ASSERT_OK(chmod((dir / "group").c_str(), 02777));
+  as_user([&] {
+    umask(S_IXGRP);
+    EXPECT_OK(Fd(open((dir / "group/file").c_str(), O_CREAT | O_EXCL | O_RDWR, 02777)));
+    EXPECT_OK(mknod((dir / "group/fifo").c_str(), S_IFIFO | 02777, 0));
+    umask(0);
+  });
+  EXPECT_EQ(0767u, info("group/file").st_mode & 07777);
+  EXPECT_EQ(777u, info("group/file").st_gid);
+  EXPECT_EQ(0767u, info("group/fifo").st_mode & 07777);
+}
+
 TEST_F(Permission, AccessAsksForTheRealUser) {
   const std::string path = file("file", 0600);
   in_thread([&] {

@@ -8,6 +8,8 @@
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 
+#include <limits>
+
 #include "compat_tests/common/expect.h"
 #include "compat_tests/common/files.h"
 
@@ -156,6 +158,34 @@ TEST_F(Transfer, NoStreamsOfBytes) {
   Fd directory(open((dir / ".").c_str(), O_RDONLY | O_DIRECTORY));
   EXPECT_ERRNO(EINVAL, splice(directory, nullptr, writer, nullptr, 1, 0));
   EXPECT_ERRNO(EINVAL, sendfile(target, directory, nullptr, 1));
+}
+
+TEST_F(Transfer, CopyBehindTheLargestFile) {
+  const TempDir dir;
+  write_file(dir / "from", std::string(70'000, 'x'));
+  Fd from(open((dir / "from").c_str(), O_RDONLY));
+  Fd to(open((dir / "to").c_str(), O_RDWR | O_CREAT, 0600));
+  off_t place = std::numeric_limits<off_t>::max();
+  EXPECT_ERRNO(EFBIG, copy_file_range(from, nullptr, to, &place, 65'537, 0));
+  EXPECT_ERRNO(EOVERFLOW, copy_file_range(from, nullptr, to, &place, ~size_t{0}, 0));
+  EXPECT_EQ(0, position(from));
+}
+
+TEST_F(Transfer, SpliceIntoASetting) {
+  const std::string name = "/proc/sys/fs/pipe-max-size";
+  const std::string before = read_file(name);
+  Fd setting(open(name.c_str(), O_WRONLY));
+  if (setting < 0) GTEST_SKIP() << "no right to change it";
+  int ends[2];
+  ASSERT_OK(pipe(ends));
+  Fd from(ends[0]), to(ends[1]);
+  ASSERT_EQ(4, write(to, "5000", 4));
+  EXPECT_EQ(4, splice(from, nullptr, setting, nullptr, 64, 0));
+  EXPECT_EQ("8192\n", read_file(name)) << "rounded up to a power of two";
+  write_file(name, "1");
+  EXPECT_EQ("4096\n", read_file(name));
+  write_file(name, before);
+  EXPECT_EQ(before, read_file(name));
 }
 
 TEST_F(Transfer, LargeSendfile) {

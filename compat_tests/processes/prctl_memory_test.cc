@@ -1,5 +1,5 @@
-// prctl(2) about memory: PR_SET_MM, PR_GET_AUXV, PR_SET_VMA, PR_SET_MDWE; and settings that are only
-// kept.
+// prctl(2) about memory: PR_SET_MM, PR_GET_AUXV, PR_SET_VMA, PR_SET_MDWE; and settings that are
+// only kept.
 #include <elf.h>
 #include <linux/capability.h>
 #include <sys/mman.h>
@@ -269,7 +269,8 @@ TEST(WriteOrExecute, IsKept) {
               if (option(PR_GET_MDWE) != kRefuseExecGain) return 1;
               if (option(PR_SET_MDWE, 0) == 0 || errno != EPERM) return 2;
               if (option(PR_SET_MDWE, kRefuseExecGain) != 0) return 3;
-              if (option(PR_SET_MDWE, kRefuseExecGain | kNoInherit) == 0 || errno != EPERM) return 4;
+              if (option(PR_SET_MDWE, kRefuseExecGain | kNoInherit) == 0 || errno != EPERM)
+                return 4;
               return run_child([] { return option(PR_GET_MDWE) == kRefuseExecGain ? 0 : 5; });
             }));
   EXPECT_EQ(0, with_rule(kRefuseExecGain | kNoInherit,

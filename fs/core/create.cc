@@ -6,6 +6,11 @@
 
 namespace narwhal::vfs {
 
+u32 new_mode(const Inode& directory, const Credentials& who, u32 mode, u32 umask) {
+  // By what the program asked for: the umask must not hide that a group may execute it.
+  return new_inode_owner(directory, who, FileType::kRegular, mode & kPermissionMask).mode & ~umask;
+}
+
 NewOwner new_inode_owner(const Inode& directory, const Credentials& who, FileType type, u32 mode) {
   NewOwner owner{mode, who.fsuid, who.fsgid};
   if (!(directory.mode() & kSetGid)) return owner;
@@ -117,8 +122,9 @@ Result<Path> mknod(const Actor& actor, const Path& start, std::string_view path,
   const bool is_device =
       type == FileType::kBlockDevice || (type == FileType::kCharacterDevice && device != 0);
   if (is_device && !actor.who.capable(Capability::kMknod)) return Errno::kPerm;
-  Ref<Dentry> made = TRY(create_entry(actor.who, place.directory, place.name, type,
-                                      mode & kPermissionMask & ~actor.fs.umask(), device));
+  Ref<Dentry> made = TRY(create_entry(
+      actor.who, place.directory, place.name, type,
+      new_mode(place.directory.dentry->inode(), actor.who, mode, actor.fs.umask()), device));
   return Path{place.directory.mount, std::move(made)};
 }
 

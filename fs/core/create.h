@@ -30,6 +30,9 @@ Result<Ref<Dentry>> create_entry(const Credentials& who, const Path& directory, 
 struct NewOwner {
   u32 mode, uid, gid;
 };
+// Permission bits that a program asked for, without those of the umask; set-group-ID is lost as
+// new_inode_owner() has it.
+u32 new_mode(const Inode& directory, const Credentials& who, u32 mode, u32 umask);
 NewOwner new_inode_owner(const Inode& directory, const Credentials& who, FileType type, u32 mode);
 
 }  // namespace narwhal::vfs

@@ -98,7 +98,7 @@ Result<FileRef> open_unnamed(const Actor& actor, const Path& start, std::string_
   TRY(may_create(actor.who, directory));
   Inode& inode = directory.dentry->inode();
   Ref<Inode> fresh =
-      TRY(inode.create_unnamed(mode & kPermissionMask & ~actor.fs.umask(), actor.who));
+      TRY(inode.create_unnamed(new_mode(inode, actor.who, mode, actor.fs.umask()), actor.who));
   fresh->set_awaits_name(!has(flags, OpenFlags::kExclusive));
   Text<24> name;
   name << '#' << fresh->number();
@@ -129,8 +129,9 @@ Result<FileRef> open_or_create(const Actor& actor, const Path& start, std::strin
     if (walk.last_has_slash()) return Errno::kIsDir;
     const NewName name(walk.last_name());
     Path parent = TRY(walk.finish());
-    auto created = create_entry(actor.who, parent, name, FileType::kRegular,
-                                mode & kPermissionMask & ~actor.fs.umask(), 0);
+    auto created =
+        create_entry(actor.who, parent, name, FileType::kRegular,
+                     new_mode(parent.dentry->inode(), actor.who, mode, actor.fs.umask()), 0);
     if (created.failed(Errno::kExist) && !exclusive) continue;
     if (!created.ok()) return created.error();
     // What was just made is opened whatever its mode says.

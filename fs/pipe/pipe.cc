@@ -2,6 +2,8 @@
 
 namespace narwhal {
 
+constinit Atomic<u32> pipe_max_bytes{1024 * 1024};
+
 Result<Ref<Pipe>> Pipe::create() {
   auto pipe = Ref<Pipe>::adopt(new (std::nothrow) Pipe());
   if (!pipe) return Errno::kNoMem;

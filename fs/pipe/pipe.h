@@ -14,7 +14,8 @@ namespace narwhal {
 
 inline constexpr usize kPipeAtomicSize = 4096;       // PIPE_BUF
 inline constexpr usize kPipeDefaultSlots = 16;       // 64 KiB
-inline constexpr usize kPipeMaxBytes = 1024 * 1024;  // /proc/sys/fs/pipe-max-size
+// /proc/sys/fs/pipe-max-size: how large the unprivileged may make one.
+extern Atomic<u32> pipe_max_bytes;
 
 class Pipe final : public RefCounted {
  public:

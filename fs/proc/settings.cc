@@ -26,7 +26,6 @@ constexpr ConstantSetting kConstants[] = {
     {"sys/vm", "mmap_min_addr", "65536\n"},
     {"sys/vm", "nr_hugepages", "0\n"},
     {"sys/fs", "file-max", "9223372036854775807\n"},
-    {"sys/fs", "pipe-max-size", "1048576\n"},
     {"sys/fs", "pipe-user-pages-soft", "16384\n"},
     {"sys/fs/epoll", "max_user_watches", "1048576\n"},
     {"sys/net/core", "somaxconn", "4096\n"},

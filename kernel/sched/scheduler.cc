@@ -325,13 +325,25 @@ void Scheduler::forget_user_registers(Thread& thread) {
 
 // --- stacks. No interrupt handler makes or ends a thread, so the cache needs no lock.
 
+namespace {
+constinit Atomic<u64> stacks_in_use{0};
+}
+
+u64 Scheduler::stacks() {
+  return stacks_in_use.load(Order::kRelaxed);
+}
+
 Result<std::byte*> Scheduler::allocate_stack() {
   Cpu& cpu = this_cpu();
-  if (cpu.stacks_cached != 0) return cpu.stacks[--cpu.stacks_cached];
-  return platform::allocate_kernel_stack(Thread::kKernelStackSize);
+  std::byte* stack = cpu.stacks_cached != 0
+                         ? cpu.stacks[--cpu.stacks_cached]
+                         : TRY(platform::allocate_kernel_stack(Thread::kKernelStackSize));
+  stacks_in_use.fetch_add(1, Order::kRelaxed);
+  return stack;
 }
 
 void Scheduler::free_stack(std::byte* stack) {
+  stacks_in_use.fetch_sub(1, Order::kRelaxed);
   Cpu& cpu = this_cpu();
   if (cpu.stacks_cached < Cpu::kCachedStacks)
     cpu.stacks[cpu.stacks_cached++] = stack;

@@ -44,6 +44,7 @@ class Scheduler {
   // costs more than all else in a thread's life. ENOMEM.
   static Result<std::byte*> allocate_stack();
   static void free_stack(std::byte* stack);
+  static u64 stacks();  // that threads have now
 
   static void announce_sleep(Thread& thread) { thread.state_.store(u8(ThreadState::kSleeping)); }
   static void cancel_sleep(Thread& thread) {

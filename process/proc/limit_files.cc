@@ -1,5 +1,8 @@
 // /proc/sys: how much of something there may be, of memory, tasks and descriptors.
+#include <bit>
+
 #include "fs/generated/numbers.h"
+#include "fs/pipe/pipe.h"
 #include "fs/proc/proc.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "kernel/mm/promise.h"
@@ -37,6 +40,14 @@ Result<> add_limit(std::string_view directory, std::string_view name) {
   return proc_add_text(directory, name, show_limit<Limit>, store_limit<Limit, least, most>);
 }
 
+// Rounded up as pipes are: to a power of two, and at least a page.
+Result<> store_pipe_size(std::string_view text) {
+  u64 size = TRY(take_number(text, u64{1} << 31));
+  if (size < kPageSize) size = kPageSize;
+  pipe_max_bytes.store(u32(std::bit_ceil(size)));
+  return {};
+}
+
 Result<> show_last_pid(TextSink& out) {
   out << last_pid() << '\n';
   return {};
@@ -58,6 +69,7 @@ Result<> proc_add_limits() {
   TRY((add_limit<task_limit, 1, kPidLimit>("sys/kernel", "threads-max")));
   TRY((add_limit<pid_limit, kLeastPids, kPidLimit>("sys/kernel", "pid_max")));
   TRY((add_limit<max_descriptors, kLeastDescriptors, kMostDescriptors>("sys/fs", "nr_open")));
+  TRY(proc_add_text("sys/fs", "pipe-max-size", show_limit<pipe_max_bytes>, store_pipe_size));
   return proc_add_text("sys/kernel", "ns_last_pid", show_last_pid, store_last_pid);
 }
 

@@ -113,7 +113,8 @@ void show_memory(const ProcSubject& subject, TextSink& out) {
       {"HugetlbPages", 0},
   };
   for (const auto& line : lines) out << line.name << ":\t" << padded(line.kib, 8) << " kB\n";
-  out << "CoreDumping:\t" << u32(subject.process->dumping()) << "\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";
+  out << "CoreDumping:\t" << u32(subject.process->dumping())
+      << "\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";
 }
 
 void show_mask(TextSink& out, std::string_view name, u64 bits) {
@@ -188,9 +189,9 @@ Result<> show_status(const ProcSubject& subject, TextSink& out) {
   show_mask(out, "CapEff", who ? who->effective : 0);
   show_mask(out, "CapBnd", who ? who->bounding : 0);
   show_mask(out, "CapAmb", who ? who->ambient : 0);
-  out << "NoNewPrivs:\t" << (task && task->no_new_privileges ? 1 : 0)
-      << "\nSeccomp:\t" << u32(task ? seccomp::mode_of(*task) : seccomp::Mode::kNone)
-      << "\nSeccomp_filters:\t" << (task ? seccomp::filter_count(*task) : 0)
+  out << "NoNewPrivs:\t" << (task && task->no_new_privileges ? 1 : 0) << "\nSeccomp:\t"
+      << u32(task ? seccomp::mode_of(*task) : seccomp::Mode::kNone) << "\nSeccomp_filters:\t"
+      << (task ? seccomp::filter_count(*task) : 0)
       << "\nSpeculation_Store_Bypass:\tvulnerable\n"
          "SpeculationIndirectBranch:\talways enabled\n";
   show_cpus(out);
@@ -230,9 +231,10 @@ Result<> show_stat(const ProcSubject& subject, TextSink& out) {
   if (!process.left_terminal.load(Order::kRelaxed))
     terminal = Terminal::of_session(process.session_id());
   out << id_of(subject) << " (" << name_of(subject) << ") " << state.letter << ' '
-      << process.parent_pid() << ' ' << process.group_id() << ' ' << process.session_id()
-      << ' ' << (terminal ? u32(terminal->device()) : 0) << ' '
-      << (terminal ? i32(terminal->foreground_group()) : -1) << ' ' << (kRandomize | (Family::executed(process) ? 0 : kForkNoExecute)) << ' '
+      << process.parent_pid() << ' ' << process.group_id() << ' ' << process.session_id() << ' '
+      << (terminal ? u32(terminal->device()) : 0) << ' '
+      << (terminal ? i32(terminal->foreground_group()) : -1) << ' '
+      << (kRandomize | (Family::executed(process) ? 0 : kForkNoExecute)) << ' '
       << usage.minor_faults << ' ' << children.minor_faults << " 0 0 " << usage.user_ns / kTickNs
       << ' ' << usage.system_ns / kTickNs << ' ' << children.user_ns / kTickNs << ' '
       << children.system_ns / kTickNs << ' ' << (task ? priority_of(*task) : 20) << ' '
@@ -308,9 +310,49 @@ Result<> show_sched(const ProcSubject& subject, TextSink& out) {
   return {};
 }
 
+bool sleeps(const Task& task) {
+  return task.state() == ThreadState::kSleeping;
+}
+
+// The call that a task waits in, its arguments, stack and instruction pointer.
+Result<> show_syscall(const ProcSubject& subject, TextSink& out) {
+  const Task* task = subject.task.get();
+  if (!task) {
+    out << "-1 0x0 0x0\n";
+    return {};
+  }
+  if (task != &current_task() && !sleeps(*task)) {
+    out << "running\n";
+    return {};
+  }
+  const UserRegs regs = task->user_regs();
+  const auto word = [&](u64 value) { out << " 0x" << hex_digits(value, 1); };
+  const bool in_call = regs.orig_rax != ~u64{0};
+  out << (in_call ? i64(regs.orig_rax) : i64{-1});
+  if (in_call)
+    for (const u64 argument : {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9})
+      word(argument);
+  word(regs.rsp);
+  word(regs.rip);
+  out << '\n';
+  return {};
+}
+
+// The function that a task waits in. All of them wait in one.
+Result<> show_waiting_place(const ProcSubject& subject, TextSink& out) {
+  const bool waits = subject.task && subject.inspectable() && sleeps(*subject.task);
+  out << (waits ? "sleep_until" : "0");
+  return {};
+}
+
 constexpr ProcFileKind kFiles[] = {
-    {"status", 0444, show_status},       {"stat", 0444, show_stat},   {"statm", 0444, show_statm},
-    {"schedstat", 0444, show_schedstat}, {"sched", 0444, show_sched},
+    {"status", 0444, show_status},
+    {"stat", 0444, show_stat},
+    {"statm", 0444, show_statm},
+    {"schedstat", 0444, show_schedstat},
+    {"sched", 0444, show_sched},
+    {"syscall", 0400, show_syscall, nullptr, true},
+    {"wchan", 0444, show_waiting_place},
 };
 
 }  // namespace
