@@ -2,6 +2,7 @@
 
 #include "fs/tty/terminal.h"
 #include "process/absent.h"
+#include "process/accounting.h"
 #include "process/family.h"
 #include "process/futex.h"
 #include "process/ptrace.h"
@@ -33,6 +34,9 @@ void exit_group(i32 status) {
 void exit_task(i32 status) {
   Task& task = current_task();
   if (!task.process().exiting()) ptrace::event(task, ptrace::Event::kExit, u64(u32(status)));
+  accounting::End end{status, 0};
+  if (accounting::is_on()) [[unlikely]]
+    end.memory_pages = task.memory().statistics().total;
   // From here on nothing ends a sleep early: signals are for the other tasks.
   Family::begin_ending(task);
   release_robust_futexes(task);
@@ -45,9 +49,18 @@ void exit_task(i32 status) {
   discard_all_pending(task);
   // Before the parent hears of the end. Of two tasks that end at once, perhaps neither is alone
   // here; then the last one sees to it.
-  if (task.process().task_count() == 1) release_terminal(task.process());
+  const bool alone = task.process().task_count() == 1;
+  if (alone) release_terminal(task.process());
+  if (alone && accounting::is_on()) {
+    if (task.process().exiting()) end.wait_status = Family::wait_status(task.process());
+    accounting::write(task, end);
+  }
   if (Family::leave(task, status)) {
     release_terminal(task.process());
+    if (!alone && accounting::is_on()) {
+      end.wait_status = Family::wait_status(task.process());
+      accounting::write(task, end);
+    }
     task.process().timers.stop_all();
   }
   exit_thread();

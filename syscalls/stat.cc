@@ -63,7 +63,8 @@ abi::Statx to_statx(const Found& found, u32 wanted) {
   out.special_minor = device_minor(from.special_device);
   out.device_major = device_major(from.device);
   out.device_minor = device_minor(from.device);
-  out.attributes_mask = abi::kStatxAttributeMountRoot;
+  out.attributes_mask =
+      abi::kStatxAttributeMountRoot | abi::kStatxAttributeAutomount | abi::kStatxAttributeDax;
   if (!found.place) return out;
   const Inode& inode = found.place.dentry->inode();
   // tmpfs tells of flags for what can't have any, too.

@@ -155,6 +155,9 @@ TEST_F(InodeFlags, StatusTellsThem) {
             status(path).stx_attributes_mask &
                 (kAll | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_COMPRESSED | STATX_ATTR_ENCRYPTED));
   EXPECT_EQ(0u, status(path).stx_attributes);
+  constexpr uint64_t kAlways = STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX;
+  EXPECT_EQ(kAlways, status(path).stx_attributes_mask & kAlways);
+  EXPECT_EQ(kAlways, status("/proc").stx_attributes_mask & kAlways);
   ASSERT_OK(set(path, FS_IMMUTABLE_FL));
   EXPECT_EQ(uint64_t{STATX_ATTR_IMMUTABLE}, status(path).stx_attributes);
   ASSERT_OK(set(path, FS_APPEND_FL | FS_NODUMP_FL));

@@ -135,6 +135,14 @@ TEST_F(Remap, Errors) {
   EXPECT_ERRNO(EFAULT, mremap(area.data(), 4 * kPage, 8 * kPage, MREMAP_MAYMOVE));
 }
 
+TEST_F(Remap, DoesNotShowAgainWhatItTookAway) {
+  Mapping shared(2, PROT_READ | PROT_WRITE, MAP_SHARED);
+  EXPECT_ERRNO(EFAULT,
+               mremap(shared.data(), 0, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, shared.data()));
+  unsigned char there;
+  EXPECT_ERRNO(ENOMEM, mincore(shared.data(), kPage, &there));
+}
+
 TEST_F(Remap, ShrinksOverSeveralMappings) {
   ASSERT_OK(mprotect(area.page(1), kPage, PROT_READ));
   ASSERT_EQ(area.data(), mremap(area.data(), 4 * kPage, kPage, 0));

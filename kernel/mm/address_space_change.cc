@@ -182,7 +182,11 @@ Result<UserAddr> AddressSpace::remap(UserAddr old_start, usize old_length, usize
   if (remap.old_size == 0 && (!mapping->shared() || !may_move)) return Errno::kInval;
   if (keep_old && (mapping->shared() || mapping->object)) return Errno::kInval;
   const bool in_place = !fixed && !keep_old && remap.old_size != 0;
-  if (fixed) TRY(s.clear(new_start.value, new_start.value + remap.new_size));
+  if (fixed) {
+    TRY(s.clear(new_start.value, new_start.value + remap.new_size));
+    mapping = s.find(remap.old_start);  // it may have been one with what went
+    if (!mapping) return Errno::kFault;
+  }
   // What is cut off may be of several mappings.
   if ((in_place && remap.new_size <= remap.old_size) ||
       (fixed && remap.new_size < remap.old_size)) {
