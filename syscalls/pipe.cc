@@ -31,6 +31,10 @@ SysResult sys::pipe2(Task& task, UserOut<abi::FdPair> fds, OpenFlags flags) {
     return Errno::kInval;
   const OpenFlags status = flags & (OpenFlags::kNonBlock | OpenFlags::kDirect);
   auto pipe = TRY(Pipe::create());
+  // Where the unprivileged may have less than what is usual, that is what they begin with.
+  if (const u32 most = pipe_max_bytes.load(Order::kRelaxed);
+      most < pipe->capacity() && !task.credentials().capable(Capability::kSysResource))
+    TRY(pipe->set_capacity(most));
   auto reader = TRY(make_ref<PipeFile>(pipe, OpenFlags::kReadOnly | status));
   auto writer = TRY(make_ref<PipeFile>(pipe, OpenFlags::kWriteOnly | status));
   const u64 limit = task.process().soft_limit(abi::kLimitOpenFiles);

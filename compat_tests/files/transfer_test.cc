@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 
@@ -12,6 +13,7 @@
 
 #include "compat_tests/common/expect.h"
 #include "compat_tests/common/files.h"
+#include "compat_tests/common/threads.h"
 
 namespace compat {
 namespace {
@@ -184,6 +186,14 @@ TEST_F(Transfer, SpliceIntoASetting) {
   EXPECT_EQ("8192\n", read_file(name)) << "rounded up to a power of two";
   write_file(name, "1");
   EXPECT_EQ("4096\n", read_file(name));
+  in_thread([] {
+    int small[2];
+    ASSERT_OK(syscall(SYS_setresuid, 4711, 4711, 4711));
+    ASSERT_OK(pipe(small));
+    EXPECT_EQ(4096, fcntl(small[0], F_GETPIPE_SZ)) << "without privileges";
+    close(small[0]);
+    close(small[1]);
+  });
   write_file(name, before);
   EXPECT_EQ(before, read_file(name));
 }
