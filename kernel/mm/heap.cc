@@ -8,12 +8,19 @@
 //   large block  state mark  kLarge;  owner  its length in frames
 //
 // A free object's first two bytes hold 1 + the index of the next free one.
+//
+// In front of the slabs each CPU keeps a few free objects of each class at hand (a "magazine", by
+// the same author, 2001): most allocations and frees are then a dozen instructions, without a lock.
+// To a slab these objects are in use.
 #include "kernel/mm/heap.h"
 
 #include <bit>
 #include <cstring>
+#include <span>
+#include <utility>
 
 #include "kernel/mm/frame_state.h"
+#include "kernel/platform/cpu_local.h"
 #include "kernel/sync/spinlock.h"
 
 namespace narwhal {
@@ -57,6 +64,18 @@ u32 mark_of(const Frame& frame) {
   return frame_state::mark(frame.state);
 }
 
+u64 slab_of(u64 number) {
+  return number - (mark_of(record(number)) >> kOffsetShift);
+}
+// The number of an object in its slab.
+u32 check_position(usize index, u64 slab, const void* object) {
+  const u32 size = kClassSizes[index];
+  const std::byte* start = platform::direct_map(address_of(slab));
+  const u32 position = u32(static_cast<const std::byte*>(object) - start) / size;
+  if (start + position * size != object) panic("heap_free: not the start of an object");
+  return position;
+}
+
 // Debug builds fill free objects (all but the link) and look whether they stayed so.
 #ifdef NARWHAL_DEBUG
 constexpr u8 kFreePattern = 0xfb, kNewPattern = 0xa5;
@@ -75,10 +94,13 @@ void check_and_fill(std::byte*, usize) {}
 
 class SizeClass {
  public:
-  void* allocate(usize index);
-  void free(usize index, u64 head, void* object);
+  // Fills `out` as far as there is memory; returns how many.
+  usize allocate(usize index, std::span<void*> out);
+  void free(usize index, std::span<void* const> objects);
 
  private:
+  void* allocate_one(usize index) TA_REQUIRES(lock_);
+  void free_one(usize index, void* object) TA_REQUIRES(lock_);
   static void store_link(std::byte* object, u16 link) { std::memcpy(object, &link, sizeof link); }
   static u16 load_link(const std::byte* object) {
     u16 link;
@@ -133,32 +155,34 @@ u64 SizeClass::make_slab(usize index) {
   return slab;
 }
 
-void* SizeClass::allocate(usize index) {
+void* SizeClass::allocate_one(usize index) {
   const usize size = kClassSizes[index];
-  SpinGuard guard(lock_);
   u64 slab = partial_;
   if (slab == 0 && (slab = make_slab(index)) == 0) return nullptr;
   Frame& frame = record(slab);
   const u32 state = frame.references.load(Order::kRelaxed);
   std::byte* object = platform::direct_map(address_of(slab)) + ((state >> 16) - 1) * size;
   const u32 next = load_link(object);
-  check_and_fill(object, size);
   frame.references.store((state & 0xffff) + 1 + (next << 16), Order::kRelaxed);
   if (next == 0) unlink(slab);
   return object;
 }
 
-void SizeClass::free(usize index, u64 slab, void* memory) {
-  const usize size = kClassSizes[index];
-  std::byte* start = platform::direct_map(address_of(slab));
-  auto* object = static_cast<std::byte*>(memory);
-  const u32 position = u32(object - start) / u32(size);
-  if (start + position * size != object) panic("heap_free: not the start of an object");
+usize SizeClass::allocate(usize index, std::span<void*> out) {
   SpinGuard guard(lock_);
+  usize count = 0;
+  while (count < out.size() && (out[count] = allocate_one(index))) ++count;
+  return count;
+}
+
+void SizeClass::free_one(usize index, void* memory) {
+  const usize size = kClassSizes[index];
+  const u64 slab = slab_of(number_of(memory));
+  auto* object = static_cast<std::byte*>(memory);
+  const u32 position = check_position(index, slab, memory);
   Frame& frame = record(slab);
   const u32 state = frame.references.load(Order::kRelaxed);
   const u32 used = (state & 0xffff) - 1;
-  poison(object, size);
   store_link(object, u16(state >> 16));
   frame.references.store(used | (position + 1) << 16, Order::kRelaxed);
   if (state >> 16 == 0) link(slab);
@@ -169,12 +193,99 @@ void SizeClass::free(usize index, u64 slab, void* memory) {
   }
 }
 
-void* allocate_large(usize size) {
+void SizeClass::free(usize index, std::span<void* const> objects) {
+  SpinGuard guard(lock_);
+  for (void* object : objects) free_one(index, object);
+}
+
+// --- what a CPU keeps at hand. Touched by its own CPU only, with interrupts off.
+
+constexpr usize kMostKept = 16;
+constexpr usize kMostKeptBytes = 8 * kKiB;
+constexpr usize kCpusThatKeep = 64;  // further ones work without
+
+struct KeptTable {
+  u8 of[kClasses] = {};
+  constexpr KeptTable() {
+    for (usize index = 0; index < kClasses; ++index) {
+      const usize count = kMostKeptBytes / kClassSizes[index];
+      of[index] = u8(count < kMostKept ? count : kMostKept);
+    }
+  }
+};
+constexpr KeptTable kKept;
+
+struct Magazine {
+  u32 count = 0;
+  void* objects[kMostKept] = {};
+};
+struct alignas(64) CpuMagazines {
+  Magazine of[kClasses];
+};
+constinit CpuMagazines magazines[kCpusThatKeep];
+
+// The slow parts are functions of their own, so that the quick ones need no stack.
+[[gnu::noinline]] void* allocate_from_slab(usize index, Magazine* magazine) {
+  void* object = nullptr;
+  if (!magazine) {
+    classes[index].allocate(index, std::span(&object, 1));
+  } else {
+    const usize wanted = kKept.of[index] / 2;
+    magazine->count = u32(classes[index].allocate(index, std::span(magazine->objects, wanted)));
+    if (magazine->count != 0) object = magazine->objects[--magazine->count];
+  }
+  return object;
+}
+
+[[gnu::noinline]] void free_to_slab(usize index, Magazine* magazine, void* object) {
+  if (!magazine) return classes[index].free(index, std::span(&object, 1));
+  // The older half goes; what was freed last is still in the caches.
+  const u32 half = magazine->count / 2;
+  classes[index].free(index, std::span(magazine->objects, half));
+  magazine->count -= half;
+  std::memmove(magazine->objects, magazine->objects + half, magazine->count * sizeof(void*));
+  magazine->objects[magazine->count++] = object;
+}
+
+inline Magazine* my_magazine(usize index) {
+  const u32 cpu = cpu_local().index;
+  return cpu < kCpusThatKeep ? &magazines[cpu].of[index] : nullptr;
+}
+
+inline void* allocate_small(usize index) {
+  const bool interrupts = platform::interrupts_save_disable();
+  Magazine* magazine = my_magazine(index);
+  void* object;
+  if (magazine && magazine->count != 0) [[likely]]
+    object = magazine->objects[--magazine->count];
+  else
+    object = allocate_from_slab(index, magazine);
+  platform::interrupts_restore(interrupts);
+  if (object) check_and_fill(static_cast<std::byte*>(object), kClassSizes[index]);
+  return object;
+}
+
+inline void free_small(usize index, void* object) {
+  poison(static_cast<std::byte*>(object), kClassSizes[index]);
+  const bool interrupts = platform::interrupts_save_disable();
+  Magazine* magazine = my_magazine(index);
+  if (magazine && magazine->count < kKept.of[index]) [[likely]]
+    magazine->objects[magazine->count++] = object;
+  else
+    free_to_slab(index, magazine, object);
+  platform::interrupts_restore(interrupts);
+}
+
+[[gnu::noinline]] void* allocate_large(usize size) {
+  if (size > kPageSize << kMaxFrameOrder) return nullptr;
   const u64 pages = div_round_up(size, kPageSize);
   const unsigned order = unsigned(std::bit_width(pages - 1));
-  auto frames = allocate_frames(order, FrameContent::kAny);
-  if (!frames.ok()) return nullptr;
-  const PhysAddr start = frames.value();
+  PhysAddr start = allocate_frames(order, FrameContent::kAny).value_or(PhysAddr(0));
+  if (start.value == 0) {
+    heap_trim();  // perhaps that empties a slab which lies in the way
+    start = allocate_frames(order, FrameContent::kAny).value_or(PhysAddr(0));
+    if (start.value == 0) return nullptr;
+  }
   if (const u64 rest = (u64{1} << order) - pages; rest != 0)
     free_frame_run(start + pages * kPageSize, rest);
   for (u64 i = 0; i < pages; ++i) set_frame_kind(start + i * kPageSize, FrameKind::kHeap);
@@ -184,13 +295,17 @@ void* allocate_large(usize size) {
   return platform::direct_map(start);
 }
 
+[[gnu::noinline]] void free_large(void* memory, Frame& frame) {
+  ASSERT(is_aligned(reinterpret_cast<uptr>(memory), kPageSize) && frame.owner != 0);
+  free_frame_run(platform::direct_map_to_phys(memory), std::exchange(frame.owner, 0));
+}
+
 }  // namespace
 
 void* heap_allocate(usize size) {
-  if (size > kLargestClass)
-    return size > kPageSize << kMaxFrameOrder ? nullptr : allocate_large(size);
-  const usize index = kClassTable.index[(size + 15) / 16];
-  return classes[index].allocate(index);
+  if (size > kLargestClass) [[unlikely]]
+    return allocate_large(size);
+  return allocate_small(kClassTable.index[(size + 15) / 16]);
 }
 
 void* heap_allocate_aligned(usize size, usize alignment) {
@@ -200,7 +315,7 @@ void* heap_allocate_aligned(usize size, usize alignment) {
   usize index = kClassTable.index[(size + 15) / 16];
   // Objects lie at multiples of their size.
   while (index < kClasses && kClassSizes[index] % alignment != 0) ++index;
-  return index < kClasses ? classes[index].allocate(index) : allocate_large(size);
+  return index < kClasses ? allocate_small(index) : allocate_large(size);
 }
 
 void* heap_allocate_zeroed(usize count, usize size) {
@@ -217,15 +332,20 @@ void heap_free(void* memory) {
   Frame& frame = record(number);
   if (frame_state::kind(frame.state) != FrameKind::kHeap) panic("heap_free: not the heap's memory");
   const u32 mark = mark_of(frame);
-  if (mark == kLarge) {
-    ASSERT(is_aligned(reinterpret_cast<uptr>(memory), kPageSize) && frame.owner != 0);
-    const u64 pages = frame.owner;
-    frame.owner = 0;
-    free_frame_run(address_of(number), pages);
-    return;
-  }
+  if (mark == kLarge) [[unlikely]]
+    return free_large(memory, frame);
   const usize index = mark & kClassMask;
-  classes[index].free(index, number - (mark >> kOffsetShift), memory);
+#ifdef NARWHAL_DEBUG
+  check_position(index, slab_of(number), memory);
+#endif
+  free_small(index, memory);
+}
+
+void heap_trim() {
+  InterruptGuard no_interrupts;
+  for (usize index = 0; index < kClasses; ++index)
+    if (Magazine* magazine = my_magazine(index))
+      classes[index].free(index, std::span(magazine->objects, std::exchange(magazine->count, 0)));
 }
 
 usize heap_usable_size(const void* memory) {

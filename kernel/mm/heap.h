@@ -18,6 +18,8 @@ inline constexpr usize kHeapAlignment = 16;
 [[nodiscard]] void* heap_allocate_zeroed(usize count, usize size);
 // Null is fine.
 void heap_free(void* memory);
+// Gives back what this CPU keeps at hand for the next allocations.
+void heap_trim();
 // How much was really given for `memory`.
 usize heap_usable_size(const void* memory);
 

@@ -58,6 +58,7 @@ TEST_F(Heap, ZeroedAndOverflow) {
 }
 
 TEST_F(Heap, ObjectsNeverOverlapAndAllMemoryComesBack) {
+  heap_trim();
   const u64 free_before = memory_statistics().free_frames;
   const u64 slabs_before = memory_statistics().slab_frames;
   struct Block {
@@ -87,6 +88,7 @@ TEST_F(Heap, ObjectsNeverOverlapAndAllMemoryComesBack) {
     }
   }
   while (!blocks.empty()) release(blocks.size() - 1);
+  heap_trim();
   // At most one spare slab stays in each class.
   EXPECT_LE(memory_statistics().slab_frames, slabs_before + 16 * 1 + 4 * 2 + 4 * 4);
   EXPECT_EQ(memory_statistics().free_frames + memory_statistics().slab_frames,
@@ -104,6 +106,24 @@ TEST_F(Heap, RunsOutWithoutHarm) {
   void* block = heap_allocate(1 * kMiB);
   EXPECT_NE(block, nullptr);
   heap_free(block);
+}
+
+// What a CPU keeps at hand is little, whatever is freed, and the next allocation gets the last one.
+TEST_F(Heap, KeepsLittleAtHand) {
+  heap_trim();
+  const u64 slabs_before = memory_statistics().slab_frames;
+  for (const usize size : {16, 100, 500, 2048}) {
+    std::vector<void*> blocks;
+    for (int i = 0; i < 2000; ++i) blocks.push_back(heap_allocate(size));
+    for (void* block : blocks) ASSERT_NE(block, nullptr);
+    const u64 slabs_full = memory_statistics().slab_frames;
+    EXPECT_GE(slabs_full + 100, slabs_before + 2000 * size / kPageSize);
+    for (void* block : blocks) heap_free(block);
+    EXPECT_LE(memory_statistics().slab_frames, slabs_before + 4 * 17 * 4);
+    void* block = heap_allocate(size);
+    EXPECT_EQ(block, blocks.back());
+    heap_free(block);
+  }
 }
 
 using HeapDeathTest = Heap;
