@@ -89,6 +89,10 @@ Result<FileRef> FdTable::get(int fd) {
   return file;
 }
 
+Result<Hold<File>> FdTable::use_shared(int fd) {
+  return Hold<File>::own(TRY(get(fd)));
+}
+
 Result<> FdTable::close(int fd) {
   FileRef file;
   {

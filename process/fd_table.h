@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fs/core/file.h"
+#include "kernel/base/hold.h"
 
 namespace narwhal {
 
@@ -36,6 +37,18 @@ class FdTable : public RefCounted {
   // EBADF. O_PATH descriptors are refused by get() and returned by get_any().
   Result<FileRef> get(int fd);
   Result<FileRef> get_any(int fd);
+  // As get(), for the current call on the current task's own table. Nobody else can close a
+  // descriptor of a table that is not shared, and who shares it next is made by this task: so the
+  // table's own reference is borrowed, without a lock (as Linux's fdget() does).
+  Result<Hold<File>> use(int fd) TA_NO_ANALYSIS {
+    if (ref_count() != 1) [[unlikely]]
+      return use_shared(fd);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);  // whoever shared it before has let go
+    if (u32(fd) >= files_.size()) return Errno::kBadF;
+    File* file = files_.data()[fd].get();
+    if (!file || has(file->flags(), OpenFlags::kPath)) return Errno::kBadF;
+    return Hold<File>::borrow(file);
+  }
   // EBADF. POSIX record locks of the table on the file go with any of its descriptors.
   Result<> close(int fd);
   // dup2(2), dup3(2): closes `fd` first if it is open. EBADF (over the limit), EBUSY, ENOMEM.
@@ -60,6 +73,7 @@ class FdTable : public RefCounted {
   }
 
   void release(int fd);
+  Result<Hold<File>> use_shared(int fd);
   // Takes the lowest free number at or above `fd`, which may lie behind the table's end.
   int find_free(int fd) const TA_REQUIRES(mutex_);
   // Makes room for `fd`. ENOMEM.

@@ -182,5 +182,41 @@ TEST_F(FdTableTest, CopiesShareDescriptionsOnly) {
   EXPECT_EQ(TestFile::closed, 69);
 }
 
+// A call borrows the reference of a table that nobody shares; otherwise it has its own, because
+// another task may close the descriptor.
+TEST_F(FdTableTest, ACallBorrowsOnlyFromItsOwnTable) {
+  ASSERT_EQ(add(), 0);
+  const FileRef file = table_->get(0).take();
+  {
+    auto hold = table_->use(0);
+    EXPECT_EQ(hold.value().get(), file.get());
+    EXPECT_EQ(file->ref_count(), 2u);
+    const FileRef kept = hold.value().ref();
+    EXPECT_EQ(file->ref_count(), 3u);
+  }
+  const Ref<FdTable> other_task = table_;
+  {
+    auto hold = table_->use(0);
+    ASSERT_EQ(close(0), Errno{});
+    EXPECT_EQ(hold.value().get(), file.get());
+    EXPECT_EQ(file->ref_count(), 2u);
+  }
+  EXPECT_EQ(file->ref_count(), 1u);
+  EXPECT_EQ(table_->use(0).error(), Errno::kBadF);
+}
+
+TEST_F(FdTableTest, WhatACallMayNotUse) {
+  auto reserved = table_->reserve(kNoLimit).take();
+  for (const bool alone : {true, false}) {
+    const Ref<FdTable> other_task = alone ? nullptr : table_;
+    EXPECT_EQ(table_->use(-1).error(), Errno::kBadF);
+    EXPECT_EQ(table_->use(0).error(), Errno::kBadF);  // reserved only
+    EXPECT_EQ(table_->use(1).error(), Errno::kBadF);
+    EXPECT_EQ(table_->use(100).error(), Errno::kBadF);
+  }
+  std::move(reserved).commit(make_ref<TestFile>(OpenFlags::kPath).take(), false);
+  EXPECT_EQ(table_->use(0).error(), Errno::kBadF);
+}
+
 }  // namespace
 }  // namespace narwhal

@@ -25,10 +25,10 @@ SysResult create_epoll(Task& task, bool close_on_exec) {
   return std::move(fd).commit(std::move(epoll), close_on_exec);
 }
 
-Result<Ref<Epoll>> get_epoll(Task& task, Fd fd) {
-  auto file = TRY(task.files().get(fd.value));
+Result<Hold<Epoll>> get_epoll(Task& task, Fd fd) {
+  Hold<File> file = TRY(task.files().use(fd.value));
   if (file->kind() != File::Kind::kEpoll) return Errno::kInval;
-  return static_ref_cast<Epoll>(std::move(file));
+  return std::move(file).as<Epoll>();
 }
 
 SysResult wait_for_events(Task& task, Fd fd, UserAddr events, i32 limit, u64 deadline_ns) {
@@ -72,10 +72,10 @@ SysResult sys::epoll_ctl(Task& task, Fd epoll_fd, i32 operation, Fd fd,
                          UserIn<abi::EpollEvent> event) {
   abi::EpollEvent wanted{};
   if (operation != kDelete) wanted = TRY(event.load());
-  auto epoll_file = TRY(task.files().get(epoll_fd.value));
-  auto file = TRY(task.files().get(fd.value));
+  auto epoll_file = TRY(task.files().use(epoll_fd.value));
+  auto file = TRY(task.files().use(fd.value));
   if (!file->poll_queue()) return Errno::kPerm;
-  if (epoll_file == file || epoll_file->kind() != File::Kind::kEpoll) return Errno::kInval;
+  if (epoll_file.get() == file.get() || epoll_file->kind() != File::Kind::kEpoll) return Errno::kInval;
   if (operation != kDelete && (wanted.events & kEpollExclusive)) {
     if (operation == kModify) return Errno::kInval;
     if (wanted.events & ~kExclusiveAllowed) return Errno::kInval;
@@ -83,7 +83,7 @@ SysResult sys::epoll_ctl(Task& task, Fd epoll_fd, i32 operation, Fd fd,
   auto& epoll = static_cast<Epoll&>(*epoll_file);
   switch (operation) {
     case kAdd:
-      TRY(epoll.add(file, fd.value, wanted));
+      TRY(epoll.add(file.ref(), fd.value, wanted));
       return i64{0};
     case kModify:
       TRY(epoll.modify(*file, fd.value, wanted));

@@ -83,22 +83,22 @@ Result<UserBuffer> checked_buffer(UserAddr address, usize size) {
 
 namespace {
 
-Result<FileRef> get_readable(Task& task, Fd fd) {
-  auto file = TRY(task.files().get(fd.value));
+Result<Hold<File>> get_readable(Task& task, Fd fd) {
+  auto file = TRY(task.files().use(fd.value));
   if (!file->readable()) return Errno::kBadF;
   return file;
 }
 
-Result<FileRef> get_writable(Task& task, Fd fd) {
-  auto file = TRY(task.files().get(fd.value));
+Result<Hold<File>> get_writable(Task& task, Fd fd) {
+  auto file = TRY(task.files().use(fd.value));
   if (!file->writable()) return Errno::kBadF;
   return file;
 }
 
 // A file that has a position, for a call that names one. ESPIPE comes before a wrong access mode.
-Result<FileRef> get_seekable(Task& task, Fd fd, i64 offset) {
+Result<Hold<File>> get_seekable(Task& task, Fd fd, i64 offset) {
   if (offset < 0) return Errno::kInval;
-  auto file = TRY(task.files().get(fd.value));
+  auto file = TRY(task.files().use(fd.value));
   if (!file->seekable()) return Errno::kSPipe;
   return file;
 }
@@ -113,7 +113,7 @@ Result<> check_end(i64 offset, usize size) {
 SysResult read_pieces(Task& task, Fd fd, UserAddr iovecs, usize count, TransferPlace place,
                       u32 flags) {
   auto file = TRY(place.positioned ? get_seekable(task, fd, i64(place.offset))
-                                   : task.files().get(fd.value));
+                                   : task.files().use(fd.value));
   if (!file->readable()) return Errno::kBadF;
   auto pieces = TRY(load_iovecs(iovecs, count));
   IoBuffer to{std::span<const abi::IoVec>(pieces)};
@@ -126,7 +126,7 @@ SysResult read_pieces(Task& task, Fd fd, UserAddr iovecs, usize count, TransferP
 SysResult write_pieces(Task& task, Fd fd, UserAddr iovecs, usize count, TransferPlace place,
                        u32 flags) {
   auto file = TRY(place.positioned ? get_seekable(task, fd, i64(place.offset))
-                                   : task.files().get(fd.value));
+                                   : task.files().use(fd.value));
   if (!file->writable()) return Errno::kBadF;
   auto pieces = TRY(load_iovecs(iovecs, count));
   IoBuffer from{std::span<const abi::IoVec>(pieces)};
@@ -197,7 +197,7 @@ SysResult sys::pwritev2(Task& task, Fd fd, UserAddr iovecs, usize count, i64 off
 }
 
 SysResult sys::lseek(Task& task, Fd fd, i64 offset, i32 whence) {
-  auto file = TRY(task.files().get(fd.value));
+  auto file = TRY(task.files().use(fd.value));
   constexpr i32 kLastWhence = 4;  // SEEK_HOLE
   if (whence < 0 || whence > kLastWhence) return Errno::kInval;
   return file->seek(offset, whence);

@@ -15,10 +15,10 @@ SocketActor socket_actor() {
           task.process().soft_limit(abi::kLimitOpenFiles)};
 }
 
-Result<Ref<Socket>> socket_at(Task& task, Fd fd) {
-  FileRef file = TRY(task.files().get(fd.value));
+Result<Hold<Socket>> socket_at(Task& task, Fd fd) {
+  Hold<File> file = TRY(task.files().use(fd.value));
   if (file->kind() != File::Kind::kSocket) return Errno::kNotSock;
-  return static_ref_cast<Socket>(std::move(file));
+  return std::move(file).as<Socket>();
 }
 
 Result<> load_socket_address(UserAddr from, i32 length, SocketAddress& out) {

@@ -11,7 +11,7 @@
 namespace narwhal {
 
 // EBADF, ENOTSOCK.
-Result<Ref<Socket>> socket_at(Task& task, Fd fd);
+Result<Hold<Socket>> socket_at(Task& task, Fd fd);
 
 // A call on a socket waits unless the description or MSG_DONTWAIT says no, and for as long as
 // SO_RCVTIMEO or SO_SNDTIMEO allows (socket(7)).
