@@ -108,8 +108,8 @@ void Epoll::destroy(Watch& watch) {
   delete &watch;
 }
 
-// The last reference to the file goes. It may go while this epoll's own collect() holds it for a
-// moment, and then the mutex is already ours.
+// The last reference to the file goes. Where that happens while this epoll asks another file, the
+// mutex is already ours.
 void Epoll::Watch::file_closing(File&) TA_NO_ANALYSIS {
   Epoll& owner = epoll;
   const bool nested = owner.mutex_.held_by_current();
@@ -135,9 +135,9 @@ void Epoll::scan(Emit emit) {
       watch = batch.pop_front();
     }
     if (!watch) break;
-    if (!watch->file.try_add_ref())
-      continue;  // closing: file_closing() waits for our mutex and ends the watch
-    FileRef file = FileRef::adopt(&watch->file);
+    // Closing: file_closing() waits for our mutex and ends the watch. It would also wait if the file
+    // closed from here on, and the file outlives it; so no reference is needed.
+    if (watch->file.ref_count() == 0) continue;
     const PollEvents events = ready_events(*watch);
     if (events == PollEvents::kNone) continue;
     if (!emit(*watch, events)) {

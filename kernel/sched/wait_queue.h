@@ -66,10 +66,7 @@ class WaitQueue : NonCopyable {
   void wake_waiters(PollEvents events, usize max_exclusive) TA_REQUIRES(lock_);
   // The change that a wake-up announces must be visible to others before this look: then either
   // the waker sees the waiter, or the waiter, who registers before it tries, sees the change.
-  bool anybody_waits() const {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return count_.load(Order::kRelaxed) != 0;
-  }
+  bool anybody_waits() const;
 
   Atomic<u32> count_{0};
   SpinLock<LockRank::kWaitQueue> lock_;

@@ -106,12 +106,12 @@ void test_user_copies() {
     const UserAddr base(0x10'0000);
     CHECK(pmap->map(base, frames, 2, kReadWrite).ok());
 
-    // Every small size, from and to every alignment.
-    char bytes[80], back[80];
+    // Every size up to where other instructions copy, from and to every alignment.
+    char bytes[240], back[240];
     for (usize i = 0; i < sizeof bytes; ++i) bytes[i] = char(i + 1);
-    for (usize size = 0; size <= 70; ++size)
+    for (usize size = 0; size <= 160; ++size)
       for (usize offset = 0; offset < 9; ++offset) {
-        std::memset(at(frames), 0, 128);
+        std::memset(at(frames), 0, 240);
         std::memset(back, 0, sizeof back);
         CHECK(platform::copy_to_user(base + offset, bytes + 1, size) == 0);
         CHECK(std::memcmp(at(frames) + offset, bytes + 1, size) == 0);
@@ -124,7 +124,7 @@ void test_user_copies() {
     // Up to a hole, and no further.
     for (usize inside = 0; inside < 40; ++inside) {
       const UserAddr edge = base + 2 * kPageSize - inside;
-      for (usize size : {inside, inside + 1, inside + 7, inside + 30}) {
+      for (usize size : {inside, inside + 1, inside + 7, inside + 30, inside + 180}) {
         std::memset(at(frames) + 2 * kPageSize - 64, 0, 64);
         CHECK(platform::copy_to_user(edge, bytes, size) == size - inside);
         CHECK(std::memcmp(at(frames) + 2 * kPageSize - inside, bytes, inside) == 0);

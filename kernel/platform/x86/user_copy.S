@@ -27,8 +27,8 @@
     .text
 
 # usize narwhal_user_copy(void* to, const void* from, usize size): bytes that were not copied.
-# Words first, then single bytes: string moves of words are fast on every CPU, and under software emulation cost one
-# step for eight bytes.
+# Much: words by a string move, then single bytes; on every CPU that is fast, and under software emulation costs one step
+# for eight bytes. Little: a string move takes longer to start than eight words take to move.
     .globl narwhal_user_copy
     .hidden narwhal_user_copy
     .balign 16
@@ -37,9 +37,38 @@ narwhal_user_copy:
     movq %rdx, %rcx
     andl $7, %edx
     shrq $3, %rcx
-1:  rep movsq
+    cmpq $16, %rcx
+    ja 20f
+    testl %ecx, %ecx
+    jz 12f
+10: movq (%rsi), %rax
+11: movq %rax, (%rdi)
+    addq $8, %rsi
+    addq $8, %rdi
+    decl %ecx
+    jnz 10b
+12: testl %edx, %edx
+    jz 19f
+    testl $4, %edx
+    jz 15f
+13: movl (%rsi), %eax
+14: movl %eax, (%rdi)
+    addq $4, %rsi
+    addq $4, %rdi
+    subl $4, %edx
+    jz 19f
+15: movb (%rsi), %al
+16: movb %al, (%rdi)
+    incq %rsi
+    incq %rdi
+    decl %edx
+    jnz 15b
+19: CLOSE
+    xorl %eax, %eax
+    ret
+20: rep movsq
     movl %edx, %ecx
-3:  rep movsb
+21: rep movsb
     CLOSE
     xorl %eax, %eax
     ret
@@ -52,8 +81,14 @@ narwhal_user_copy:
 7:  CLOSE
     movq %rcx, %rax
     ret
-    RECOVER 1b, 5b
-    RECOVER 3b, 7b
+    RECOVER 10b, 5b
+    RECOVER 11b, 5b
+    RECOVER 13b, 5b
+    RECOVER 14b, 5b
+    RECOVER 15b, 5b
+    RECOVER 16b, 5b
+    RECOVER 20b, 5b
+    RECOVER 21b, 7b
     RECOVER 6b, 7b
 
 # usize narwhal_user_zero(void* to, usize size)
