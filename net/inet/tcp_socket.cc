@@ -118,13 +118,13 @@ Result<> TcpSocket::bind(const SocketAddress& address) {
 }
 
 Result<> TcpSocket::local_address(SocketAddress& out) {
-  net::CoreGuard guard(net::core_lock);
+  net::CoreLook guard(net::core_lock);
   store(endpoint_.local(), out);
   return {};
 }
 
 Result<> TcpSocket::peer_address(SocketAddress& out) {
-  net::CoreGuard guard(net::core_lock);
+  net::CoreLook guard(net::core_lock);
   const TcpState state = endpoint_.state();
   if (state == TcpState::kClose || state == TcpState::kListen || state == TcpState::kSynSent)
     return Errno::kNotConn;
@@ -275,7 +275,7 @@ Result<usize> TcpSocket::receive(Message& message) {
 
 // As Linux's tcp_poll() answers, hang-ups of sockets that were never connected included.
 PollEvents TcpSocket::poll() {
-  net::CoreGuard guard(net::core_lock);
+  net::CoreLook guard(net::core_lock);
   const TcpState state = endpoint_.state();
   if (state == TcpState::kListen)
     return endpoint_.connections_waiting() ? kPollReadable : PollEvents::kNone;
@@ -297,7 +297,7 @@ PollEvents TcpSocket::poll() {
 Result<i64> TcpSocket::ioctl(u32 command, UserAddr argument) {
   i32 answer;
   {
-    net::CoreGuard guard(net::core_lock);
+    net::CoreLook guard(net::core_lock);
     switch (command) {
       case abi::kFionRead:
         if (is_listening()) return Errno::kInval;

@@ -16,6 +16,7 @@ constinit CoreWork core_work_noted;
 
 namespace {
 
+constinit u64 now_ns = 0;  // 0: not asked for yet
 [[clang::no_destroy]] constinit WaitQueue events;
 constinit Atomic<bool> pending{false};
 
@@ -42,9 +43,19 @@ constinit Atomic<bool> pending{false};
 
 }  // namespace
 
-void CoreLock::lock() {
+void CoreLock::lock_to_look() {
   mutex_.lock();
+  now_ns = 0;
+}
+
+void CoreLock::lock() {
+  lock_to_look();
   timers_resume();
+}
+
+u64 core_now() {
+  if (now_ns == 0) now_ns = platform::monotonic_ns();
+  return now_ns;
 }
 
 void CoreLock::unlock() {
@@ -76,7 +87,7 @@ void core_wake() {
 
 bool core_work(usize budget) {
   CoreGuard guard(core_lock);
-  timers_run(platform::monotonic_ns());
+  timers_run(core_now());
   return interfaces_receive(budget);
 }
 

@@ -17,6 +17,9 @@ class TA_CAPABILITY("mutex") CoreLock : NonCopyable {
   // First finishes what was begun: hands over what was sent to ourselves, tells devices of what was
   // sent through them, and sets the timer.
   void unlock() TA_RELEASE();
+  // For who only asks and changes nothing: no clock is brought up to date, nothing is finished.
+  void lock_to_look() TA_ACQUIRE();
+  void unlock_after_look() TA_RELEASE() { mutex_.unlock(); }
   void assert_held() const TA_ASSERT_HELD() { mutex_.assert_held(); }
   bool held() const { return mutex_.held_by_current(); }
 
@@ -25,6 +28,14 @@ class TA_CAPABILITY("mutex") CoreLock : NonCopyable {
 };
 extern constinit CoreLock core_lock;
 using CoreGuard = Guard<CoreLock>;
+class TA_SCOPED CoreLook : NonCopyable {
+ public:
+  explicit CoreLook(CoreLock& lock) TA_ACQUIRE(lock) : lock_(lock) { lock_.lock_to_look(); }
+  ~CoreLook() TA_RELEASE() { lock_.unlock_after_look(); }
+
+ private:
+  CoreLock& lock_;
+};
 
 // Makes the stack and its loopback interface. Called once, before anything else here.
 Result<> core_init();

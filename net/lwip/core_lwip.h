@@ -36,8 +36,12 @@ struct CoreWork {
   bool tcp = false;      // a TCP connection may need its timers
   bool traffic = false;  // frames went out or came in
   bool groups = false;   // multicast groups or DHCP may need theirs
+  bool clocks = false;   // one of them was started or stopped: the timer must follow
 };
 extern constinit CoreWork core_work_noted;
+// The time, read once for each holder of the lock: exact enough for all that is counted in
+// milliseconds, and there is more than one who asks for each packet.
+u64 core_now();
 // A TCP connection changed in a way that may need its timers.
 inline void note_tcp() {
   core_work_noted.tcp = true;

@@ -81,7 +81,7 @@ void enter_time_wait(tcp_pcb* pcb) {
     connection->next_received = pcb->rcv_nxt;
     connection->next_sent = pcb->snd_nxt;
     connection->window = TCPWND_MIN16(RCV_WND_SCALE(pcb, pcb->rcv_ann_wnd));
-    connection->deadline_ns = platform::monotonic_ns() + kTimeWaitNs;
+    connection->deadline_ns = core_now() + kTimeWaitNs;
     time_waits.push_back(*connection);
     ++time_waits_count;
   }
@@ -128,7 +128,7 @@ bool time_wait_input(Connection& connection, const tcp_hdr& header, u16 length) 
   // A repeated FIN shows that our last acknowledgement was lost: the wait begins again.
   if ((flags & TCP_FIN) && !(flags & TCP_SYN)) {
     connection.time_wait_node.unlink();
-    connection.deadline_ns = platform::monotonic_ns() + kTimeWaitNs;
+    connection.deadline_ns = core_now() + kTimeWaitNs;
     time_waits.push_back(connection);
   }
   if (length != 0) acknowledge(connection);
@@ -183,7 +183,7 @@ Result<Connection*> index_connection(tcp_pcb* pcb, const PortBinding& like) {
   if (Connection* old =
           find_connection(pcb->local_ip, pcb->local_port, pcb->remote_ip, pcb->remote_port)) {
     // Our own new connection: after a second its sequence numbers are safely beyond the old ones'.
-    if (old->pcb || platform::monotonic_ns() + kTimeWaitNs < old->deadline_ns + kNanosPerSecond)
+    if (old->pcb || core_now() + kTimeWaitNs < old->deadline_ns + kNanosPerSecond)
       return Errno::kAddrNotAvail;
     forget(*old);
   }

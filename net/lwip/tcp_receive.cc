@@ -96,7 +96,7 @@ void TcpEndpoint::consume(usize bytes) {
   open_window();
   // The peer may wait for the acknowledgement before it sends more, and the program has no answer.
   if (received_bytes_ == 0 && pushed_ && pcb_ && (pcb_->flags & TF_ACK_DELAY) &&
-      !expects_answer(platform::monotonic_ns()))
+      !expects_answer(core_now()))
     acknowledge_now();
 }
 
@@ -190,7 +190,7 @@ bool TcpEndpoint::expects_answer(u64 now) const {
 }
 
 void TcpEndpoint::note_received(const pbuf* packet) {
-  const u64 now = platform::monotonic_ns();
+  const u64 now = core_now();
   interactive_ = expects_answer(now);
   const u64 rto_ns = u64(pcb_->rto) * TCP_SLOW_INTERVAL * kNanosPerMilli;
   if (now - last_received_ns_ > rto_ns) quick_acks_left_ = kQuickAcks;
@@ -204,7 +204,7 @@ void TcpEndpoint::note_received(const pbuf* packet) {
 
 void TcpEndpoint::note_sent() {
   if (!unanswered_) return;
-  interactive_ = platform::monotonic_ns() - last_received_ns_ < kAnswerTimeNs;
+  interactive_ = core_now() - last_received_ns_ < kAnswerTimeNs;
   unanswered_ = false;
 }
 
@@ -214,7 +214,7 @@ void TcpEndpoint::set_quick_ack(bool on) {
   if (on && pcb_ && (pcb_->flags & TF_ACK_DELAY)) acknowledge_now();
 }
 bool TcpEndpoint::quick_ack() const {
-  return !expects_answer(platform::monotonic_ns());
+  return !expects_answer(core_now());
 }
 
 err_t TcpCallbacks::received(void* argument, tcp_pcb*, pbuf* packet, err_t) {

@@ -186,10 +186,11 @@ void start_groups_and_dhcp(u64 now) {
 }  // namespace
 
 void timers_resume() {
-  if (!tcp_clock.running() && tcp_active_pcbs) advance_tcp_ticks(platform::monotonic_ns());
+  if (!tcp_clock.running() && tcp_active_pcbs) advance_tcp_ticks(core_now());
 }
 
 void timers_run(u64 now) {
+  core_work_noted.clocks = true;
   if (keepalive_at <= now) {
     keepalive_at = kNever;
     tcp_clock.next = now;
@@ -235,25 +236,34 @@ void timers_finish() {
   if (noted.tcp) {
     noted.tcp = false;
     tcp_collect_time_wait();
-    if (time_wait_at == kNever) time_wait_at = tcp_oldest_time_wait();
+    if (time_wait_at == kNever) {
+      time_wait_at = tcp_oldest_time_wait();
+      if (time_wait_at != kNever) noted.clocks = true;
+    }
     if (!tcp_clock.running() && tcp_active_pcbs) {
-      const u64 now = platform::monotonic_ns();
+      const u64 now = core_now();
       keepalive_at = kNever;
       tcp_clock.start(now, kTcpTick);
       tcp_time_ns = now;
+      noted.clocks = true;
     }
   }
   if (noted.traffic && !second_clock.running()) {
-    const u64 now = platform::monotonic_ns();
+    const u64 now = core_now();
     // What was missed is made up for now: the next run counts from here.
     if (now - last_second_ns > 2 * kSecondTick) run_seconds(now);
     second_clock.start(now, kSecondTick);
+    noted.clocks = true;
   }
   if (noted.groups) {
     noted.groups = false;
-    start_groups_and_dhcp(platform::monotonic_ns());
+    start_groups_and_dhcp(core_now());
+    noted.clocks = true;
   }
-  arm();
+  if (noted.clocks) {
+    noted.clocks = false;
+    arm();
+  }
 }
 
 u64 timers_next_deadline() {
