@@ -40,10 +40,18 @@ Result<Pipe::Page> read_page(File& file, u64* offset, usize limit) {
   return Pipe::Page{std::move(frame), 0, u32(length), true};
 }
 
+// Whether a regular file has more behind this place, as far as one can see.
+bool goes_on(File& file, const u64* offset) {
+  if (!offset || !file.inode() || !file.inode()->is_regular()) return false;
+  auto object = file.inode()->memory_object();
+  return object.ok() && *offset < object.value()->size();
+}
+
 // Writes what it can of a page; the page is advanced by what was written.
-Result<usize> write_page(File& file, u64* offset, Pipe::Page& page) {
+Result<usize> write_page(File& file, u64* offset, Pipe::Page& page, bool more_follows) {
   IoBuffer buffer(std::span<const std::byte>(page.frame.data() + page.offset, page.length));
   buffer.rules.size_limit = current_process().soft_limit(abi::kLimitFileSize);
+  buffer.rules.more_follows = more_follows;
   const usize written = TRY(offset ? file.write_at(buffer, *offset) : file.write(buffer));
   if (written != 0) vfs::content_written(current_task().credentials(), file);
   if (offset) *offset += written;
@@ -54,12 +62,13 @@ Result<usize> write_page(File& file, u64* offset, Pipe::Page& page) {
 
 // Writes a page, all of it if it can: the error that ended it, or none. What is written before a
 // pipe is full ends the call; to a stream it is only the beginning.
-Errno write_whole(File& out, u64* offset, Pipe::Page& page, bool may_wait, usize& total) {
+Errno write_whole(File& out, u64* offset, Pipe::Page& page, bool may_wait, usize& total,
+                  bool more_follows = false) {
   while (page.length != 0) {
     const bool waits =
         may_wait && !out.nonblocking() && (total == 0 || out.kind() != File::Kind::kPipe);
-    auto written =
-        attempt_on(out, kPollWritable, waits, [&] { return write_page(out, offset, page); });
+    auto written = attempt_on(out, kPollWritable, waits,
+                              [&] { return write_page(out, offset, page, more_follows); });
     if (!written.ok()) return written.error();
     total += written.value();
   }
@@ -190,8 +199,8 @@ SysResult drain_pipe(PipeFile& in, File& out, UserAddr out_offset, usize count, 
 }
 
 SysResult send_file(Task& task, Fd out_fd, Fd in_fd, UserAddr offset, usize count) {
-  auto in = TRY(task.files().get(in_fd.value));
-  auto out = TRY(task.files().get(out_fd.value));
+  auto in = TRY(task.files().use(in_fd.value));
+  auto out = TRY(task.files().use(out_fd.value));
   if (!in->readable() || !out->writable()) return Errno::kBadF;
   if (has(out->flags(), OpenFlags::kAppend)) return Errno::kInval;
   if (!in->seekable() && offset.value != 0) return Errno::kSPipe;
@@ -210,7 +219,8 @@ SysResult send_file(Task& task, Fd out_fd, Fd in_fd, UserAddr offset, usize coun
     }
     Pipe::Page piece = page.take();
     if (piece.length == 0) break;
-    error = write_whole(*out, nullptr, piece, true, total);
+    const bool more = piece.length < count - total && goes_on(*in, from.offset());
+    error = write_whole(*out, nullptr, piece, true, total, more);
     if (from.offset()) *from.offset() -= piece.length;  // what could not be sent
   }
   return finish(from, total, error);

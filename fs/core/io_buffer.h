@@ -50,8 +50,9 @@ class IoBuffer : NonCopyable {
 
   // What the caller of a write wants of files that have a size and a position.
   struct WriteRules {
-    u64 size_limit = ~u64{0};  // RLIMIT_FSIZE: EFBIG for what begins beyond, short writes up to it
-    bool append = false;       // RWF_APPEND, pwritev2(2)
+    u64 size_limit = ~u64{0};   // RLIMIT_FSIZE: EFBIG for what begins beyond, short writes up to it
+    bool append = false;        // RWF_APPEND, pwritev2(2)
+    bool more_follows = false;  // at once: a stream need not send a small rest yet (MSG_MORE)
   };
   WriteRules rules;
 

@@ -21,6 +21,7 @@ Result<usize> Socket::read(IoBuffer& to) {
 Result<usize> Socket::write(IoBuffer& from) {
   Message message{from};
   if (type_ == abi::kSockSeqPacket) message.flags |= abi::kMsgEndOfRecord;
+  if (type_ == abi::kSockStream && from.rules.more_follows) message.flags |= abi::kMsgMore;
   return send(message);
 }
 

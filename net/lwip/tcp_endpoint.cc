@@ -146,7 +146,7 @@ Result<> TcpEndpoint::connect(const IpEndpoint& remote) {
     remote_ = {};
     return to_errno(result);
   }
-  last_progress_ns_ = platform::monotonic_ns();
+  last_progress_ns_ = core_now();
   watch_clock();
   note_tcp();
   return {};
@@ -154,6 +154,7 @@ Result<> TcpEndpoint::connect(const IpEndpoint& remote) {
 
 void TcpEndpoint::use_pcb(tcp_pcb* pcb) {
   pcb_ = pcb;
+  last_queued_ = nullptr;
   tcp_arg(pcb, this);
   tcp_recv(pcb, TcpCallbacks::received);
   tcp_sent(pcb, TcpCallbacks::sent);
@@ -168,7 +169,7 @@ void TcpEndpoint::adopt(tcp_pcb* pcb) {
   use_pcb(pcb);
   local_ = {from_lwip(pcb->local_ip), pcb->local_port};
   remote_ = {from_lwip(pcb->remote_ip), pcb->remote_port};
-  last_progress_ns_ = platform::monotonic_ns();
+  last_progress_ns_ = core_now();
 }
 
 void TcpEndpoint::half_open_began(tcp_pcb* pcb, PortBinding& connection) {
@@ -321,7 +322,7 @@ bool TcpEndpoint::tick_connecting() {
 
 bool TcpEndpoint::ticked() {
   if (pcb_->state == SYN_SENT) return tick_connecting();
-  const u64 now = platform::monotonic_ns();
+  const u64 now = core_now();
   if (user_timeout_ms_ != 0 && queued_to_send() != 0 &&
       now - last_progress_ns_ >= u64{user_timeout_ms_} * kNanosPerMilli) {
     tcp_pcb* pcb = pcb_;
@@ -362,7 +363,7 @@ void TcpEndpoint::set_traffic(u8 tos, u8 ttl) {
 }
 void TcpEndpoint::set_user_timeout(u32 ms) {
   user_timeout_ms_ = ms;
-  last_progress_ns_ = platform::monotonic_ns();
+  last_progress_ns_ = core_now();
   watch_clock();
   note_tcp();
 }

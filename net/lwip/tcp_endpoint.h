@@ -197,7 +197,7 @@ class TcpEndpoint : NonCopyable {
   struct Batch;  // segments that are ready, on their way to the pcb's queue
   usize segment_size() const;
   usize send_limit() const;
-  bool make_tail(usize wanted, bool whole_segment);
+  bool make_tail(usize wanted, bool may_grow);
   bool grow_tail(usize wanted);
   void drop_tail();
   void move_tail(Batch& batch, bool push);

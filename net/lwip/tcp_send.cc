@@ -15,6 +15,13 @@ namespace {
 
 constexpr u32 kMostSendLimit = TCP_SND_BUF;
 constexpr u32 kSendLimitWhenShort = 16 * kKiB;
+// What a segment that may still grow gets first: most are small, whatever could follow; and one of
+// Ethernet's gets its memory in one piece. Where more comes at once, it gets all.
+constexpr usize kFirstGrowth = 1536;
+
+constexpr usize grown(usize wanted, usize most) {
+  return wanted <= kFirstGrowth && kFirstGrowth < most ? kFirstGrowth : most;
+}
 
 }  // namespace
 
@@ -61,8 +68,8 @@ bool TcpEndpoint::writable() const {
 
 // --- the last segment
 
-bool TcpEndpoint::make_tail(usize wanted, bool whole_segment) {
-  const usize size = whole_segment ? segment_size() : wanted;
+bool TcpEndpoint::make_tail(usize wanted, bool may_grow) {
+  const usize size = may_grow ? grown(wanted, segment_size()) : wanted;
   pbuf* packet = pbuf_alloc(PBUF_TRANSPORT, u16(size), PBUF_RAM);
   if (!packet) return false;
   auto* segment = static_cast<tcp_seg*>(heap_allocate(sizeof(tcp_seg)));
@@ -75,14 +82,14 @@ bool TcpEndpoint::make_tail(usize wanted, bool whole_segment) {
   segment->p = packet;
   tail_ = segment;
   tail_room_ = u32(size);
-  tail_since_ns_ = platform::monotonic_ns();
+  tail_since_ns_ = core_now();
   return true;
 }
 
 // Another piece of memory for a segment that is not full.
 bool TcpEndpoint::grow_tail(usize wanted) {
   const usize left = segment_size() - tail_->len;
-  const usize size = wanted < left ? wanted : left;
+  const usize size = grown(wanted, left);
   pbuf* piece = pbuf_alloc(PBUF_RAW, u16(size), PBUF_RAM);
   if (!piece) return false;
   piece->len = piece->tot_len = 0;
@@ -221,7 +228,7 @@ Result<usize> TcpEndpoint::send(IoBuffer& from, bool more) {
 void TcpEndpoint::acknowledged(u32 bytes) {
   packet_memory.remove(bytes);
   bytes_acked_ += bytes;
-  last_progress_ns_ = platform::monotonic_ns();
+  last_progress_ns_ = core_now();
   if (tail_ && !cork_ && !more_ && (no_delay_ || (!pcb_->unsent && !pcb_->unacked))) {
     // lwIP sends what is on its queue when it is done with the segment that came.
     Batch batch;
