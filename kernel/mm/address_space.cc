@@ -58,6 +58,7 @@ Mapping* State::first_above(u64 address) const {
 }
 
 bool State::is_free(u64 start, u64 end) const {
+  if (Pmap::kept().overlaps(start, end)) return false;
   Mapping* mapping = first_above(start);
   return !mapping || mapping->start >= end;
 }
@@ -94,11 +95,18 @@ u64 State::find_free(u64 size, u64 low, u64 high) const {
 }
 
 Result<u64> State::place(u64 size, bool low) const {
-  u64 start = find_free(size, kUserMin.value, low ? kLow32End : mmap_base);
+  const Pmap::KeptRange kept = Pmap::kept();
   // Above the base there may be room still.
-  if (start == 0 && !low) start = find_free(size, kUserMin.value, kUserEnd.value);
-  if (start == 0) return Errno::kNoMem;
-  return start;
+  const u64 ceilings[] = {low ? kLow32End : mmap_base, low ? 0 : kUserEnd.value};
+  for (const u64 ceiling : ceilings) {
+    // From the top down: what lies above the kept range, then what lies below it.
+    const bool divided = kept.overlaps(kUserMin.value, ceiling);
+    const u64 lowest = divided ? kept.end : kUserMin.value;
+    u64 start = lowest < ceiling ? find_free(size, lowest, ceiling) : 0;
+    if (start == 0 && divided) start = find_free(size, kUserMin.value, kept.start);
+    if (start != 0) return start;
+  }
+  return Errno::kNoMem;
 }
 
 bool State::is_covered(u64 start, u64 end) const {
@@ -333,6 +341,8 @@ Result<UserAddr> AddressSpace::map(const MapRequest& request) {
   if (fixed) {
     if (has(request.flags, MapFlags::kFixedNoReplace) && !s.is_free(start, start + length))
       return Errno::kExist;
+    // As if the address were beyond the end of all addresses.
+    if (Pmap::kept().overlaps(start, start + length)) return Errno::kNoMem;
     TRY(s.clear(start, start + length));
   } else {
     start = align_down(start, kPageSize);

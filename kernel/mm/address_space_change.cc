@@ -165,7 +165,8 @@ Result<UserAddr> AddressSpace::remap(UserAddr old_start, usize old_length, usize
   if (!user_range_ok(old_start, remap.old_size)) return Errno::kFault;
   if (!user_range_ok(UserAddr(0), remap.new_size)) return Errno::kNoMem;
   if (fixed) {
-    if (!new_start.page_aligned() || !user_range_ok(new_start, remap.new_size))
+    if (!new_start.page_aligned() || !user_range_ok(new_start, remap.new_size) ||
+        Pmap::kept().overlaps(new_start.value, new_start.value + remap.new_size))
       return Errno::kInval;
     if (new_start < kUserMin) return Errno::kPerm;
     const bool apart = new_start.value + remap.new_size <= remap.old_start ||

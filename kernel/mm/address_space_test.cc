@@ -131,6 +131,39 @@ TEST_F(AddressSpaceTest, WritingPageByPageBringsInRuns) {
   EXPECT_FALSE(present(last + 1));
 }
 
+TEST_F(AddressSpaceTest, WhatTheHomeKeepsIsNobodys) {
+  const auto kept = Pmap::kept();
+  ASSERT_LT(kept.start, kept.end);
+  const auto request = [&](u64 at, u64 length, MapFlags flags) {
+    return space->map({.hint = UserAddr(at),
+                       .length = length,
+                       .protection = kReadWrite,
+                       .flags = MapFlags::kPrivate | MapFlags::kAnonymous | flags});
+  };
+  for (const u64 at : {kept.start, kept.end - kPageSize, kept.start - kPageSize}) {
+    EXPECT_EQ(request(at, 2 * kPageSize, MapFlags::kFixed).error(), Errno::kNoMem);
+    EXPECT_EQ(request(at, 2 * kPageSize, MapFlags::kFixedNoReplace).error(), Errno::kExist);
+    const UserAddr elsewhere = request(at, 2 * kPageSize, MapFlags::kNone).take();
+    EXPECT_FALSE(kept.overlaps(elsewhere.value, elsewhere.value + 2 * kPageSize));
+  }
+  EXPECT_TRUE(request(kept.end, kPageSize, MapFlags::kFixed).ok());
+  EXPECT_TRUE(request(kept.start - kPageSize, kPageSize, MapFlags::kFixed).ok());
+  // A mapping neither grows into it nor moves there.
+  const UserAddr below(kept.start - kPageSize);
+  EXPECT_EQ(space->remap(below, kPageSize, 2 * kPageSize, 0, UserAddr()).error(), Errno::kNoMem);
+  EXPECT_EQ(space
+                ->remap(below, kPageSize, kPageSize, abi::kRemapMayMove | abi::kRemapFixed,
+                        UserAddr(kept.start))
+                .error(),
+            Errno::kInval);
+  // Nothing is there, for whoever asks.
+  EXPECT_EQ(space->protect(UserAddr(kept.start), kPageSize, kReadWrite).error(), Errno::kNoMem);
+  EXPECT_TRUE(space->unmap(UserAddr(kept.start), kPageSize).ok());
+  // Room above it first, then below.
+  const UserAddr large = request(0, kUserEnd.value - kept.end, MapFlags::kNoReserve).take();
+  EXPECT_LE(large.value + (kUserEnd.value - kept.end), kept.start);
+}
+
 TEST_F(AddressSpaceTest, NeighboursWithTheSameMeaningJoin) {
   const UserAddr at(0x10'0000);
   map(*space, kPageSize, at);

@@ -67,6 +67,14 @@ class Pmap : NonCopyable {
   // writes its memory page by page: 0 where a fault costs little.
   static const unsigned kMostRunOrder;
 
+  // What the home keeps of the program's half for itself: nothing is to be mapped there. Whole
+  // pages; empty in most homes.
+  struct KeptRange {
+    u64 start = 0, end = 0;
+    bool overlaps(u64 from, u64 to) const { return from < end && start < to; }
+  };
+  static KeptRange kept();
+
   // --- tables that a parent lends to its child
   //
   // fork(2) of a large process would copy a table entry for each page, and most children never look

@@ -173,6 +173,10 @@ Result<> Pmap::share(UserAddr at, usize pages, Pmap& to, bool (*wants)(PhysAddr 
 }
 
 const unsigned Pmap::kMostRunOrder = 2;
+
+Pmap::KeptRange Pmap::kept() {
+  return {u64{0x5000} << 32, (u64{0x5000} << 32) + kGiB};
+}
 const usize Pmap::kLendPages = kTableSize / kPageSize;
 
 Result<> Pmap::lend(UserAddr at, usize pages, Pmap& to) {

@@ -146,6 +146,10 @@ bool bring_in(u64 address, Protection access, bool& present) {
 
 const unsigned Pmap::kMostRunOrder = 4;
 
+Pmap::KeptRange Pmap::kept() {
+  return {process_home::boot_state.window_base, process_home::window_end()};
+}
+
 void x86::prepare_root(u64) {}
 
 void x86::use_root(u64 root, u64& tag) {

@@ -29,6 +29,10 @@ bool in_use_here(u64 root) {
 
 const unsigned Pmap::kMostRunOrder = 0;
 
+Pmap::KeptRange Pmap::kept() {
+  return {};
+}
+
 // The upper half of every root is one entry, the kernel's window.
 void x86::prepare_root(u64 root) {
   const usize window = level_index(vm::boot_state.window_base, 3);
