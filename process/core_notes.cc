@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernel/abi/core.h"
+#include "kernel/platform/fpu_layout.h"
 #include "process/core_file.h"
 #include "process/family.h"
 #include "process/memory_layout.h"
@@ -137,6 +138,15 @@ Result<> add_float_state(Notes& notes, Task& task) {
   return notes.add(abi::Note::kExtendedState, kLinux, copy);
 }
 
+// Without it, a debugger guesses the layout by the size.
+Result<> add_float_layout(Notes& notes) {
+  platform::FpuComponent parts[platform::kMostFpuComponents];
+  const usize count = platform::fpu_layout(parts);
+  if (count == 0 || count > platform::kMostFpuComponents) return {};
+  return notes.add(abi::Note::kExtendedLayout, kLinux,
+                   std::as_bytes(std::span(parts).first(count)));
+}
+
 }  // namespace
 
 Result<Vector<std::byte>> make_core_notes(std::span<Task* const> tasks, const abi::SignalInfo& info,
@@ -153,6 +163,7 @@ Result<Vector<std::byte>> make_core_notes(std::span<Task* const> tasks, const ab
     }
     TRY(add_float_state(notes, *task));
   }
+  TRY(add_float_layout(notes));
   return notes.take();
 }
 

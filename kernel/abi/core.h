@@ -17,6 +17,7 @@ enum class Note : u32 {
   kProcess = 3,              // NT_PRPSINFO
   kAuxiliary = 6,            // NT_AUXV
   kExtendedState = 0x202,    // NT_X86_XSTATE
+  kExtendedLayout = 0x205,   // NT_X86_XSAVE_LAYOUT, Linux 6.12
   kFiles = 0x46494c45,       // NT_FILE
   kSignalInfo = 0x53494749,  // NT_SIGINFO
 };

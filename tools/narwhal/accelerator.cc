@@ -1,5 +1,6 @@
 #include "tools/narwhal/accelerator.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -33,6 +34,26 @@ bool names_virtualization(std::string_view cpuinfo) {
     }
   }
   return false;
+}
+
+bool tsc_is_clock(std::string_view source, bool invariant) {
+  if (source.ends_with('\n')) source.remove_suffix(1);
+  if (source == "tsc") return true;
+  return invariant && (source.empty() || source == "kvm-clock" || source == "xen" ||
+                       source == "hyperv_clocksource_tsc_page");
+}
+
+ClockFacts look_at_clock() {
+  constexpr unsigned kPowerManagement = 0x80000007, kInvariant = 1 << 8;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const bool invariant =
+      __get_cpuid(kPowerManagement, &a, &b, &c, &d) != 0 && (d & kInvariant) != 0;
+  ClockFacts facts;
+  facts.source =
+      read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource").value_or("");
+  facts.tsc_is_clock = tsc_is_clock(facts.source, invariant);
+  if (facts.source.ends_with('\n')) facts.source.pop_back();
+  return facts;
 }
 
 Accelerator choose_accelerator(AcceleratorWish wish, const MachineFacts& facts) {

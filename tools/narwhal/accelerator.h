@@ -20,6 +20,17 @@ MachineFacts look_at_machine();
 // (platform machines with a paravirtual KVM have one); ordinary kernels crawl or crash there.
 bool names_virtualization(std::string_view cpuinfo);
 
+// Whether the time-stamp counter can be a process's clock. `source` is what the host's kernel keeps
+// its time by (/sys/devices/system/clocksource), empty where it does not say; `invariant` what the
+// processor says of the counter. Linux drops it when it finds that the processors' counters differ.
+bool tsc_is_clock(std::string_view source, bool invariant);
+// The same of this machine, and in words where not.
+struct ClockFacts {
+  bool tsc_is_clock = false;
+  std::string source;
+};
+ClockFacts look_at_clock();
+
 struct Accelerator {
   bool is_kvm = false;
   std::string reason;         // one line

@@ -149,7 +149,10 @@ std::vector<std::string> process_command(const MachineSettings& settings,
                                     fmt::format("--control={}", channels.control_fd),
                                     fmt::format("--log={}", channels.serial_fd),
                                     fmt::format("--settings={}", settings.command_line)};
-  if (memory.tsc_khz != 0) words.push_back(fmt::format("--tsc-khz={}", memory.tsc_khz));
+  if (memory.uses_host_clock)
+    words.emplace_back("--clock=host");
+  else if (memory.tsc_khz != 0)
+    words.push_back(fmt::format("--tsc-khz={}", memory.tsc_khz));
   if (memory.image_fd >= 0) words.push_back(fmt::format("--image-fd={}", memory.image_fd));
   return words;
 }

@@ -51,6 +51,7 @@ struct ProcessMemory {
   uint64_t archive_size = 0;
   uint64_t tsc_khz = 0;  // 0: unknown
   int image_fd = -1;     // the kernel
+  bool uses_host_clock = false;
 };
 std::vector<std::string> process_command(const MachineSettings& settings,
                                          const ProcessMemory& memory);

@@ -110,12 +110,28 @@ TEST(Machine, IsAProcess) {
   EXPECT_EQ(words, wanted);
   words = process_command(settings, {4, 1 << 20, 2'500'000});
   EXPECT_EQ(words.back(), "--tsc-khz=2500000");
+  words = process_command(settings, {4, 1 << 20, 2'500'000, -1, true});
+  EXPECT_EQ(words.back(), "--clock=host");
   words = process_command(settings, {4, 1 << 20, 2'500'000, 3});
   EXPECT_EQ(words.back(), "--image-fd=3");
 }
 
 TEST(Machine, QuotesForTheShell) {
   EXPECT_EQ(quoted_for_shell({"a", "", "b c", "it's", "$x"}), "a '' 'b c' 'it'\\''s' '$x'");
+}
+
+TEST(Clock, IsTheTimeStampCounterWhereTheHostUsesItToo) {
+  EXPECT_TRUE(tsc_is_clock("tsc\n", true));
+  EXPECT_TRUE(tsc_is_clock("tsc", false));
+  EXPECT_TRUE(tsc_is_clock("kvm-clock\n", true));
+  EXPECT_TRUE(tsc_is_clock("hyperv_clocksource_tsc_page\n", true));
+  EXPECT_FALSE(tsc_is_clock("kvm-clock\n", false));
+  // What Linux takes when it has found the counter wanting.
+  EXPECT_FALSE(tsc_is_clock("hpet\n", true));
+  EXPECT_FALSE(tsc_is_clock("acpi_pm\n", true));
+  EXPECT_FALSE(tsc_is_clock("refined-jiffies\n", false));
+  EXPECT_TRUE(tsc_is_clock("", true));
+  EXPECT_FALSE(tsc_is_clock("", false));
 }
 
 TEST(Accelerator, NeedsTheProcessorsConsent) {

@@ -221,6 +221,11 @@ class Run {
     say(platform_.is_process ? "platform: " + platform_.reason
                              : fmt::format("platform: vm ({}), {}",
                                            machine_.is_q35 ? "q35" : "microvm", platform_.reason));
+    if (platform_.is_process && !clock_.tsc_is_clock)
+      say(
+          fmt::format("clock: the host is asked for the time each time, because the processor's "
+                      "counter is none here (clock source: {})",
+                      clock_.source.empty() ? "unknown" : clock_.source));
   }
 
   void prepare() {
@@ -314,8 +319,8 @@ class Run {
 
   std::vector<std::string> command() const {
     if (!platform_.is_process) return qemu_command(machine_);
-    return process_command(machine_,
-                           {archive_.get(), archive_size_, measured_tsc_khz(), image_.get()});
+    return process_command(machine_, {archive_.get(), archive_size_, measured_tsc_khz(),
+                                      image_.get(), !clock_.tsc_is_clock});
   }
 
   // QEMU holds a descriptor for each connection of the guest's, and so may a relay.
@@ -476,6 +481,7 @@ class Run {
   MachineSettings machine_;
   HostDevices devices_;
   UniqueFd archive_;
+  const ClockFacts clock_ = look_at_clock();
   UniqueFd image_;  // the process home's kernel
   uint64_t archive_size_ = 0;
   uint64_t kernel_size_ = 0;

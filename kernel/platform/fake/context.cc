@@ -6,6 +6,7 @@
 
 #include "kernel/base/panic.h"
 #include "kernel/platform/cpu_local.h"
+#include "kernel/platform/fpu_layout.h"
 #include "kernel/platform/fake/state.h"
 #include "kernel/platform/upcalls.h"
 
@@ -286,6 +287,9 @@ usize fpu_area_size() {
 }
 u64 fpu_feature_mask() {
   return 3;
+}
+usize fpu_layout(std::span<FpuComponent>) {
+  return 0;
 }
 void fpu_area_init(std::byte* area) {
   std::memset(area, 0, kFpuAreaSize);

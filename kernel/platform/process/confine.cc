@@ -83,7 +83,8 @@ void confine() {
     LOG_INFO("confinement: no Landlock: " << landlock.error());
   limit_resources(used);
 
-  const HostObjects objects{boot_state.memory_fd, {streams, stream_count}, host_timer()};
+  const HostObjects objects{
+      boot_state.memory_fd, {streams, stream_count}, host_timer(), host_clock()};
   const Filter filter(objects);
   const auto instructions = filter.instructions();
   start_maker(instructions.data(), u16(instructions.size()));

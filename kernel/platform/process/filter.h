@@ -23,6 +23,7 @@ struct HostObjects {
   int memory = -1;
   std::span<const int> streams;
   int timer = -1;
+  int clock = -1;
 };
 
 class Filter {
@@ -108,6 +109,8 @@ class Filter {
         return must_be_one_of(argument, objects_.streams);
       case Kind::kTimer:
         return must_be_one_of(argument, {&objects_.timer, 1});
+      case Kind::kClock:
+        return must_be_one_of(argument, {&objects_.clock, 1});
     }
   }
 

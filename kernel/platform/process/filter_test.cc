@@ -23,8 +23,9 @@ constexpr u64 kKill = Filter::kKillProcess, kAllow = Filter::kAllow, kTrap = Fil
 
 // What the host does with the filter, which it also checks: every jump leads to an instruction, and
 // every way ends.
-u32 decide(const Call& call) {
-  const Filter filter({kMemoryNumber, kStreamNumbers, kTimerNumber});
+u32 decide(const Call& call,
+           const HostObjects& objects = HostObjects{kMemoryNumber, kStreamNumbers, kTimerNumber}) {
+  const Filter filter(objects);
   const auto program = filter.instructions();
   u32 accumulator = 0;
   for (usize at = 0; at < program.size(); ++at) {
@@ -122,6 +123,17 @@ TEST(Filter, WaitsForItsTurn) {
   EXPECT_EQ(decide(202, {0x1000, 0, 0, 0x2000}), kKill);  // a time limit
   for (const u64 operation : {u64{2}, u64{5}, u64{6}, u64{9}, kPrivate, kPrivate | 1, u64{1} << 32})
     EXPECT_EQ(decide(202, {0x1000, operation, 0, 0}), kKill) << operation;
+}
+
+TEST(Filter, AsksForTheTimeWhereThereIsNoOtherClock) {
+  EXPECT_EQ(decide(228, {1, 0x1000}), kKill);
+  Call call;
+  call.number = 228;
+  for (const u64 clock : {0, 1, 2, 4}) {
+    call.arguments[0] = clock;
+    const HostObjects objects{kMemoryNumber, kStreamNumbers, kTimerNumber, 1};
+    EXPECT_EQ(decide(call, objects), clock == 1 ? kAllow : kKill) << clock;
+  }
 }
 
 TEST(Filter, SleepsWithoutAMask) {

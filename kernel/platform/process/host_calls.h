@@ -17,6 +17,7 @@ struct ArgumentRule {
     kMemory,   // the memory file's descriptor
     kStreams,  // the descriptor of a stream, the control channel, the log or a device
     kTimer,    // the timer that was made before
+    kClock,    // the host's clock, where it has to be asked
   };
   Kind kind = Kind::kAny;
   u32 value = 0;
@@ -41,6 +42,7 @@ inline constexpr ArgumentRule kNone{Kind::kValue, 0};
 inline constexpr ArgumentRule kMemory{Kind::kMemory};
 inline constexpr ArgumentRule kStreams{Kind::kStreams};
 inline constexpr ArgumentRule kTimer{Kind::kTimer};
+inline constexpr ArgumentRule kClock{Kind::kClock};
 inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
 inline constexpr ArgumentRule kFutexOperation{Kind::kAtMost, host::kFutexWake};
 inline constexpr ArgumentRule kFlags{Kind::kValue, host::kSharedFixed, host::kPresent};
@@ -72,6 +74,11 @@ inline constexpr HostCall kHostCalls[] = {
      {rules::kTimer, rules::kNone, rules::kAny, rules::kNone},
      "the one timer, which was made before; a time from now",
      "the timer's interrupt"},
+    {host::Number::kClockGettime,
+     "clock_gettime",
+     {rules::kClock},
+     "`CLOCK_MONOTONIC`, and only where the time-stamp counter is no clock",
+     "the time"},
     {host::Number::kSigreturn, "rt_sigreturn", {}, "", "back from an interrupt of the kernel"},
     {host::Number::kRead,
      "read",

@@ -31,11 +31,12 @@ inline constexpr usize kMaxCommandLine = 16384;
 // What start.cc leaves for the rest. Descriptors are -1 where there is none.
 struct BootState {
   u64 window_base = 0;
-  u64 data_physical = 0;  // where the image's writable part lies in the memory file
-  u64 data_end = 0;       // its end, page-aligned
-  u64 memory_size = 0;  // of the file
-  u64 archive_size = 0;  // the archive is the memory file's beginning
-  u64 tsc_khz = 0;       // as whoever started us measured it; 0: unknown
+  u64 data_physical = 0;         // where the image's writable part lies in the memory file
+  u64 data_end = 0;              // its end, page-aligned
+  u64 memory_size = 0;           // of the file
+  u64 archive_size = 0;          // the archive is the memory file's beginning
+  bool uses_host_clock = false;  // the time-stamp counter is none
+  u64 tsc_khz = 0;               // as whoever started us measured it; 0: unknown
   int memory_fd = -1;
   int streams[3] = {0, 1, 2};
   int control_fd = -1;

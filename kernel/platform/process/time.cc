@@ -17,7 +17,9 @@ namespace {
 
 constexpr u32 kShift = 32;
 
+// Without `mult` it is no clock, and the host is asked each time.
 constinit platform::TscClock tsc{};
+constinit u64 host_ns_at_boot = 0;
 constinit i64 wall_clock_at_boot = 0;
 // Each seat of a CPU has a timer of the host's. What that is set to is in `Seat::armed`: it may
 // fire too early, after a deadline that was moved, or when the CPU is elsewhere; then it is set
@@ -63,9 +65,7 @@ void arm(u64 at) {
   host::set_timer(mine.timer, at > now ? at - now : 1);
 }
 
-}  // namespace
-
-void time_init() {
+void measure_tsc() {
   const Sample first = sample();
   u64 khz = boot_state.tsc_khz;
   if (khz == 0) khz = measure(first);
@@ -74,6 +74,24 @@ void time_init() {
   tsc.shift = shift;
   tsc.mult = u32((u64{1'000'000} << shift) / khz);
   tsc.base_tsc = first.tsc;
+}
+
+// Whether the counter goes on at one pace, whatever the processor does (CPUID Fn8000_0007h). The
+// command knows more (its check of the host's clock).
+bool has_constant_tsc() {
+  constexpr u32 kPowerManagement = 0x80000007, kInvariant = 1 << 8;
+  return x86::cpuid(0x80000000).eax >= kPowerManagement &&
+         (x86::cpuid(kPowerManagement).edx & kInvariant);
+}
+
+}  // namespace
+
+void time_init() {
+  if (boot_state.tsc_khz == 0 && !has_constant_tsc()) boot_state.uses_host_clock = true;
+  if (boot_state.uses_host_clock)
+    host_ns_at_boot = host::monotonic_ns();
+  else
+    measure_tsc();
   wall_clock_at_boot = host::wall_clock_ns() - i64(platform::monotonic_ns());
   const auto made = host::make_timer(kTimerSignal);
   if (!made.ok()) panic("the host gives no timer");
@@ -90,6 +108,11 @@ void timer_interrupt(bool user_mode) {
   upcall::on_timer(user_mode);
 }
 
+int host_clock() {
+  constexpr int kMonotonic = 1;
+  return boot_state.uses_host_clock ? kMonotonic : -1;
+}
+
 int host_timer() {
   return seat().timer;
 }
@@ -102,6 +125,7 @@ void rearm_timer() {
 
 u64 platform::monotonic_ns() {
   using namespace process_home;
+  if (tsc.mult == 0) return host::monotonic_ns() - host_ns_at_boot;
   const u64 ticks = x86::read_tsc() - tsc.base_tsc;
   return u64((unsigned __int128){ticks} * tsc.mult >> tsc.shift) + tsc.base_ns;
 }

@@ -11,6 +11,8 @@ void time_init();
 void timer_interrupt(bool user_mode);
 // The host's timer.
 int host_timer();
+// The host's clock if it is asked each time, else -1.
+int host_clock();
 // The CPU goes on with another host timer (host_process.h): makes it fire in time.
 void rearm_timer();
 

@@ -40,8 +40,8 @@ void test_time() {
     last = now;
   }
   CHECK(last > start);
-  const auto clock = platform::tsc_clock();
-  CHECK(clock.mult != 0);
+  // Programs read it themselves, unless it is no clock here.
+  CHECK((platform::tsc_clock().mult != 0) == !asked_for("hostclock"));
 
   // Sleeping takes as long as it says, measured by the machine's other clock.
   for (const u64 wait : {u64{1}, u64{3}, u64{20}}) {

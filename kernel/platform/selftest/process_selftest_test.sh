@@ -41,6 +41,9 @@ for count in 1 2 3; do
   output=$(run --settings=hostprocesses=$count)
   expect "$count host processes" $? 0 "$output" "checks passed"
 done
+# A host whose time-stamp counter is no clock.
+output=$(run --clock=host --settings=selftest=hostclock)
+expect "the host's clock" $? 0 "$output" "checks passed"
 output=$(run --settings=selftest=memory)
 expect "memory that the host does not have" $? 125 "$output" "the host has no memory left"
 # A pipe with both ends ours.

@@ -4,6 +4,7 @@
 
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/platform/context.h"
+#include "kernel/platform/fpu_layout.h"
 
 namespace narwhal {
 namespace x86 {
@@ -82,6 +83,17 @@ usize fpu_area_size() {
 }
 u64 fpu_feature_mask() {
   return x86::components;
+}
+
+usize fpu_layout(std::span<FpuComponent> out) {
+  usize count = 0;
+  for (u32 i = 2; x86::has_xsave && i < 63; ++i) {
+    if (!(x86::components >> i & 1)) continue;
+    const auto part = x86::cpuid(0xd, i);
+    if (count < out.size()) out[count] = {i, part.eax, part.ecx, part.ebx};
+    ++count;
+  }
+  return count;
 }
 
 void fpu_area_init(std::byte* area) {
