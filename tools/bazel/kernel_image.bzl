@@ -129,7 +129,8 @@ def _kernel_image_impl(ctx):
     # The dynamic symbol table stays: it belongs to a loaded segment.
     ctx.actions.run(
         executable = cc_toolchain.objcopy_executable,
-        arguments = ["--strip-all", ctx.outputs.debug.path, ctx.outputs.elf.path],
+        # Debuggers look for the name beside the image.
+        arguments = ["--strip-all", "--add-gnu-debuglink=" + ctx.outputs.debug.path, ctx.outputs.debug.path, ctx.outputs.elf.path],
         inputs = [ctx.outputs.debug],
         outputs = [ctx.outputs.elf],
         mnemonic = "KernelStrip",

@@ -126,6 +126,9 @@ void add_machine_options(CLI::App& app, Options& options, RawValues& raw) {
       ->group(watching);
   app.add_flag("--gdb", options.waits_for_debugger, "Wait for gdb on port 1234 before starting")
       ->group(watching);
+  app.add_option("--keep-root", options.root_copy, "Write the root archive to a file, too")
+      ->type_name("FILE")
+      ->group(watching);
   app.add_flag("--dry-run", options.dry_run, "Show what would be started, and do not start it")
       ->group(watching);
 }

@@ -45,6 +45,7 @@ struct Options {
   std::string qemu;
   std::string linux_folder;  // boot Linux from here instead of our kernel: tools/bench
   bool dry_run = false;
+  std::string root_copy;  // where the root archive is written to, too
 
   bool verbose = false;
   bool as_json = false;  // inspect

@@ -57,6 +57,7 @@ Platform machine(const Accelerator& accelerator, bool is_trial, const std::strin
 std::string objection(const Options& options, const HostFacts& facts) {
   const std::string asked = what_needs_machine(options);
   if (!asked.empty()) return asked;
+  if (options.processors > 1) return "--cpus: it has one processor yet";
   if (!options.kernel.empty())
     return "--kernel names a machine's kernel, unless --platform process is given";
   if (!facts.no_process.empty()) return facts.no_process;

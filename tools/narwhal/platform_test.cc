@@ -65,6 +65,9 @@ TEST(Platform, AutoTakesAMachineForWhatAProcessLacks) {
     more.platform = PlatformWish::kProcess;
     EXPECT_THROW(choose_platform(more, facts), Error);
   }
+  options.processors = 2;
+  EXPECT_FALSE(choose_platform(options, facts).is_process);
+  options.processors = 1;
   options.kernel = "/kernel";
   EXPECT_FALSE(choose_platform(options, facts).is_process);
   options.platform = PlatformWish::kProcess;

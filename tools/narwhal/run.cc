@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -396,7 +397,19 @@ class Run {
         write_archive(plan_.root, plan_.settings.records(), archive_.get(),
                       is_linux() ? ArchiveLayout::kPlain : ArchiveLayout::kNarwhal);
     archive_size_ = summary.bytes;
+    if (!options_.root_copy.empty()) keep_root();
     for (const std::string& note : summary.notes) say(note);
+  }
+
+  void keep_root() const {
+    const UniqueFd copy(
+        open(options_.root_copy.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    off_t at = 0;
+    while (copy && at < static_cast<off_t>(archive_size_) &&
+           sendfile(copy.get(), archive_.get(), &at, archive_size_ - static_cast<uint64_t>(at)) > 0)
+      continue;
+    if (!copy || at < static_cast<off_t>(archive_size_))
+      fail("--keep-root {}: {}", options_.root_copy, strerror(errno));
   }
 
   void complete_machine() {
