@@ -337,14 +337,19 @@ SysResult attach(Task& tracer, Task& task, bool seize, u64 address, u64 options)
     if (!seize) send_signal_locked(task.process(), &task, kernel_signal(Signal::kStop)).ignore();
   }
   if (is_stopped) await_stop(tracer, task);
+  // A debugger knows the program by its code.
+  if (const auto memory = task.memory_copy()) memory->keep_calls();
   return i64{0};
 }
 
 SysResult trace_me(Task& task) {
-  SpinGuard guard(thread_list_lock);
-  Process* parent = Family::parent(task.process());
-  if (!parent) return Errno::kPerm;
-  TRY(ptrace::attach(*parent, task, false, 0));
+  {
+    SpinGuard guard(thread_list_lock);
+    Process* parent = Family::parent(task.process());
+    if (!parent) return Errno::kPerm;
+    TRY(ptrace::attach(*parent, task, false, 0));
+  }
+  task.memory().keep_calls();
   return i64{0};
 }
 

@@ -3,6 +3,7 @@
 #include "fs/generated/generated.h"
 #include "fs/loop/loop_sys.h"
 #include "kernel/mm/frame.h"
+#include "kernel/platform/rewrite/call_ways.h"
 
 namespace narwhal {
 namespace {
@@ -63,6 +64,13 @@ Result<> show_cpu_mask(TextSink& out) {
   return {};
 }
 
+// Of our own: how system calls came in.
+Result<> show_call_ways(TextSink& out) {
+  out << "direct " << call_ways.direct << "\ncaught " << call_ways.caught << "\nrewritten "
+      << call_ways.rewritten << '\n';
+  return {};
+}
+
 // All memory is one node (numa(7)).
 Result<> add_memory_node(GeneratedFileSystem& sys) {
   constexpr std::string_view kNodes = "devices/system/node", kNode = "devices/system/node/node0";
@@ -93,6 +101,8 @@ Result<> sys_init() {
                     TRY(make_constant_file(sys, "always [madvise] never\n"))));
   TRY(generated_add(sys, "kernel/mm/transparent_hugepage", "hpage_pmd_size",
                     TRY(make_constant_file(sys, "2097152\n"))));
+  if (call_ways.counted)
+    TRY(generated_add(sys, "kernel/narwhal", "calls", TRY(make_text_file(sys, show_call_ways))));
   TRY(loop_add_to_sys(sys));
   register_file_system_type(sysfs_type);
   return {};

@@ -4,6 +4,7 @@
 #include "kernel/base/format.h"
 #include "kernel/base/log.h"
 #include "kernel/platform/machine.h"
+#include "kernel/platform/rewrite/call_ways.h"
 #include "process/absent.h"
 #include "process/pid_table.h"
 #include "process/signals.h"
@@ -134,6 +135,11 @@ void end_machine(i32 wait_status) {
       line << "absent " << path;
       if (path.find('\n') == std::string_view::npos) tell_host(line.view());
     });
+  }
+  if (call_ways.counted) {
+    Text<80> ways;
+    ways << "calls " << call_ways.direct << ' ' << call_ways.caught << ' ' << call_ways.rewritten;
+    tell_host(ways.view());
   }
   Text<40> line;
   if (signal != 0)

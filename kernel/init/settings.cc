@@ -116,6 +116,7 @@ Result<const char*> apply(std::string_view key, std::string_view value, BootSett
     settings.randomize_programs = !ignored;
     return check(good, "0 or 1");
   }
+  if (key == "rewrite") return check(parse_bool(value, settings.rewrite_calls), "0 or 1");
   if (key == "virtio_mmio.device") return add(settings.mmio_devices);
   if (key == "device") return add(settings.host_devices);
   LOG_INFO("boot setting '" << key << "' means nothing here and is ignored");

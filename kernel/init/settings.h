@@ -25,6 +25,7 @@ struct BootSettings {
   u16 rows = 24, columns = 80;
   bool trace_calls = false;
   bool randomize_programs = true;
+  bool rewrite_calls = true;  // the process home: system calls become direct calls
   LogLevel log_level = LogLevel::kWarn;
   i64 time_ns = 0;  // wall clock at start; 0: the machine's
   std::string_view seed;

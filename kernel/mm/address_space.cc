@@ -28,7 +28,8 @@ bool joins(const Mapping& low, const Mapping& high) {
          low.special_name == high.special_name && low.charged == high.charged &&
          low.keep_from_child == high.keep_from_child && low.wipe_in_child == high.wipe_in_child &&
          low.keep_from_dump == high.keep_from_dump && low.sealed == high.sealed &&
-         low.memory_policy == high.memory_policy && same_name(low, high) &&
+         low.memory_policy == high.memory_policy && same_name(low, high) && !low.stubs &&
+         !high.stubs &&
          (!low.object || low.object_offset + low.size() == high.object_offset);
 }
 
@@ -132,6 +133,7 @@ Result<> State::promise(const Mapping& mapping, u64 size) {
 
 // To be called with +1 once a mapping is in the tree, and with -1 before it leaves or changes.
 static void count_pages(State& s, const Mapping& mapping, int sign) {
+  if (mapping.stubs) return;
   const i64 pages = i64(mapping.pages()) * sign;
   s.mapping_count += u64(i64{sign});
   s.total_pages += u64(pages);
@@ -197,6 +199,7 @@ Result<Own<Mapping>> State::copy(const Mapping& model, u64 start, u64 end, State
   made->wipe_in_child = model.wipe_in_child;
   made->keep_from_dump = model.keep_from_dump;
   made->sealed = model.sealed;
+  made->stubs = model.stubs;
   made->memory_policy = model.memory_policy;
   made->object = model.object;
   made->object_offset = model.object_offset + (start - model.start);
@@ -249,6 +252,9 @@ Result<> State::clear(u64 start, u64 end) {
   Mapping* mapping = first_above(start);
   if (!mapping || mapping->start >= end) return {};
   TRY(check_seals(start, end));
+  TRY(yield(start, end));
+  mapping = first_above(start);
+  if (!mapping || mapping->start >= end) return {};
   // Only a hole in the middle makes mappings more.
   if (mapping->start < start && mapping->end > end && is_full()) return Errno::kNoMem;
   if (mapping->start < start) TRY(split(*mapping, start));
@@ -313,6 +319,7 @@ AddressSpace::~AddressSpace() {
     Session session(*state_);
     pmap_->deactivate();
     state_->has_seals = false;
+    state_->calls = nullptr;
     // What others use as well stays with them; the rest is ours to take apart.
     pmap_->give_back(UserAddr(0), kUserEnd.value / kPageSize);
     state_->clear(0, kUserEnd.value).ignore();  // splits nothing: whole mappings only
@@ -339,7 +346,7 @@ Result<UserAddr> AddressSpace::map(const MapRequest& request) {
   if (has(request.flags, MapFlags::kLocked) && s.locked_pages * kPageSize + length > s.lock_limit())
     return Errno::kAgain;
   if (fixed) {
-    if (has(request.flags, MapFlags::kFixedNoReplace) && !s.is_free(start, start + length))
+    if (has(request.flags, MapFlags::kFixedNoReplace) && !s.claim(start, start + length))
       return Errno::kExist;
     // As if the address were beyond the end of all addresses.
     if (Pmap::kept().overlaps(start, start + length)) return Errno::kNoMem;
@@ -348,7 +355,7 @@ Result<UserAddr> AddressSpace::map(const MapRequest& request) {
     start = align_down(start, kPageSize);
     const bool low = has(request.flags, MapFlags::k32Bit);
     const bool hint_good = start >= kUserMin.value && start <= kUserEnd.value - length && !low &&
-                           s.is_free(start, start + length);
+                           s.claim(start, start + length);
     if (!hint_good) start = TRY(s.place(length, low));
   }
   Mapping* mapping = TRY(s.add(request, start, length));
@@ -402,7 +409,7 @@ UserAddr AddressSpace::set_break(UserAddr wanted) {
     if (!s.clear(new_end, old_end).ok()) return unchanged;
   } else if (new_end > old_end) {
     // A page is kept free above, as a guard.
-    if (!s.is_free(old_end, new_end + kPageSize)) return unchanged;
+    if (!s.claim(old_end, new_end + kPageSize)) return unchanged;
     if (s.total_pages * kPageSize + (new_end - old_end) > s.limits.address_space) return unchanged;
     if (!may_promise(new_end - old_end).ok()) return unchanged;
     Mapping* below = old_end > s.heap_start ? s.find(old_end - 1) : nullptr;

@@ -10,6 +10,7 @@
 #include "kernel/base/vector.h"
 #include "kernel/mm/memory_object.h"
 #include "kernel/platform/pmap.h"
+#include "kernel/platform/rewrite/stub.h"
 
 namespace narwhal {
 
@@ -189,6 +190,26 @@ class AddressSpace : public RefCounted {
   };
   void for_each_mapping(void (*visit)(const MappingInfo& info, void* argument), void* argument,
                         bool with_residency);
+
+  // --- system calls that become direct calls (address_space_calls.cc)
+
+  // What a home brings that wants it.
+  struct CallRewriter {
+    u64 entry;      // where stubs go on in the kernel
+    u64 cpu_block;  // one of them (rewrite::write_stub)
+    // As rewrite::find_site().
+    bool (*find_site)(std::span<const std::byte> before, u64 call, u64 number, rewrite::Site& out);
+  };
+  static void set_call_rewriter(const CallRewriter* with);
+  // The `syscall` at this address has come the slow way. True: the next will not.
+  bool note_caught_call(UserAddr call, u64 number);
+  // All calls are what they were and stay so, until execve(2): somebody looks at the program.
+  void keep_calls();
+  // The same for one whose instruction before is at `site`, for now.
+  void undo_call(UserAddr site);
+  // The site of the stub that an address lies in, or null; `begun`: beyond its first instruction.
+  // Takes no lock: for the handler of a signal, in this address space.
+  const rewrite::Site* stub_at(UserAddr address, bool& begun) const;
 
   // For MemoryObject: drops what is mapped of its pages [first, last), which it has let go of.
   void drop_object_pages(const MemoryObject& object, u64 first, u64 last);

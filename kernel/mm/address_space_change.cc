@@ -67,6 +67,7 @@ Result<> AddressSpace::protect(UserAddr start, usize length, Protection protecti
   if (range.start == range.end) return {};
   State& s = *state_;
   Session session(s);
+  TRY(s.yield(range.start, range.end));
   TRY(s.split(range.start));
   TRY(s.split(range.end));
   // Up to the first hole or refusal the change has happened, as on Linux.
@@ -176,8 +177,9 @@ Result<UserAddr> AddressSpace::remap(UserAddr old_start, usize old_length, usize
 
   State& s = *state_;
   Session session(s);
+  TRY(s.yield(remap.old_start, remap.old_start + remap.old_size));
   Mapping* mapping = s.find(remap.old_start);
-  if (!mapping) return Errno::kFault;
+  if (!mapping || mapping->stubs) return Errno::kFault;
   if (mapping->sealed) return Errno::kPerm;
   // Without an old length a shared mapping appears a second time.
   if (remap.old_size == 0 && (!mapping->shared() || !may_move)) return Errno::kInval;
@@ -208,7 +210,7 @@ Result<UserAddr> AddressSpace::remap(UserAddr old_start, usize old_length, usize
   }
   if (in_place && old_end == mapping->end) {
     const u64 new_end = remap.old_start + remap.new_size;
-    if (user_range_ok(old_start, remap.new_size) && s.is_free(old_end, new_end)) {
+    if (user_range_ok(old_start, remap.new_size) && s.claim(old_end, new_end)) {
       s.set_bounds(*mapping, mapping->start, new_end);
       if (has(mapping->flags, MapFlags::kLocked)) s.populate(old_end, new_end).ignore();
       s.merge(*mapping);
@@ -280,6 +282,7 @@ Result<> AddressSpace::advise(UserAddr start, usize length, int advice) {
   {
     Session session(s);
     if (discards(advice)) TRY(check_sealed_contents(s, range));
+    TRY(s.yield(range.start, range.end));
     switch (advice) {
       case abi::kAdviceNormal:
       case abi::kAdviceRandom:
@@ -351,6 +354,7 @@ Result<> AddressSpace::lock_pages(UserAddr start, usize length, bool on_fault) {
   if (range.start == range.end) return {};
   State& s = *state_;
   Session session(s);
+  TRY(s.clear_stubs(range.start, range.end));
   u64 already = 0;
   TRY(for_each_part(s, range, [&](Mapping& mapping, u64 from, u64 to) -> Result<> {
     if (has(mapping.flags, MapFlags::kLocked)) already += to - from;
@@ -374,6 +378,7 @@ Result<> AddressSpace::unlock_pages(UserAddr start, usize length) {
   const PageRange range = TRY(PageRange::of(start.page(), length + start.page_offset()));
   State& s = *state_;
   Session session(s);
+  TRY(s.clear_stubs(range.start, range.end));
   TRY(s.split(range.start));
   TRY(s.split(range.end));
   const auto outcome = for_each_part(s, range, [&](Mapping& mapping, u64, u64) -> Result<> {
@@ -391,7 +396,7 @@ Result<> AddressSpace::lock_all(int flags) {
   if (current && s.total_pages * kPageSize > s.lock_limit()) return Errno::kNoMem;
   s.lock_future = flags & abi::kLockFuture;
   for (Mapping* mapping = s.mappings.first(); mapping; mapping = s.mappings.next(*mapping))
-    if (current || flags == 0) s.set_locked(*mapping, current);
+    if (!mapping->stubs && (current || flags == 0)) s.set_locked(*mapping, current);
   s.merge_range(0, kUserEnd.value);
   if (current && !(flags & abi::kLockOnFault)) s.populate(0, kUserEnd.value).ignore();
   return {};
@@ -428,6 +433,7 @@ Result<> AddressSpace::residency(UserAddr start, usize pages, std::span<u8> out)
   State& s = *state_;
   Session session(s);
   const PageRange range{start.value, start.value + pages * kPageSize};
+  TRY(s.clear_stubs(range.start, range.end));
   if (pages != 0 && !s.is_covered(range.start, range.end)) return Errno::kNoMem;
   return for_each_part(s, range, [&](Mapping& mapping, u64 from, u64 to) -> Result<> {
     for (u64 at = from; at < to; at += kPageSize) {

@@ -46,6 +46,7 @@ Result<Ref<AddressSpace>> AddressSpace::clone() {
   to.has_seals = from.has_seals;
   to.write_exec_rule = State::inherited(from.write_exec_rule);
   for (const u64 word : from.auxiliary_words) TRY(to.auxiliary_words.push_back(word));
+  TRY(to.copy_calls(from));
   // Counted by what stays behind, so that nobody has to look into the tables that are lent.
   u64 left_behind = 0;
   for (Mapping* mapping = from.mappings.first(); mapping; mapping = from.mappings.next(*mapping)) {
@@ -75,6 +76,7 @@ void AddressSpace::for_each_mapping(void (*visit)(const MappingInfo& info, void*
   State& s = *state_;
   Session session(s);
   for (Mapping* mapping = s.mappings.first(); mapping; mapping = s.mappings.next(*mapping)) {
+    if (mapping->stubs) continue;
     MappingInfo info{};
     info.start = UserAddr(mapping->start);
     info.end = UserAddr(mapping->end);
@@ -146,10 +148,12 @@ usize for_each_piece(State& s, u64 at, usize size, Protection access, Piece piec
 usize AddressSpace::read_memory(UserAddr from, std::span<std::byte> to) {
   if (!user_range_ok(from, to.size())) return 0;
   Session session(*state_);
-  return for_each_piece(*state_, from.value, to.size(), Protection::kRead,
-                        [&](const std::byte* page, usize offset, usize size) {
-                          std::memcpy(to.data() + offset, page, size);
-                        });
+  const usize done = for_each_piece(*state_, from.value, to.size(), Protection::kRead,
+                                    [&](const std::byte* page, usize offset, usize size) {
+                                      std::memcpy(to.data() + offset, page, size);
+                                    });
+  state_->show_originals(from.value, to.first(done));
+  return done;
 }
 
 usize AddressSpace::write_memory(UserAddr to, std::span<const std::byte> from) {
@@ -172,6 +176,7 @@ AddressSpace::Statistics AddressSpace::statistics() {
   result.peak_total = s.peak_pages;
   result.peak_resident = s.peak_resident;
   for (Mapping* mapping = s.mappings.first(); mapping; mapping = s.mappings.next(*mapping)) {
+    if (mapping->stubs) continue;
     const bool writable = has(mapping->protection, Protection::kWrite);
     if (has(mapping->flags, MapFlags::kGrowsDown))
       result.stack += mapping->pages();

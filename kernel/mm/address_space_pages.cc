@@ -312,6 +312,10 @@ Mapping* State::grow_down(u64 address) {
     return nullptr;
   // A gap stays below, so that a frame that jumps over it is noticed (mmap(2), MAP_GROWSDOWN).
   const Mapping* below = mappings.previous(*mapping);
+  if (below && below->stubs) {
+    if (!yield(below->start, below->end).ok()) return nullptr;
+    below = mappings.previous(*mapping);
+  }
   if (below && below->protection != Protection::kNone && !has(below->flags, MapFlags::kGrowsDown) &&
       start - below->end < kStackGuardGap)
     return nullptr;
@@ -339,6 +343,7 @@ bool AddressSpace::peek_page(UserAddr page, std::span<std::byte, kPageSize> to) 
   if (s.pmap->lookup(page, present)) {
     if (is_zero_frame(present.frame)) return false;
     copy_page(to.data(), platform::direct_map(present.frame));
+    s.show_originals(page.value, to);
     return true;
   }
   Mapping* mapping = s.find(page.value);

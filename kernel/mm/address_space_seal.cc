@@ -21,6 +21,7 @@ Result<> AddressSpace::seal(UserAddr start, usize length) {
   if (range.start == range.end) return {};
   State& s = *state_;
   Session session(s);
+  TRY(s.clear_stubs(range.start, range.end));
   if (!s.is_covered(range.start, range.end)) return Errno::kNoMem;
   TRY(s.split(range.start));
   TRY(s.split(range.end));

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "kernel/mm/call_sites.h"
 #include "kernel/mm/mapping.h"
 
 namespace narwhal {
@@ -40,6 +41,9 @@ struct AddressSpace::State {
   u64 mapping_count = 0;
   u64 total_pages = 0, locked_pages = 0, peak_pages = 0;
   u64 resident_anonymous = 0, resident_object = 0, peak_resident = 0;
+
+  Own<CallSites> calls;     // null: no call has come the slow way yet
+  bool calls_stay = false;  // keep_calls()
 
   Pmap* pmap = nullptr;
   AddressSpace* owner = nullptr;
@@ -109,8 +113,28 @@ struct AddressSpace::State {
   // Present pages in a range that belong to no object: what private memory costs.
   u64 anonymous_pages(u64 start, u64 end) const;
 
+  // --- system calls that became direct calls (address_space_calls.cc)
+  // Before a program changes or uses a range: what lies there is as it would be without such calls,
+  // as far as can be seen. ENOMEM.
+  Result<> yield(u64 start, u64 end);
+  // The same where it wants free room: whether it is free.
+  bool claim(u64 start, u64 end);
+  // Bytes that were read at `at`, as they would be.
+  void show_originals(u64 at, std::span<std::byte> bytes) const;
+  Result<> copy_calls(const State& from);
+  bool rewrite_call(u64 call, u64 number);
+  Result<> undo_calls(u64 start, u64 end);
+  // Takes away the kernel's own mappings in a range, and the jumps to them. ENOMEM.
+  Result<> clear_stubs(u64 start, u64 end);
+
  private:
   Result<> fill_hole(const Mapping& mapping, u64 page);
+  usize code_before(u64 call, std::span<std::byte> out);
+  std::byte* own_bytes(Mapping& mapping, u64 address);
+  u64 place_for_stubs(u64 site) const;
+  CallArea* make_call_area(u64 site);
+  bool undo_call(CallArea& area, u32 slot);
+
   Result<> fault_absent(Mapping& mapping, u64 page, Protection access);
   unsigned run_order(const Mapping& mapping, u64 page) const;
   bool map_run(const Mapping& mapping, u64 page, unsigned order);

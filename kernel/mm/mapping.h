@@ -18,6 +18,7 @@ class Mapping : NonCopyable {
   bool wipe_in_child = false;        // MADV_WIPEONFORK
   bool keep_from_dump = false;       // MADV_DONTDUMP
   bool sealed = false;               // mseal(2): stays as and where it is
+  bool stubs = false;                // the kernel's own (call_sites.h): nothing, to the program
   u32 memory_policy = 0;             // mbind(2): kept and told
   Ref<MemoryObject> object;          // null: private anonymous memory
   u64 object_offset = 0;             // of `start`, bytes

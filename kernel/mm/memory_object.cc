@@ -187,6 +187,10 @@ u64 MemoryObject::next_hole(u64 from) const {
   }
 }
 
+static bool is_shared_writer(const Mapping& mapping) {
+  return mapping.shared() && has(mapping.max_protection, Protection::kWrite);
+}
+
 Result<> MemoryObject::attach(Mapping& mapping) {
   {
     Guard guard(mutex_);
@@ -196,6 +200,7 @@ Result<> MemoryObject::attach(Mapping& mapping) {
     }
     mappings_->list.push_back(mapping);
   }
+  if (is_shared_writer(mapping)) shared_writers_.fetch_add(1, Order::kRelaxed);
   mapping_added();
   return {};
 }
@@ -206,6 +211,7 @@ void MemoryObject::detach(Mapping& mapping) {
     if (!mapping.object_node.linked()) return;
     mapping.object_node.unlink();
   }
+  if (is_shared_writer(mapping)) shared_writers_.fetch_sub(1, Order::kRelaxed);
   mapping_removed();
 }
 

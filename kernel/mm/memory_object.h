@@ -53,6 +53,8 @@ class MemoryObject : public RefCounted {
   // ENOMEM.
   Result<> attach(Mapping& mapping);
   void detach(Mapping& mapping);
+  // Whether its pages may change under a private mapping that shows them.
+  bool has_shared_writers() const { return shared_writers_.load(Order::kRelaxed) != 0; }
 
  protected:
   // Called after remove_pages() or set_size() took `count` pages out, without the lock held, for
@@ -77,6 +79,7 @@ class MemoryObject : public RefCounted {
 
   Atomic<u64> size_{0};
   Atomic<u64> pages_{0};
+  Atomic<u32> shared_writers_{0};  // shared mappings that may be written
   mutable Mutex<LockRank::kMemoryObject> mutex_;
   Node* root_ TA_GUARDED_BY(mutex_) = nullptr;             // radix tree by page index
   u32 height_ TA_GUARDED_BY(mutex_) = 0;                   // levels of nodes; 0: no root

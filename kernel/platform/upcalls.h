@@ -20,6 +20,21 @@ bool on_syscall(UserRegs& regs);
 // (process/user_return.cc).
 void on_return_to_user(UserRegs& regs);
 
+// --- the process home's direct calls (docs/decisions/0041-direct-calls.md)
+
+// A `syscall` was caught by the host on its way: called before on_syscall(), with interrupts enabled.
+// True: the next from the same place will not be.
+bool on_caught_call(const UserRegs& regs);
+
+// Where an interrupted program was: outside of all stubs; in one, before the instruction that it
+// took over from the program; or behind that.
+enum class StubPlace : u8 { kOutside, kBefore, kBehind };
+// Whoever was in a stub is where he would be without it: before that instruction, or at the
+// `syscall`. Called with interrupts disabled, on any stack.
+StubPlace leave_stub(UserRegs& regs);
+// After kBefore: that instruction is to run at its own place. With interrupts enabled.
+void undo_call(const UserRegs& regs);
+
 struct PageFault {
   UserAddr address;
   Protection access;  // exactly one of kRead, kWrite, kExecute

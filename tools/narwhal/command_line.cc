@@ -98,6 +98,10 @@ void add_machine_options(CLI::App& app, Options& options, RawValues& raw) {
   app.add_flag("--icount", options.counts_instructions,
                "Let the guest's clock count instructions: slower, but timings repeat")
       ->group(machine);
+  app.add_flag("--no-rewrite", options.leaves_calls,
+               "With --platform process: leave the program's system calls as they are, which is "
+               "slower")
+      ->group(machine);
   app.add_option("--kernel", options.kernel, "The kernel's image (default: as it was built)")
       ->type_name("PATH")
       ->group(machine);

@@ -38,6 +38,7 @@ struct Options {
   bool is_q35 = false;
   bool counts_instructions = false;
   bool traces_calls = false;
+  bool leaves_calls = false;  // --no-rewrite
   bool wants_terminal = false;  // -t
   bool waits_for_debugger = false;
   std::string kernel;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 #include "tools/base/error.h"
 
@@ -67,6 +68,14 @@ std::string qemu_said(std::string_view errors) {
   if (errors.find("cannot set up guest memory") != errors.npos)
     return "this machine does not have the memory that -m asks for; ask for less";
   return "";
+}
+
+// "DIRECT CAUGHT REWRITTEN"; empty when it is something else.
+std::string in_words(std::string_view counts) {
+  std::istringstream words{std::string(counts)};
+  uint64_t direct = 0, caught = 0, rewritten = 0;
+  if (!(words >> direct >> caught >> rewritten)) return "";
+  return fmt::format("{} direct, from {} places; {} caught by the host", direct, rewritten, caught);
 }
 
 Report report_failure(const Outcome& outcome, std::string_view program) {
@@ -137,6 +146,8 @@ void Outcome::take_control_line(std::string_view line) {
     keep(missing, rest.substr(0, rest.find(' ')));
   } else if (word == "absent") {
     keep(absent, rest);
+  } else if (word == "calls") {
+    calls = in_words(rest);
   } else if (word == "exit" && !is_complete()) {
     exit_status = number(rest, 0, kHighestStatus);
   } else if (word == "killed" && !is_complete()) {
@@ -192,6 +203,8 @@ Report make_report(const Outcome& outcome, std::string_view program, bool verbos
     report.text += fmt::format("narwhal: {} made system calls that narwhal does not have: {}\n",
                                program, names);
   }
+  if (!outcome.calls.empty() && verbose)
+    report.text += fmt::format("narwhal: system calls: {}\n", outcome.calls);
   return report;
 }
 

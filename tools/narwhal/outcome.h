@@ -16,6 +16,7 @@ struct Outcome {
   std::vector<std::string> missing;  // names of system calls that it made and that are not there
   std::vector<std::string> absent;   // paths that were looked for and are not there
   std::optional<std::string> panic;  // the kernel stopped
+  std::string calls;                 // how many system calls came each way, in words
   bool started = false;
 
   // Milliseconds from the start of QEMU; -1: it did not happen.

@@ -99,6 +99,7 @@ void add_run_settings(const Options& options, BootSettings& settings) {
   }
   settings.add("seed", random_seed());
   if (options.traces_calls) settings.add("strace", "1");
+  if (options.leaves_calls) settings.add("rewrite", "0");
   if (options.waits_for_debugger) settings.add("nokaslr", "1");
 }
 

@@ -6,6 +6,7 @@
 #include "kernel/drivers/host/net/tap.h"
 #include "kernel/drivers/host/p9.h"
 #include "kernel/platform/process/confine.h"
+#include "kernel/platform/process/direct_calls.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
 #include "kernel/random/random.h"
@@ -93,6 +94,7 @@ void start_devices(const BootSettings& settings) {
     if (!started.ok()) LOG_ERROR("boot setting 'device=" << setting << "': " << started.error());
   }
   seed();
+  if (settings.rewrite_calls) process_home::start_rewriting();
 }
 
 Ref<ConsolePort> host_port(std::string_view name) {

@@ -13,6 +13,13 @@ namespace narwhal::upcall {
   return false;
 }
 [[gnu::weak]] void on_user_trap(const UserTrap&, UserRegs&) {}
+[[gnu::weak]] bool on_caught_call(const UserRegs&) {
+  return false;
+}
+[[gnu::weak]] StubPlace leave_stub(UserRegs&) {
+  return StubPlace::kOutside;
+}
+[[gnu::weak]] void undo_call(const UserRegs&) {}
 [[gnu::weak]] void on_timer(bool) {}
 [[gnu::weak]] void on_cpu_started() {
   __builtin_trap();

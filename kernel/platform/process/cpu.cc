@@ -11,6 +11,7 @@
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/process/signals.h"
 #include "kernel/platform/process/time.h"
+#include "kernel/platform/rewrite/call_ways.h"
 
 extern "C" {
 // Looked at by user_copy.S. The host's kernel, not we, has SMAP.
@@ -86,6 +87,7 @@ void clear_program_half() {
 }
 
 void dispatch_system_calls() {
+  call_ways.counted = true;
   const u64 start = reinterpret_cast<u64>(kernel_text_start);
   const u64 size = u64(kernel_text_end - kernel_text_start);
   if (!host::dispatch_system_calls(start, size).ok())

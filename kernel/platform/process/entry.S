@@ -2,11 +2,20 @@
 #
 # A signal lands on the signal stack. What it says is copied into a UserRegs (kernel/platform/context.h) on the stack
 # where the kernel wants to go on, and the signal frame is left behind: handlers are installed so that the host changes
-# no mask, so there is nothing to return from. GS holds the CpuLocal while the kernel runs. Offsets in it: 56
-# interrupts_on, 60 interrupts_pending, 64 user_gs_base.
+# no mask, so there is nothing to return from. GS holds the CpuLocal while the kernel runs, and while a program runs that
+# has no GS base of its own. Offsets in it: 8 kernel_stack_top, 16 user_stack_scratch, 56 interrupts_on, 60
+# interrupts_pending, 64 user_gs_base.
+#
+# The other way in is a direct call: narwhal_direct_entry.
 
+#define REGS_ORIG_RAX 120
 #define REGS_RIP 128
+#define REGS_RFLAGS 144
+#define REGS_RSP 152
 #define SIGNAL_STACK_SIZE 65536
+# Those that C++ must not see, and that a quick way back does not bring: trap, direction, nested task, resume, alignment
+# check.
+#define UNUSUAL_FLAGS 0x54500
 
     .macro POP_REGISTERS
     popq %r15
@@ -72,7 +81,7 @@ narwhal_signal_return:
 narwhal_continue_syscall:
     xorl %ebp, %ebp                 # the end of the kernel's chain of frames
     movq %rsp, %rdi
-    call narwhal_syscall_from_user
+    call narwhal_caught_call_from_user
     testb %al, %al
     jz narwhal_restore_all
     jmp narwhal_return_slowly
@@ -115,12 +124,102 @@ narwhal_exit_begin:
     movq $0x7fffffffffff, %rax
     movq %rax, REGS_RIP(%rsp)
 1:  movq %gs:64, %rax
+    testq %rax, %rax                # none of its own: ours stays, for direct calls
+    jz 2f
     wrgsbase %rax
-    POP_REGISTERS
+2:  POP_REGISTERS
     iretq
     .globl narwhal_exit_end
     .hidden narwhal_exit_end
 narwhal_exit_end:
+
+# --- direct calls -----------------------------------------------------------------------------------------------------
+# From a stub (kernel/platform/rewrite/stub.cc), which has made sure that GS is a CPU's block. As after `syscall`: the
+# number in rax, the way back in rcx; r11 is free. Interrupts are held back, as they are while the program runs: a signal
+# that comes in here is noted, and waits until the kernel lets it in.
+    .globl narwhal_direct_entry
+    .hidden narwhal_direct_entry
+    .balign 64
+narwhal_direct_entry:
+    movq %rsp, %gs:16
+    movq %gs:8, %rsp
+    pushq $0x2b                     # ss
+    pushq %gs:16
+    pushfq
+    movq (%rsp), %r11
+    pushq $0x33                     # cs
+    pushq %rcx
+    pushq %rax                      # orig_rax
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %rcx
+    pushq %rax
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    testl $UNUSUAL_FLAGS, %r11d
+    jnz 3f
+1:  xorl %ebp, %ebp                 # the end of the kernel's chain of frames
+    movq %rsp, %rdi
+    call narwhal_direct_call_from_user
+    testb %al, %al
+    jnz narwhal_return_slowly
+
+    # Back to where `syscall` would go, with what it changes changed and all else as it was: without iretq. Serves when
+    # the frame is that of the call still: who puts another in its place (rt_sigreturn, execve) sets orig_rax to ~0. The
+    # callee-saved registers but rbp hold the program's values. A signal that finds its place from here on to the last
+    # jump goes on at narwhal_restore_all, with the frame that is in memory.
+    movq REGS_RFLAGS(%rsp), %rcx
+    movq REGS_RIP(%rsp), %rdx
+    cmpq $-1, REGS_ORIG_RAX(%rsp)
+    je narwhal_restore_all
+    testl $UNUSUAL_FLAGS, %ecx
+    jnz narwhal_restore_all
+    movq %rdx, %rsi
+    shrq $47, %rsi
+    jnz narwhal_restore_all
+    cmpq $0, %gs:64
+    jne narwhal_restore_all
+    .globl narwhal_fast_exit_begin
+    .hidden narwhal_fast_exit_begin
+narwhal_fast_exit_begin:
+    cmpl $0, %gs:60
+    jne narwhal_continue_interrupt
+    # The arithmetic flags, without popfq, which takes longer than all the rest: overflow by an addition, the others from
+    # ah. Those that it would set besides are as in the kernel.
+    movq %rcx, %r11
+    movl %ecx, %eax
+    shrl $11, %eax
+    andl $1, %eax
+    movb %cl, %ah
+    addb $127, %al
+    sahf
+    movq %rdx, %rcx
+    movq 32(%rsp), %rbp
+    movq 56(%rsp), %r10
+    movq 64(%rsp), %r9
+    movq 72(%rsp), %r8
+    movq 80(%rsp), %rax
+    movq 96(%rsp), %rdx
+    movq 104(%rsp), %rsi
+    movq 112(%rsp), %rdi
+    movq REGS_RSP(%rsp), %rsp
+    jmpq *%rcx
+    .globl narwhal_fast_exit_end
+    .hidden narwhal_fast_exit_end
+narwhal_fast_exit_end:
+
+3:  pushq $2                        # as narwhal_signal_entry
+    popfq
+    jmp 1b
 
 # A fault in the kernel: its registers are at rsp, below what its stack held.
     .globl narwhal_continue_kernel_fault

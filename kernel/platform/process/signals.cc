@@ -14,6 +14,7 @@
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/process/stacks.h"
 #include "kernel/platform/process/time.h"
+#include "kernel/platform/rewrite/call_ways.h"
 #include "kernel/platform/upcalls.h"
 #include "kernel/platform/x86/panic.h"
 #include "kernel/platform/x86/recovery.h"
@@ -21,6 +22,7 @@
 extern "C" {
 extern const char kernel_text_start[], kernel_text_end[];
 extern const char narwhal_exit_begin[], narwhal_exit_end[];
+extern const char narwhal_fast_exit_begin[], narwhal_fast_exit_end[];
 extern const char narwhal_idle_begin[], narwhal_idle_end[], narwhal_idle_stop[];
 void narwhal_continue_syscall();
 void narwhal_continue_trap();
@@ -52,6 +54,7 @@ constexpr u64 kLegacyCallSize = 2;
 
 // What the signal said, for the code that goes on; nothing comes between, interrupts are held back.
 constinit upcall::UserTrap trap{};
+constinit upcall::StubPlace trap_place = upcall::StubPlace::kOutside;
 
 Continuation go_on(UserRegs& regs, void (*code)()) {
   return {reinterpret_cast<u64>(&regs), reinterpret_cast<u64>(code)};
@@ -91,6 +94,9 @@ Continuation from_user(int signal, const HostSignalInfo& info, HostContext& cont
   UserRegs& regs = platform::user_regs_at(reinterpret_cast<void*>(cpu.kernel_stack_top));
   take_back_fpu(context);
   copy_registers(context, regs);
+  trap_place = upcall::StubPlace::kOutside;
+  // Of a stub nobody hears but its own faults, which end there if they can.
+  if (signal != kSigSegv) trap_place = upcall::leave_stub(regs);
   if (is_interrupt(signal)) {
     cpu.interrupts_pending |= pending_bit(signal);
     return go_on(regs, narwhal_continue_interrupt);
@@ -135,7 +141,8 @@ Continuation interrupt_in_kernel(int signal, HostContext& context) {
   CpuLocal& cpu = cpu_local();
   cpu.interrupts_pending |= pending_bit(signal);
   // On its way out: the whole way again.
-  if (between(context.rip, narwhal_exit_begin, narwhal_exit_end)) {
+  if (between(context.rip, narwhal_exit_begin, narwhal_exit_end) ||
+      between(context.rip, narwhal_fast_exit_begin, narwhal_fast_exit_end)) {
     take_back_fpu(context);
     return go_on(platform::user_regs_at(reinterpret_cast<void*>(cpu.kernel_stack_top)),
                  narwhal_restore_all);
@@ -206,21 +213,38 @@ extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& in
       bring_in_stack(context.cr2))
     return kWhereItCameFrom;
   if (!between(context.rip, kernel_text_start, kernel_text_end)) {
-    // The kernel's GS and not its code: it has run astray.
-    if (gs_before == reinterpret_cast<u64>(&cpu_local())) return fault_in_kernel(context);
-    cpu_local().user_gs_base = gs_before;
+    // A program that has no GS base of its own runs with ours. Its stack is not ours: that is the
+    // kernel, run astray.
+    const bool is_ours = gs_before == reinterpret_cast<u64>(&cpu_local());
+    if (is_ours && in_window(context.rsp)) return fault_in_kernel(context);
+    cpu_local().user_gs_base = is_ours ? 0 : gs_before;
     return from_user(signal, info, context);
   }
   return is_interrupt(signal) ? interrupt_in_kernel(signal, context) : fault_in_kernel(context);
 }
 
-extern "C" bool narwhal_syscall_from_user(UserRegs& regs) {
+extern "C" bool narwhal_caught_call_from_user(UserRegs& regs) {
+  ++call_ways.caught;
+  platform::interrupts_restore(true);
+  if (upcall::on_caught_call(regs)) ++call_ways.rewritten;
+  return upcall::on_syscall(regs);
+}
+
+extern "C" bool narwhal_direct_call_from_user(UserRegs& regs) {
+  ++call_ways.direct;
   platform::interrupts_restore(true);
   return upcall::on_syscall(regs);
 }
 
 extern "C" void narwhal_trap_from_user(UserRegs& regs) {
   upcall::UserTrap came = trap;
+  if (trap_place == upcall::StubPlace::kBefore && came.vector == kDebugException) {
+    // A step onto an instruction that is not where it seems: the next is over it, at its place.
+    platform::interrupts_restore(true);
+    upcall::undo_call(regs);
+    platform::interrupts_save_disable();
+    return;
+  }
   if (came.vector == kPageFault) {
     upcall::PageFault fault = page_fault();
     if (in_window(fault.address.value)) {
@@ -228,6 +252,11 @@ extern "C" void narwhal_trap_from_user(UserRegs& regs) {
       came = {u8(kGeneralProtection), 0, 0};
     } else {
       if (bring_in(fault.address.value, fault.access, fault.present)) return;
+      // A stub that is gone: back to the place of the call.
+      const u64 page = align_down(regs.rip, kPageSize);
+      if (upcall::leave_stub(regs) != upcall::StubPlace::kOutside &&
+          align_down(fault.address.value, kPageSize) == page)
+        return;
       platform::interrupts_restore(true);
       upcall::on_page_fault(fault, &regs);
       platform::interrupts_save_disable();

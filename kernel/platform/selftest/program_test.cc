@@ -164,6 +164,14 @@ void on_return_to_user(UserRegs& regs) {
   reschedule_if_needed();
 }
 
+bool on_caught_call(const UserRegs&) {
+  return false;
+}
+StubPlace leave_stub(UserRegs&) {
+  return StubPlace::kOutside;
+}
+void undo_call(const UserRegs&) {}
+
 bool on_page_fault(const PageFault& fault, UserRegs* regs) {
   constexpr u64 kDemandSize = 0x4000;
   if (fault.address.value >= USER_DEMAND && fault.address.value < USER_DEMAND + kDemandSize &&

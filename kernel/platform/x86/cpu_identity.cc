@@ -6,6 +6,21 @@
 
 namespace narwhal {
 
+namespace {
+
+// Whether programs are told that they may use FSGSBASE. As a process not: they could, but a GS base
+// of their own makes their system calls slow, and one that they don't have reads as ours
+// (docs/decisions/0041). arch_prctl(2) does the same.
+bool programs_set_bases() {
+#ifdef NARWHAL_HOME_PROCESS
+  return false;
+#else
+  return x86::cpuid(0).eax >= 7 && (x86::cpuid(7).ebx & 1);
+#endif
+}
+
+}  // namespace
+
 const platform::CpuIdentity& platform::cpu_identity() {
   static constinit CpuIdentity identity{};
   if (identity.vendor[0] != '\0') return identity;
@@ -23,7 +38,7 @@ const platform::CpuIdentity& platform::cpu_identity() {
   if (identity.family == 15) identity.family += signature.eax >> 20 & 255;
   identity.stepping = signature.eax & 15;
   identity.hwcap = signature.edx;
-  identity.hwcap2 = x86::cpuid(0).eax >= 7 && (x86::cpuid(7).ebx & 1) ? 2 : 0;  // FSGSBASE
+  identity.hwcap2 = programs_set_bases() ? 2 : 0;
   const TscClock clock = tsc_clock();
   // ns = ticks * mult >> shift, so ticks a millisecond are 10^6 << shift over mult.
   if (clock.mult != 0) identity.tsc_khz = (u64{1'000'000} << clock.shift) / clock.mult;
@@ -59,6 +74,7 @@ usize platform::cpu_flags(std::span<char> out) {
   usize used = 0;
   for (const Flag& flag : kFlags) {
     if (!(words[flag.word] >> flag.bit & 1)) continue;
+    if (flag.word == 2 && flag.bit == 0 && !programs_set_bases()) continue;  // fsgsbase
     const usize length = std::strlen(flag.name);
     if (used + length + 1 > out.size()) break;
     if (used) out[used++] = ' ';

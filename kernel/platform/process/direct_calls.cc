@@ -1,0 +1,23 @@
+#include "kernel/platform/process/direct_calls.h"
+
+#include "kernel/mm/address_space.h"
+#include "kernel/platform/cpu_local.h"
+#include "kernel/platform/process/layout.h"
+#include "kernel/platform/rewrite/find_site.h"
+
+extern "C" void narwhal_direct_entry();
+
+namespace narwhal::process_home {
+
+// One piece of 4 GiB has the image and so the CPUs' blocks, and nothing that a program may have.
+static_assert(kImageOffset % (4 * kGiB) == 0 && kFirstWindow % (4 * kGiB) == 0 &&
+              kWindowSize % (4 * kGiB) == 0);
+
+void start_rewriting() {
+  static constinit AddressSpace::CallRewriter rewriter{};
+  rewriter = {reinterpret_cast<u64>(&narwhal_direct_entry), reinterpret_cast<u64>(&cpu_local()),
+              &rewrite::find_site};
+  AddressSpace::set_call_rewriter(&rewriter);
+}
+
+}  // namespace narwhal::process_home

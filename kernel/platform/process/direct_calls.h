@@ -1,0 +1,9 @@
+// System calls that reach the kernel without the host (docs/decisions/0041-direct-calls.md).
+#pragma once
+
+namespace narwhal::process_home {
+
+// From now on calls are rewritten.
+void start_rewriting();
+
+}  // namespace narwhal::process_home

@@ -1,0 +1,84 @@
+#include "kernel/platform/rewrite/find_site.h"
+
+#include "Zydis/Zydis.h"
+
+namespace narwhal::rewrite {
+namespace {
+
+// Code that is read from the middle of an instruction falls into step with the true one after a few
+// instructions. Readings that begin this near may not have, so they don't count.
+constexpr usize kSettled = 24;
+constexpr u64 kSigreturn = 15;
+
+class Decoder {
+ public:
+  Decoder() { ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64); }
+  // The length of the instruction at the beginning of `code`; 0: there is none. One that goes on
+  // behind the end is longer than all of `code`.
+  usize decode(std::span<const std::byte> code) {
+    const ZyanStatus status =
+        ZydisDecoderDecodeInstruction(&decoder_, nullptr, code.data(), code.size(), &instruction_);
+    if (status == ZYDIS_STATUS_NO_MORE_DATA) return code.size() + 1;
+    return ZYAN_SUCCESS(status) ? instruction_.length : 0;
+  }
+  // Whether what was decoded last does the same wherever it lies, and goes on behind itself.
+  bool can_move() const {
+    if (instruction_.attributes & ZYDIS_ATTRIB_IS_RELATIVE) return false;
+    switch (instruction_.meta.category) {
+      case ZYDIS_CATEGORY_BINARY:
+      case ZYDIS_CATEGORY_DATAXFER:
+      case ZYDIS_CATEGORY_LOGICAL:
+        return true;
+      default:
+        return instruction_.mnemonic == ZYDIS_MNEMONIC_LEA;
+    }
+  }
+
+ private:
+  ZydisDecoder decoder_;
+  ZydisDecodedInstruction instruction_;
+};
+
+}  // namespace
+
+bool find_site(std::span<const std::byte> before, u64 call, u64 number, Site& out) {
+  // Unwinders know what returns from a signal handler by its bytes.
+  if (number == kSigreturn) return false;
+  if (before.size() > kContext) before = before.last(kContext);
+  const usize end = before.size();
+  Decoder decoder;
+  // Where the last instruction begins, read from each byte on; its end is `end`.
+  u8 last[kContext + 1];
+  constexpr u8 kNowhere = 0xff, kPasses = 0xfe;
+  last[end] = kNowhere;
+  for (usize at = end; at-- > 0;) {
+    const usize length = decoder.decode(before.subspan(at));
+    if (length == 0)
+      last[at] = kNowhere;
+    else if (at + length > end)
+      last[at] = kPasses;
+    else
+      last[at] = at + length == end ? u8(at) : last[at + length];
+  }
+  // All readings that lead here must agree. Where little code comes before, only its beginning
+  // counts.
+  u8 found = kNowhere;
+  const usize settled = end > kSettled + kMostMoved ? end - kSettled - kMostMoved : 0;
+  for (usize at = 0; at <= settled && at < end; ++at) {
+    if (last[at] == kNowhere) continue;
+    if (last[at] == kPasses) return false;
+    if (found != kNowhere && found != last[at]) return false;
+    found = last[at];
+  }
+  if (found == kNowhere) return false;
+  const usize length = decoder.decode(before.subspan(found));
+  if (length < kJumpSize || length > kMostMoved || !decoder.can_move()) return false;
+  Site site{.at = call - length, .length = u8(length)};
+  std::memcpy(site.original, before.data() + found, length);
+  // What it sets is what was asked for; else the program came to the call another way.
+  if (site.is_number() && site.number() != number) return false;
+  out = site;
+  return true;
+}
+
+}  // namespace narwhal::rewrite

@@ -1,0 +1,159 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <initializer_list>
+#include <vector>
+
+#include "kernel/platform/rewrite/find_site.h"
+
+namespace narwhal::rewrite {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+Bytes code(std::initializer_list<int> values) {
+  Bytes bytes;
+  for (const int value : values) bytes.push_back(std::byte(value));
+  return bytes;
+}
+
+Bytes after(const Bytes& before, const Bytes& rest) {
+  Bytes all = before;
+  all.insert(all.end(), rest.begin(), rest.end());
+  return all;
+}
+
+// `count` times `addq $8, %rsp`.
+Bytes filling(usize count) {
+  Bytes bytes;
+  for (usize i = 0; i < count; ++i) bytes = after(bytes, code({0x48, 0x83, 0xc4, 0x08}));
+  return bytes;
+}
+
+constexpr u64 kGetppid = 110;
+constexpr u64 kCall = 0x401005;
+const Bytes kMov = code({0xb8, 110, 0, 0, 0});
+
+// The length of the instruction that can be replaced; 0: there is none.
+usize found(const Bytes& before, u64 number = kGetppid) {
+  Site site;
+  if (!find_site(before, kCall, number, site)) return 0;
+  EXPECT_EQ(site.call(), kCall);
+  EXPECT_EQ(std::memcmp(site.original, before.data() + before.size() - site.length, site.length),
+            0);
+  return site.length;
+}
+
+TEST(FindSite, MovBeforeTheCall) {
+  EXPECT_EQ(found(after(filling(20), kMov)), 5u);
+}
+
+TEST(FindSite, BeginningOfTheCode) {
+  EXPECT_EQ(found(kMov), 5u);
+  EXPECT_EQ(found(after(filling(2), kMov)), 5u);
+}
+
+// The program came to the call from elsewhere.
+TEST(FindSite, AnotherNumber) {
+  EXPECT_EQ(found(after(filling(20), kMov), kGetppid + 1), 0u);
+  EXPECT_EQ(found(after(filling(20), kMov), u64{1} << 32 | kGetppid), 0u);
+}
+
+TEST(FindSite, NothingThatIsLongEnough) {
+  EXPECT_EQ(found({}), 0u);
+  EXPECT_EQ(found(filling(20)), 0u);
+  EXPECT_EQ(found(code({110, 0, 0, 0})), 0u);
+}
+
+// `movl $110, %r8d` ends with the same five bytes. It can be replaced, as a whole only.
+TEST(FindSite, EndOfALongerInstruction) {
+  const Bytes other = after(code({0x41}), kMov);
+  EXPECT_EQ(found(after(filling(20), other)), 6u);
+  EXPECT_EQ(found(after(filling(2), other)), 6u);
+  EXPECT_EQ(found(other), 6u);
+  // movabsq $0x6eb8000000, %rsi
+  const Bytes constant = code({0x48, 0xbe, 0, 0, 0, 0xb8, 110, 0, 0, 0});
+  EXPECT_EQ(found(after(filling(20), constant)), 10u);
+}
+
+// A byte that is the end of another instruction, and looks like a prefix.
+TEST(FindSite, WhatLooksLikeAPrefix) {
+  const Bytes push = code({0x6a, 0x41});  // pushq $0x41
+  EXPECT_EQ(found(after(after(filling(20), push), kMov)), 5u);
+}
+
+TEST(FindSite, OtherInstructions) {
+  const Bytes load = code({0x4c, 0x8b, 0x4c, 0x24, 0x08});   // movq 8(%rsp), %r9
+  const Bytes store = code({0x4c, 0x89, 0x5c, 0x24, 0x08});  // movq %r11, 8(%rsp)
+  EXPECT_EQ(found(after(filling(20), load)), 5u);
+  EXPECT_EQ(found(after(filling(20), store)), 5u);
+}
+
+TEST(FindSite, WhatCannotMove) {
+  const Bytes relative = code({0x48, 0x8d, 0x35, 0, 1, 0, 0});  // leaq 256(%rip), %rsi
+  const Bytes load = code({0x8b, 0x05, 0, 1, 0, 0});            // movl 256(%rip), %eax
+  const Bytes call = code({0xe8, 0, 1, 0, 0});
+  const Bytes branch = code({0x0f, 0x84, 0, 1, 0, 0});
+  for (const Bytes& last : {relative, load, call, branch})
+    EXPECT_EQ(found(after(filling(20), last)), 0u);
+}
+
+// Unwinders look for these bytes.
+TEST(FindSite, SignalReturn) {
+  const Bytes restorer = code({0x48, 0xc7, 0xc0, 15, 0, 0, 0});
+  EXPECT_EQ(found(after(filling(20), restorer), 15), 0u);
+  EXPECT_EQ(found(after(filling(20), code({0xb8, 15, 0, 0, 0})), 15), 0u);
+}
+
+// Read from one half of the bytes on it is one instruction, from the other half another.
+TEST(FindSite, Disagreement) {
+  Bytes both;
+  for (int i = 0; i < 20; ++i) both = after(both, code({0x48, 0xb8, 0x48, 0xb8}));
+  EXPECT_EQ(found(both, 0xb848b848), 0u);
+}
+
+i32 relative_at(std::span<const std::byte> bytes, usize at) {
+  i32 value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+
+TEST(Stub, JumpThere) {
+  std::byte bytes[kJumpSize];
+  write_jump(bytes, 0x401000, 0x10000);
+  EXPECT_EQ(bytes[0], std::byte{0xe9});
+  EXPECT_EQ(i64{0x401005} + relative_at(bytes, 1), 0x10000);
+}
+
+void check_stub(const Bytes& moved) {
+  std::byte bytes[kStubSize];
+  Site site{.at = kCall - moved.size(), .length = u8(moved.size())};
+  std::memcpy(site.original, moved.data(), moved.size());
+  constexpr u64 kHeader = 0x10000, kAt = 0x10010;
+  write_stub(bytes, kAt, site, kHeader, 0x6240'0012'3000);
+  EXPECT_EQ(std::memcmp(bytes, moved.data(), moved.size()), 0);
+  // CPU blocks anywhere in the same 4 GiB make zero of ecx; nothing else does.
+  const usize at = moved.size();
+  const u32 taken = u32(-relative_at(bytes, at + 10));
+  EXPECT_EQ(taken, u32(__builtin_bswap64(0x6240'ffff'ffc0)));
+  EXPECT_NE(taken, u32(__builtin_bswap64(0x6241'0000'0000)));
+  EXPECT_NE(taken, u32(__builtin_bswap64(0)));
+  const auto target = [&](usize field) { return i64(kAt + field + 4) + relative_at(bytes, field); };
+  EXPECT_EQ(target(at + 17), i64(kCall));
+  EXPECT_EQ(target(at + 24), i64(kCall + kCallSize));
+  EXPECT_EQ(target(at + 30), i64(kHeader));
+}
+
+TEST(Stub, Bytes) {
+  check_stub(kMov);
+  check_stub(code({0x48, 0xbe, 0, 0, 0, 0xb8, 110, 0, 0, 0}));
+}
+
+TEST(Stub, Reach) {
+  EXPECT_TRUE(in_reach(0x7000'0000'0000, 0x7000'7ff0'0000 - kMiB));
+  EXPECT_TRUE(in_reach(0x7000'7ff0'0000 - kMiB, 0x7000'0000'0000));
+  EXPECT_FALSE(in_reach(0x7000'0000'0000, 0x7000'8000'0000));
+}
+
+}  // namespace
+}  // namespace narwhal::rewrite

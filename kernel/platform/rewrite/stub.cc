@@ -1,0 +1,59 @@
+#include "kernel/platform/rewrite/stub.h"
+
+#include <initializer_list>
+
+namespace narwhal::rewrite {
+namespace {
+
+class Writer {
+ public:
+  Writer(std::byte* at, u64 address) : at_(at), address_(address) {}
+  void byte(u8 value) {
+    *at_++ = std::byte{value};
+    ++address_;
+  }
+  void bytes(std::initializer_list<u8> values) {
+    for (const u8 value : values) byte(value);
+  }
+  void word(u32 value) {
+    std::memcpy(at_, &value, sizeof value);
+    at_ += sizeof value;
+    address_ += sizeof value;
+  }
+  // The last word of an instruction that names `target` relative to its own end.
+  void relative(u64 target) { word(u32(target - (address_ + sizeof(u32)))); }
+
+ private:
+  std::byte* at_;
+  u64 address_;
+};
+
+}  // namespace
+
+void write_stub(std::span<std::byte, kStubSize> out, u64 at, const Site& site, u64 header,
+                u64 cpu_block) {
+  constexpr u8 kPadding = 0xcc;
+  std::memset(out.data(), kPadding, out.size());
+  Writer code(out.data(), at);
+  for (u8 i = 0; i < site.length; ++i) code.byte(site.original[i]);
+  // What follows leaves the flags alone, and of the registers uses one that `syscall` changes.
+  code.bytes({0xf3, 0x48, 0x0f, 0xae, 0xc9});  // rdgsbase %rcx
+  code.bytes({0x48, 0x0f, 0xc9});              // bswapq %rcx: the upper half comes down
+  code.bytes({0x8d, 0x89});                    // leal -block(%rcx), %ecx
+  code.word(0 - u32(__builtin_bswap64(cpu_block)));
+  code.bytes({0xe3, 0x05});  // jrcxz over the next
+  code.byte(0xe9);           // jmp to the `syscall`
+  code.relative(site.call());
+  code.bytes({0x48, 0x8d, 0x0d});  // leaq behind-the-call(%rip), %rcx
+  code.relative(site.call() + kCallSize);
+  code.bytes({0xff, 0x25});  // jmpq *header(%rip)
+  code.relative(header);
+}
+
+void write_jump(std::span<std::byte, kJumpSize> out, u64 site, u64 stub) {
+  Writer code(out.data(), site);
+  code.byte(0xe9);
+  code.relative(stub);
+}
+
+}  // namespace narwhal::rewrite
