@@ -14,69 +14,72 @@ struct Registers {
   unsigned long rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15, flags, rax;
 };
 
-// Loads them all, makes the call, and stores what came out. `after` is where it came back to.
-uintptr_t around_call(Registers& registers) {
-  uintptr_t after = 0;
-  asm volatile(
-      "leaq -256(%%rsp), %%rsp\n\t"
-      "pushfq\n\t"
-      "pushq %%rbp\n\t"
-      "pushq %[after]\n\t"
-      "pushq %[registers]\n\t"
-      "movq %[registers], %%rax\n\t"
-      "pushq 112(%%rax)\n\t"
-      "movq 0(%%rax), %%rbx\n\t"
-      "movq 16(%%rax), %%rdx\n\t"
-      "movq 24(%%rax), %%rsi\n\t"
-      "movq 32(%%rax), %%rdi\n\t"
-      "movq 40(%%rax), %%rbp\n\t"
-      "movq 48(%%rax), %%r8\n\t"
-      "movq 56(%%rax), %%r9\n\t"
-      "movq 64(%%rax), %%r10\n\t"
-      "movq 80(%%rax), %%r12\n\t"
-      "movq 88(%%rax), %%r13\n\t"
-      "movq 96(%%rax), %%r14\n\t"
-      "movq 104(%%rax), %%r15\n\t"
-      "popfq\n\t"
-      "movl $39, %%eax\n\t"  // getpid
-      "syscall\n"
-      "1:\n\t"
-      "pushfq\n\t"
-      "cld\n\t"
-      "pushq %%rax\n\t"
-      "movq 16(%%rsp), %%rax\n\t"
-      "movq %%rbx, 0(%%rax)\n\t"
-      "movq %%rcx, 8(%%rax)\n\t"
-      "movq %%rdx, 16(%%rax)\n\t"
-      "movq %%rsi, 24(%%rax)\n\t"
-      "movq %%rdi, 32(%%rax)\n\t"
-      "movq %%rbp, 40(%%rax)\n\t"
-      "movq %%r8, 48(%%rax)\n\t"
-      "movq %%r9, 56(%%rax)\n\t"
-      "movq %%r10, 64(%%rax)\n\t"
-      "movq %%r11, 72(%%rax)\n\t"
-      "movq %%r12, 80(%%rax)\n\t"
-      "movq %%r13, 88(%%rax)\n\t"
-      "movq %%r14, 96(%%rax)\n\t"
-      "movq %%r15, 104(%%rax)\n\t"
-      "popq 120(%%rax)\n\t"
-      "popq 112(%%rax)\n\t"
-      "addq $8, %%rsp\n\t"
-      "popq %%rdx\n\t"
-      "leaq 1b(%%rip), %%rcx\n\t"
-      "movq %%rcx, (%%rdx)\n\t"
-      "popq %%rbp\n\t"
-      "popfq\n\t"
-      "leaq 256(%%rsp), %%rsp\n\t"
-      :
-      : [registers] "r"(&registers), [after] "r"(&after)
-      : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-        "r15", "memory", "cc");
-  return after;
-}
+// uintptr_t around_call(Registers*): loads them all, makes the call, and stores what came out. Returns
+// where it came back to.
+asm(R"(
+    .text
+    .type around_call, @function
+around_call:
+    pushfq
+    pushq %rbp
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    pushq %rdi
+    movq %rdi, %rax
+    pushq 112(%rax)
+    movq 0(%rax), %rbx
+    movq 16(%rax), %rdx
+    movq 24(%rax), %rsi
+    movq 32(%rax), %rdi
+    movq 40(%rax), %rbp
+    movq 48(%rax), %r8
+    movq 56(%rax), %r9
+    movq 64(%rax), %r10
+    movq 80(%rax), %r12
+    movq 88(%rax), %r13
+    movq 96(%rax), %r14
+    movq 104(%rax), %r15
+    popfq
+    movl $39, %eax
+    syscall
+1:  pushfq
+    cld
+    pushq %rax
+    movq 16(%rsp), %rax
+    movq %rbx, 0(%rax)
+    movq %rcx, 8(%rax)
+    movq %rdx, 16(%rax)
+    movq %rsi, 24(%rax)
+    movq %rdi, 32(%rax)
+    movq %rbp, 40(%rax)
+    movq %r8, 48(%rax)
+    movq %r9, 56(%rax)
+    movq %r10, 64(%rax)
+    movq %r11, 72(%rax)
+    movq %r12, 80(%rax)
+    movq %r13, 88(%rax)
+    movq %r14, 96(%rax)
+    movq %r15, 104(%rax)
+    popq 120(%rax)
+    popq 112(%rax)
+    leaq 1b(%rip), %rax
+    popq %rdi
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    popq %rbp
+    popfq
+    ret
+    .size around_call, . - around_call
+)");
+extern "C" uintptr_t around_call(Registers* registers);
 
-// Below the red zone of whoever is called from here; asm pushes.
-[[gnu::noinline]] void check_registers(unsigned long flags) {
+void check_registers(unsigned long flags) {
   Registers in = {};
   unsigned long value = 0x0101'0101'0101'0101;
   for (unsigned long* at : {&in.rbx, &in.rdx, &in.rsi, &in.rdi, &in.rbp, &in.r8, &in.r9, &in.r10,
@@ -84,7 +87,7 @@ uintptr_t around_call(Registers& registers) {
     *at = value += 0x0101'0101'0101'0101;
   in.flags = flags;
   Registers out = in;
-  const uintptr_t after = around_call(out);
+  const uintptr_t after = around_call(&out);
   EXPECT_EQ(static_cast<unsigned long>(getpid()), out.rax);
   EXPECT_EQ(after, out.rcx);
   constexpr unsigned long kInterrupts = 0x200, kAlwaysOne = 2;

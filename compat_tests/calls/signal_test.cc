@@ -36,8 +36,10 @@ void note_step(int, siginfo_t*, void* context) {
   steps[step_count++] = place_of(context);
 }
 
-// Calls a function with the trap flag set, and returns the steps within it.
-std::vector<uintptr_t> steps_in(const MadeCode& code, long argument) {
+// Calls a function with the trap flag set, and returns the steps within it. Processors and
+// hypervisors differ in whether there is one at `after_call`, where the kernel has just returned
+// to: it is left out.
+std::vector<uintptr_t> steps_in(const MadeCode& code, long argument, size_t after_call) {
   step_count = 0;
   asm volatile(
       "leaq -256(%%rsp), %%rsp\n\t"
@@ -54,18 +56,19 @@ std::vector<uintptr_t> steps_in(const MadeCode& code, long argument) {
       : "rax", "rcx", "rdx", "r9", "r11", "memory", "cc");
   std::vector<uintptr_t> result;
   for (size_t i = 0; i < step_count; ++i)
-    if (steps[i] - code.address() < kPage) result.push_back(steps[i] - code.address());
+    if (const uintptr_t at = steps[i] - code.address(); at < kPage && at != after_call)
+      result.push_back(at);
   return result;
 }
 
 TEST(Steps, GoOverEachInstruction) {
   const ScopedAction action(SIGTRAP, note_step);
   const MadeCode code(calling(SYS_getpid));
-  const std::vector<uintptr_t> each = {0, kCallAt, kAfterCallAt};
-  EXPECT_EQ(each, steps_in(code, 0));
+  const std::vector<uintptr_t> each = {0, kCallAt};
+  EXPECT_EQ(each, steps_in(code, 0, kAfterCallAt));
   code.warm();
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(each, steps_in(code, 0));
+    EXPECT_EQ(each, steps_in(code, 0, kAfterCallAt));
     for (size_t step = 0; step < step_count; ++step) {
       if (steps[step] == code.address(kCallAt)) {
         EXPECT_EQ(static_cast<unsigned long>(SYS_getpid), numbers[step]);
@@ -81,11 +84,11 @@ TEST(Steps, GoOverEachInstruction) {
 TEST(Steps, GoOverALoadBeforeTheCall) {
   const ScopedAction action(SIGTRAP, note_step);
   const MadeCode code(calling_what_is_asked());
-  const std::vector<uintptr_t> each = {0, kLoadAt, kLoadCallAt, kLoadCallAt + 2};
-  EXPECT_EQ(each, steps_in(code, SYS_getpid));
+  const std::vector<uintptr_t> each = {0, kLoadAt, kLoadCallAt};
+  EXPECT_EQ(each, steps_in(code, SYS_getpid, kLoadCallAt + 2));
   code.warm(SYS_getpid);
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(each, steps_in(code, SYS_getpid));
+    EXPECT_EQ(each, steps_in(code, SYS_getpid, kLoadCallAt + 2));
     code.warm(SYS_getpid);
   }
 }

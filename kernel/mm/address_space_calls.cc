@@ -1,6 +1,7 @@
 // System calls that become direct calls (docs/decisions/0041-direct-calls.md): the jumps in
 // programs' code and the stubs that they lead to, and how all that is taken back, or hidden, where
 // a program or a debugger would see it.
+#include <bit>
 #include <cstring>
 
 #include "kernel/mm/address_space_state.h"
@@ -104,16 +105,20 @@ std::byte* State::own_bytes(Mapping& mapping, u64 address) {
   return bytes_at(*pmap, address);
 }
 
-u64 State::place_for_stubs(u64 site) const {
+u64 State::place_for_stubs(u64 call) const {
+  const u64 site = align_down(call, kPageSize);
   const auto fits = [&](u64 at) { return at != 0 && rewrite::in_reach(site, at); };
-  u64 at = find_free(kPageSize, mmap_base, mmap_base + kRoomForStubs);
+  u64 at = mmap_base < kUserEnd.value - kRoomForStubs
+               ? find_free(kPageSize, mmap_base, mmap_base + kRoomForStubs)
+               : 0;
   if (fits(at)) return at;
   const u64 low = site > kFar + kUserMin.value ? site - kFar : kUserMin.value;
   at = find_free(kPageSize, low, low + kRoomForStubs);
   if (fits(at)) return at;
   at = find_free(kPageSize, low, site);
   if (fits(at)) return at;
-  at = find_free(kPageSize, site, site + kFar);
+  const u64 high = site < kUserEnd.value - kFar ? site + kFar : kUserEnd.value;
+  at = find_free(kPageSize, site, high);
   return fits(at) ? at : 0;
 }
 
@@ -183,8 +188,9 @@ bool AddressSpace::note_caught_call(UserAddr call, u64 number) {
   if (!s.calls || s.calls->undone >= kMostUndone) return false;
   CallSites::Seen& seen = s.calls->seen_at(call.value);
   if (seen.call != call.value) seen = {.call = call.value};
-  if (seen.settled || ++seen.times < kTimesBefore) return false;
-  seen.settled = true;
+  // What could not be done then may be possible later, for other code at the same place.
+  ++seen.times;
+  if (seen.times < kTimesBefore || !std::has_single_bit(seen.times)) return false;
   return s.rewrite_call(call.value, number);
 }
 

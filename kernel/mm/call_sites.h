@@ -29,12 +29,10 @@ struct CallArea {
 };
 
 struct CallSites : NonCopyable {
-  // The calls that came the slow way, each at the place that its address chooses: how often, and
-  // whether there is nothing more to be done about it.
+  // The calls that came the slow way, and how often, each at the place that its address chooses.
   struct Seen {
     u64 call = 0;
     u32 times = 0;
-    bool settled = false;
   };
   static constexpr usize kSeen = 256;
 

@@ -99,7 +99,6 @@ void add_run_settings(const Options& options, BootSettings& settings) {
   }
   settings.add("seed", random_seed());
   if (options.traces_calls) settings.add("strace", "1");
-  if (options.leaves_calls) settings.add("rewrite", "0");
   if (options.waits_for_debugger) settings.add("nokaslr", "1");
 }
 
@@ -127,6 +126,7 @@ std::string machine_settings(const Options& options, const MachineSettings& mach
     return settings.command_line();
   }
   if (!options.kernel_log.empty()) settings.add("loglevel", options.kernel_log);
+  if (options.leaves_calls) settings.add("rewrite", "0");
   // KVM has a clock for its guests; the emulated machine's one only counts whole seconds.
   if (!machine.use_kvm && !machine.is_process && !options.counts_instructions) {
     timespec time;
