@@ -50,6 +50,16 @@ TEST(SettingsTest, RecordsComeAfterAndWin) {
   EXPECT_TRUE(settings.trace_calls);
 }
 
+TEST(SettingsTest, CallsAreRewrittenUnlessToldOtherwise) {
+  BootSettings settings;
+  Text<200> problem;
+  ASSERT_TRUE(parse_command_line("", settings, problem).ok());
+  EXPECT_TRUE(settings.rewrite_calls);
+  ASSERT_TRUE(parse_command_line("rewrite=0", settings, problem).ok());
+  EXPECT_FALSE(settings.rewrite_calls);
+  EXPECT_NE(problem_of("rewrite=no"), "");
+}
+
 TEST(SettingsTest, Volumes) {
   BootSettings settings;
   Text<200> problem;

@@ -71,6 +71,11 @@ TEST(CommandLine, TheLastOfTwoCounts) {
   EXPECT_TRUE(options.traces_calls);
 }
 
+TEST(CommandLine, LeavesCallsWhereItIsToldTo) {
+  EXPECT_TRUE(parse({"run", "--platform", "process", "--no-rewrite", "ls"}).leaves_calls);
+  EXPECT_FALSE(parse({"run", "--platform", "process", "ls"}).leaves_calls);
+}
+
 TEST(CommandLine, HasDefaults) {
   const Options options = parse({"run", "ls"});
   EXPECT_EQ(options.memory, uint64_t{1} << 30);

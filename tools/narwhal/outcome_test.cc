@@ -49,6 +49,19 @@ TEST(Outcome, TellsOfAForbiddenHostCallWhateverTheGuestSaid) {
             std::string::npos);
 }
 
+TEST(Outcome, TellsHowCallsCameWhereItIsAskedFor) {
+  Outcome outcome;
+  outcome.take_control_line("calls 100 20 3");
+  outcome.take_control_line("exit 0");
+  EXPECT_EQ(make_report(outcome, "p", false, false).text, "");
+  EXPECT_EQ(make_report(outcome, "p", true, false).text,
+            "narwhal: system calls: 100 direct, from 3 places; 20 caught by the host\n");
+  for (const char* const line : {"calls", "calls 1 2", "calls x y z"}) {
+    outcome.take_control_line(line);
+    EXPECT_EQ(make_report(outcome, "p", true, false).text, "") << line;
+  }
+}
+
 TEST(Outcome, TellsWhoEnded) {
   Outcome outcome;
   outcome.qemu_status = SIGKILL;

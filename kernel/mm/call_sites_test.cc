@@ -1,0 +1,267 @@
+// System calls that become direct calls, as others see them (address_space_calls.cc).
+#include "kernel/mm/call_sites.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "kernel/abi/mman.h"
+#include "kernel/mm/address_space.h"
+#include "kernel/mm/frame.h"
+#include "kernel/platform/fake/fake_machine.h"
+#include "kernel/platform/machine.h"
+#include "kernel/platform/rewrite/find_site.h"
+
+namespace narwhal {
+namespace {
+
+constexpr Protection kReadWrite = Protection::kRead | Protection::kWrite;
+constexpr Protection kReadExecute = Protection::kRead | Protection::kExecute;
+constexpr UserAddr kBase{0x7000'0000'0000};
+constexpr u64 kGetpid = 39;
+constexpr usize kSite = 128, kCall = kSite + 5;
+using Bytes = std::array<u8, 8>;
+// movl $39, %eax; syscall; ret
+constexpr Bytes kCode = {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3};
+
+class CallSitesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    static const bool started = (frames_init(), true);
+    static_cast<void>(started);
+    fake::set_frame_sharing(frame_add_ref);
+    static constexpr AddressSpace::CallRewriter kRewriter{0x6240'0000'1000, 0x6240'0000'2000,
+                                                          &rewrite::find_site};
+    AddressSpace::set_call_rewriter(&kRewriter);
+    // What is made once and stays (the page of zeros) is made before counting.
+    space = AddressSpace::create().take();
+    ASSERT_TRUE(space->handle_fault(map(UserAddr(), kPageSize), Protection::kRead).ok());
+    space = nullptr;
+    before_ = in_use();
+    space = AddressSpace::create().take();
+    space->set_mmap_base(kBase);
+    code = make_code();
+  }
+  void TearDown() override {
+    space = nullptr;
+    AddressSpace::set_call_rewriter(nullptr);
+    EXPECT_EQ(in_use(), before_) << "frames were lost";
+  }
+  static u64 in_use() {
+    const MemoryStatistics statistics = memory_statistics();
+    return statistics.total_frames - statistics.free_frames - statistics.slab_frames;
+  }
+
+  UserAddr map(UserAddr at, usize length, MapFlags flags = MapFlags::kPrivate) {
+    MapRequest request;
+    request.hint = at;
+    request.length = length;
+    request.protection = kReadWrite;
+    request.flags = flags | (at.value ? MapFlags::kFixed : MapFlags::kNone);
+    return space->map(request).take();
+  }
+  UserAddr make_code(UserAddr where = UserAddr(), MapFlags flags = MapFlags::kPrivate,
+                     Protection rights = kReadExecute) {
+    const UserAddr at = map(where, kPageSize, flags);
+    const std::vector<std::byte> nothing(kPageSize, std::byte{0x90});
+    EXPECT_EQ(space->write_memory(at, nothing), kPageSize);
+    EXPECT_EQ(space->write_memory(at + kSite, std::as_bytes(std::span(kCode))), kCode.size());
+    EXPECT_TRUE(space->protect(at, kPageSize, rights).ok());
+    return at;
+  }
+  // The program's call comes the slow way, twice.
+  static bool warm(AddressSpace& in, UserAddr code) {
+    in.note_caught_call(code + kCall, kGetpid);
+    return in.note_caught_call(code + kCall, kGetpid);
+  }
+  bool warm() { return warm(*space, code); }
+  // What the program's processor reads.
+  static Bytes really_at(AddressSpace& in, UserAddr at) {
+    Pmap::Mapping present;
+    EXPECT_TRUE(in.pmap().lookup(at, present));
+    Bytes bytes{};
+    std::memcpy(bytes.data(), platform::direct_map(present.frame.page()) + at.page_offset(),
+                bytes.size());
+    return bytes;
+  }
+  Bytes really() { return really_at(*space, code + kSite); }
+  bool is_jump() { return really()[0] == 0xe9; }
+  UserAddr stub() {
+    const Bytes bytes = really();
+    i32 distance;
+    std::memcpy(&distance, bytes.data() + 1, sizeof distance);
+    return UserAddr(code.value + kSite + 5 + u64(i64{distance}));
+  }
+  usize mappings() {
+    usize count = 0;
+    space->for_each_mapping([](const auto&, void* n) { ++*static_cast<usize*>(n); }, &count, false);
+    return count;
+  }
+
+  Ref<AddressSpace> space;
+  UserAddr code;
+
+ private:
+  u64 before_ = 0;
+};
+
+TEST_F(CallSitesTest, TheSecondCallMakesAJump) {
+  EXPECT_FALSE(space->note_caught_call(code + kCall, kGetpid));
+  EXPECT_EQ(really(), kCode);
+  EXPECT_TRUE(space->note_caught_call(code + kCall, kGetpid));
+  EXPECT_TRUE(is_jump());
+  EXPECT_EQ(really()[5], 0x0f);
+  EXPECT_EQ(really()[6], 0x05);
+  const Bytes bytes = really_at(*space, stub());
+  EXPECT_TRUE(std::equal(bytes.begin(), bytes.begin() + 5, kCode.begin()));
+  EXPECT_FALSE(space->note_caught_call(code + kCall, kGetpid));
+}
+
+TEST_F(CallSitesTest, StubsKnowTheirSites) {
+  ASSERT_TRUE(warm());
+  bool begun = true;
+  const rewrite::Site* site = space->stub_at(stub(), begun);
+  ASSERT_NE(site, nullptr);
+  EXPECT_FALSE(begun);
+  EXPECT_EQ(site->at, code.value + kSite);
+  EXPECT_EQ(site->number(), kGetpid);
+  EXPECT_EQ(space->stub_at(stub() + 5, begun), site);
+  EXPECT_TRUE(begun);
+  EXPECT_EQ(space->stub_at(stub() + rewrite::kStubSize, begun), nullptr);
+  EXPECT_EQ(space->stub_at(code + kSite, begun), nullptr);
+}
+
+TEST_F(CallSitesTest, NobodySeesIt) {
+  const usize count = mappings();
+  const u64 total = space->statistics().total;
+  ASSERT_TRUE(warm());
+  EXPECT_EQ(mappings(), count);
+  EXPECT_EQ(space->statistics().total, total);
+  for (usize from = 0; from < 12; ++from) {
+    Bytes seen{};
+    const UserAddr at = code + kSite - 4 + from;
+    ASSERT_EQ(space->read_memory(at, std::as_writable_bytes(std::span(seen))), seen.size());
+    for (usize i = 0; i < seen.size(); ++i) {
+      const usize offset = from + i - 4;
+      EXPECT_EQ(seen[i], offset < kCode.size() ? kCode[offset] : 0x90);
+    }
+  }
+  std::array<std::byte, kPageSize> page;
+  ASSERT_TRUE(space->peek_page(code, page));
+  EXPECT_EQ(std::memcmp(page.data() + kSite, kCode.data(), kCode.size()), 0);
+}
+
+TEST_F(CallSitesTest, GoesWithTheRights) {
+  ASSERT_TRUE(warm());
+  ASSERT_TRUE(space->protect(code, kPageSize, kReadWrite).ok());
+  EXPECT_EQ(really(), kCode);
+  ASSERT_TRUE(space->protect(code, kPageSize, kReadExecute).ok());
+  EXPECT_TRUE(warm());
+  EXPECT_TRUE(is_jump());
+}
+
+TEST_F(CallSitesTest, StaysAwayFromWhatOthersWrite) {
+  code = make_code(UserAddr(), MapFlags::kShared);
+  EXPECT_FALSE(warm());
+  code = make_code(UserAddr(), MapFlags::kPrivate, kReadExecute | Protection::kWrite);
+  EXPECT_FALSE(warm());
+  EXPECT_EQ(really(), kCode);
+}
+
+TEST_F(CallSitesTest, GivesWay) {
+  ASSERT_TRUE(warm());
+  const UserAddr place = stub().page();
+  // Whoever wants no certain place gets another.
+  EXPECT_NE(map(UserAddr(), kPageSize).page(), place);
+  EXPECT_TRUE(is_jump());
+  EXPECT_EQ(map(place, kPageSize, MapFlags::kPrivate | MapFlags::kFixedNoReplace), place);
+  EXPECT_EQ(really(), kCode);
+  EXPECT_EQ(really_at(*space, code + kSite), kCode);
+  // There is another place.
+  EXPECT_TRUE(warm());
+  EXPECT_NE(stub().page(), place);
+}
+
+TEST_F(CallSitesTest, GoesWhenItsPlaceIsUnmapped) {
+  ASSERT_TRUE(warm());
+  ASSERT_TRUE(space->unmap(stub().page(), kPageSize).ok());
+  EXPECT_EQ(really(), kCode);
+}
+
+TEST_F(CallSitesTest, CodeMovesWithoutIt) {
+  ASSERT_TRUE(warm());
+  const UserAddr target(0x1000'0000);
+  ASSERT_TRUE(
+      space->remap(code, kPageSize, kPageSize, abi::kRemapMayMove | abi::kRemapFixed, target).ok());
+  EXPECT_EQ(really_at(*space, target + kSite), kCode);
+  code = target;
+  EXPECT_TRUE(warm());
+}
+
+TEST_F(CallSitesTest, ForgottenContentsComeBackAsTheyWere) {
+  ASSERT_TRUE(warm());
+  ASSERT_TRUE(space->advise(code, kPageSize, abi::kAdviceDontNeed).ok());
+  std::array<std::byte, 8> seen;
+  ASSERT_EQ(space->read_memory(code + kSite, seen), seen.size());
+  EXPECT_EQ(seen, (std::array<std::byte, 8>{}));
+}
+
+TEST_F(CallSitesTest, ChildAndParentGoOnApart) {
+  ASSERT_TRUE(warm());
+  Ref<AddressSpace> child = space->clone().take();
+  bool begun;
+  EXPECT_NE(child->stub_at(stub(), begun), nullptr);
+  ASSERT_TRUE(child->protect(code, kPageSize, kReadWrite).ok());
+  EXPECT_EQ(really_at(*child, code + kSite), kCode);
+  EXPECT_TRUE(is_jump());
+  // A new stub of the parent's is none of the child's.
+  const UserAddr other = make_code();
+  ASSERT_TRUE(warm(*space, other));
+  EXPECT_EQ(child->stub_at(stub() + rewrite::kStubSize, begun), nullptr);
+  EXPECT_NE(space->stub_at(stub() + rewrite::kStubSize, begun), nullptr);
+}
+
+TEST_F(CallSitesTest, StaysAwayFromWhatIsLookedAt) {
+  ASSERT_TRUE(warm());
+  space->keep_calls();
+  EXPECT_EQ(really(), kCode);
+  EXPECT_FALSE(warm());
+  EXPECT_FALSE(warm());
+  EXPECT_FALSE(warm(*space->clone().take(), code));
+}
+
+// More sites than an area has room for, and no place is used up by what does not stay.
+TEST_F(CallSitesTest, ManySites) {
+  for (u32 i = 0; i < CallArea::kSites + 10; ++i) {
+    code = make_code(UserAddr(kBase.value - kGiB + u64{i} * 2 * kPageSize));
+    ASSERT_TRUE(warm()) << i;
+    ASSERT_TRUE(is_jump());
+  }
+}
+
+TEST_F(CallSitesTest, CodeThatKeepsChangingIsLeftAlone) {
+  usize jumps = 0;
+  for (int i = 0; i < 1200; ++i) {
+    jumps += warm();
+    ASSERT_TRUE(space->protect(code, kPageSize, kReadWrite).ok());
+    ASSERT_TRUE(space->protect(code, kPageSize, kReadExecute).ok());
+  }
+  EXPECT_EQ(jumps, 1000u);
+}
+
+// Near the ends of the address space, and far from everything.
+TEST_F(CallSitesTest, ReachesItsStubFromAnywhere) {
+  for (const u64 where : {kUserMin.value, u64{0x40'0000}, u64{0x5555'5555'4000},
+                          kUserEnd.value - kPageSize, kBase.value - 4 * kGiB}) {
+    code = make_code(UserAddr(align_down(where, kPageSize)));
+    ASSERT_TRUE(warm()) << where;
+    EXPECT_TRUE(rewrite::in_reach(stub().value, code.value));
+    EXPECT_TRUE(user_range_ok(stub().page(), kPageSize));
+    bool begun;
+    EXPECT_NE(space->stub_at(stub(), begun), nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace narwhal
