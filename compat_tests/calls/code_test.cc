@@ -155,6 +155,16 @@ TEST(Code, AtTheEndsOfAMapping) {
   }
 }
 
+// Between functions there may be zeros.
+TEST(Code, BehindPadding) {
+  for (size_t zeros = 0; zeros < 16; ++zeros) {
+    const Code padding = joined({{0xc3}, Code(zeros)});
+    const MadeCode code(joined({padding, calling(SYS_getpid)}));
+    const auto call = reinterpret_cast<long (*)()>(code.start() + padding.size());
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(getpid(), call());
+  }
+}
+
 // Two pages, and a call that lies on both.
 TEST(Code, AcrossPages) {
   const Code code = calling(SYS_getpid);

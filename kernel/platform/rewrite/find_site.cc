@@ -8,6 +8,9 @@ namespace {
 // Code that is read from the middle of an instruction falls into step with the true one after a few
 // instructions. Readings that begin this near may not have, so they don't count.
 constexpr usize kSettled = 24;
+constexpr usize kNear = 8;
+// Functions are aligned to 16 bytes.
+constexpr usize kPadding = 15;
 constexpr u64 kSigreturn = 15;
 
 class Decoder {
@@ -20,6 +23,19 @@ class Decoder {
         ZydisDecoderDecodeInstruction(&decoder_, nullptr, code.data(), code.size(), &instruction_);
     if (status == ZYDIS_STATUS_NO_MORE_DATA) return code.size() + 1;
     return ZYAN_SUCCESS(status) ? instruction_.length : 0;
+  }
+  // Whether nothing goes on behind what was decoded last.
+  bool ends() const {
+    switch (instruction_.mnemonic) {
+      case ZYDIS_MNEMONIC_HLT:
+      case ZYDIS_MNEMONIC_INT3:
+      case ZYDIS_MNEMONIC_JMP:
+      case ZYDIS_MNEMONIC_RET:
+      case ZYDIS_MNEMONIC_UD2:
+        return true;
+      default:
+        return false;
+    }
   }
   // Whether what was decoded last does the same wherever it lies, and goes on behind itself.
   bool can_move() const {
@@ -47,12 +63,16 @@ bool find_site(std::span<const std::byte> before, u64 call, u64 number, Site& ou
   if (before.size() > kContext) before = before.last(kContext);
   const usize end = before.size();
   Decoder decoder;
-  // Where the last instruction begins, read from each byte on; its end is `end`.
-  u8 last[kContext + 1];
+  // Where the last instruction begins, read from each byte on; its end is `end`. And whether what
+  // begins at a byte goes on behind itself at all.
   constexpr u8 kNowhere = 0xff, kPasses = 0xfe;
+  u8 last[kContext + 1], next[kContext];
+  bool ends[kContext];
   last[end] = kNowhere;
   for (usize at = end; at-- > 0;) {
     const usize length = decoder.decode(before.subspan(at));
+    ends[at] = length != 0 && at + length <= end && decoder.ends();
+    next[at] = u8(length != 0 && at + length < end ? at + length : end);
     if (length == 0)
       last[at] = kNowhere;
     else if (at + length > end)
@@ -60,23 +80,40 @@ bool find_site(std::span<const std::byte> before, u64 call, u64 number, Site& ou
     else
       last[at] = at + length == end ? u8(at) : last[at + length];
   }
+  u8 found = kNowhere;
+  const auto agree = [&](usize from, usize to) {
+    for (usize at = from; at <= to && at < end; ++at) {
+      if (last[at] == kNowhere) continue;
+      if (last[at] == kPasses || (found != kNowhere && found != last[at])) return false;
+      found = last[at];
+    }
+    return found != kNowhere;
+  };
   // All readings that lead here must agree. Where little code comes before, only its beginning
   // counts.
-  u8 found = kNowhere;
   const usize settled = end > kSettled + kMostMoved ? end - kSettled - kMostMoved : 0;
-  for (usize at = 0; at <= settled && at < end; ++at) {
-    if (last[at] == kNowhere) continue;
-    if (last[at] == kPasses) return false;
-    if (found != kNowhere && found != last[at]) return false;
-    found = last[at];
-  }
-  if (found == kNowhere) return false;
+  if (!agree(0, settled)) return false;
   const usize length = decoder.decode(before.subspan(found));
   if (length < kJumpSize || length > kMostMoved || !decoder.can_move()) return false;
   Site site{.at = call - length, .length = u8(length)};
   std::memcpy(site.original, before.data() + found, length);
-  // What it sets is what was asked for; else the program came to the call another way.
-  if (site.is_number() && site.number() != number) return false;
+  if (site.is_number()) {
+    // It must set what was asked for; else the program came to the call another way, or these bytes
+    // are no such instruction.
+    if (site.number() != number) return false;
+    out = site;
+    return true;
+  }
+  // Of the others nothing says that they were run, so more readings must agree: those that begin
+  // nearer, too, and all behind a return or a jump, where there may be padding that is no code.
+  if (settled != 0 && found > kNear && !agree(settled, found - kNear)) return false;
+  usize first = 0;
+  while (last[first] == kNowhere) ++first;
+  for (usize at = first; at < found; at = next[at]) {
+    const usize behind = next[at], most = end - kJumpSize;
+    if (ends[at] && !agree(behind, behind + kPadding < most ? behind + kPadding : most))
+      return false;
+  }
   out = site;
   return true;
 }

@@ -89,6 +89,25 @@ TEST(FindSite, OtherInstructions) {
   EXPECT_EQ(found(after(filling(20), store)), 5u);
 }
 
+// Zeros before a function read as instructions of two bytes, the last of which takes in the
+// function's first byte.
+TEST(FindSite, PaddingThatIsNoCode) {
+  for (usize zeros = 0; zeros < 16; ++zeros) {
+    const Bytes padding = after(code({0xc3}), Bytes(zeros));
+    const usize length = found(after(after(filling(20), padding), kMov));
+    EXPECT_EQ(length, zeros % 2 == 0 ? 5u : 0u) << zeros;
+  }
+}
+
+// syscall(2), with what is before it in a C library.
+TEST(FindSite, AWholeFunction) {
+  const Bytes function =
+      code({0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6, 0x48,
+            0x89, 0xca, 0x4d, 0x89, 0xc2, 0x4d, 0x89, 0xc8, 0x4c, 0x8b, 0x4c, 0x24, 0x08});
+  const Bytes padding = code({0xc3, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0, 0x66, 0x90});
+  EXPECT_EQ(found(after(after(filling(20), padding), function)), 5u);
+}
+
 TEST(FindSite, WhatCannotMove) {
   const Bytes relative = code({0x48, 0x8d, 0x35, 0, 1, 0, 0});  // leaq 256(%rip), %rsi
   const Bytes load = code({0x8b, 0x05, 0, 1, 0, 0});            // movl 256(%rip), %eax
