@@ -13,6 +13,7 @@ Result<> AddressSpace::set_name(UserAddr start, usize length, Ref<MappingName> n
   if (range.start == range.end) return {};
   State& s = *state_;
   Session session(s);
+  TRY(s.clear_stubs(range.start, range.end));
   TRY(s.split(range.start));
   TRY(s.split(range.end));
   Errno outcome{};
@@ -36,7 +37,9 @@ Result<> AddressSpace::set_name(UserAddr start, usize length, Ref<MappingName> n
 
 bool AddressSpace::maps_above(UserAddr address) {
   Session session(*state_);
-  return state_->first_above(address.value) != nullptr;
+  Mapping* mapping = state_->first_above(address.value);
+  while (mapping && mapping->stubs) mapping = state_->mappings.next(*mapping);
+  return mapping != nullptr;
 }
 
 u8 AddressSpace::write_exec_rule() {
