@@ -131,7 +131,7 @@ Result<> State::break_sharing(Mapping& mapping, u64 page, PhysAddr frame) {
   return {};
 }
 
-// Neighbours of a page that the object has already, without asking for more.
+// A page and its neighbours that the object has already, without asking for more.
 void State::map_around(Mapping& mapping, u64 page) {
   constexpr u64 kWindow = kAroundPages * kPageSize;
   u64 from = align_down(page, kWindow), to = from + kWindow;
@@ -195,10 +195,16 @@ Result<> State::fault_object(Mapping& mapping, u64 page, Protection access) {
     set_frame_kind(own.address(), FrameKind::kAnonymous);
     return map_frame(mapping, page, std::move(own), mapping.protection);
   }
-  TRY(map_frame(mapping, page, std::move(frame),
-                writes ? mapping.protection : unwritten_protection(mapping)));
+  if (writes) {
+    TRY(map_frame(mapping, page, std::move(frame), mapping.protection));
+    map_around(mapping, page);
+    return {};
+  }
+  // The page as one of its neighbours: a run is mapped at once.
   map_around(mapping, page);
-  return {};
+  Pmap::Mapping present;
+  if (pmap->lookup(UserAddr(page), present)) return {};
+  return map_frame(mapping, page, std::move(frame), unwritten_protection(mapping));
 }
 
 // How many pages, as a power of two, to bring in for a write to an absent one. Where a fault is

@@ -7,6 +7,7 @@
 
 #include "kernel/mm/frame_state.h"
 #include "kernel/mm/page_ops.h"
+#include "kernel/platform/fresh_memory.h"
 #include "kernel/sync/spinlock.h"
 
 namespace narwhal {
@@ -20,6 +21,9 @@ constexpr usize kHotFrames = 32;
 constexpr usize kHotRefill = 16;
 // Set in debug builds while the frame holds the pattern of freed memory.
 constexpr u32 kPoisoned = 1u << 15;
+constexpr u32 kUsed = 1u << 12;
+// What a free frame's state says of its content.
+constexpr u32 kContent = kPoisoned | kUsed;
 
 constinit Frame* first_sections[kFirstSections] = {};
 
@@ -32,6 +36,11 @@ PhysAddr address_of(u64 number) {
 }
 Frame& record(u64 number) {
   return frame_at(address_of(number));
+}
+
+void clear_frame(PhysAddr frame) {
+  if (platform::kFreshMemoryIsZero && !(frame_at(frame).state & kUsed)) return;
+  clear_page(platform::direct_map(frame));
 }
 
 #ifdef NARWHAL_DEBUG
@@ -83,7 +92,7 @@ class FrameAllocator {
 
   void make_section_table() TA_REQUIRES(lock_);
   bool ensure_section(u64 section) TA_REQUIRES(lock_);
-  PhysAddr room_for_records(u64 section, u64 bytes) TA_REQUIRES(lock_);
+  PhysAddr room_for_records(u64 section, u64 bytes, bool& fresh) TA_REQUIRES(lock_);
   bool activate_more() TA_REQUIRES(lock_);
   void add(u64 first, u64 end) TA_REQUIRES(lock_);
   void push(u64 number, unsigned order) TA_REQUIRES(lock_);
@@ -172,7 +181,7 @@ void FrameAllocator::make_section_table() {
 
 // Where the records of a section go: to the end of its largest piece of memory that nobody uses
 // yet. A section that has none (all archive, say) puts them elsewhere.
-PhysAddr FrameAllocator::room_for_records(u64 section, u64 bytes) {
+PhysAddr FrameAllocator::room_for_records(u64 section, u64 bytes, bool& fresh) {
   const u64 pages = div_round_up(bytes, kPageSize);
   const u64 low = section * kSectionFrames, high = low + kSectionFrames;
   u64 best = 0, best_size = 0;
@@ -188,6 +197,7 @@ PhysAddr FrameAllocator::room_for_records(u64 section, u64 bytes) {
   }
   if (best_size >= pages) {
     free_ -= pages;
+    fresh = true;
     return address_of(best);
   }
   const u64 block = find_block(order_for(pages));
@@ -197,10 +207,12 @@ PhysAddr FrameAllocator::room_for_records(u64 section, u64 bytes) {
 bool FrameAllocator::ensure_section(u64 section) {
   if (sections[section]) return true;
   const Bounds part = bounds(section);
-  const PhysAddr room = room_for_records(section, part.bytes());
+  bool fresh = false;
+  const PhysAddr room = room_for_records(section, part.bytes(), fresh);
   if (room.value == 0) return false;
   auto* records = reinterpret_cast<Frame*>(platform::direct_map(room));
-  std::memset(static_cast<void*>(records), 0, part.bytes());
+  if (!fresh || !platform::kFreshMemoryIsZero)
+    std::memset(static_cast<void*>(records), 0, part.bytes());
   // Biased, so that a frame's number within its section is the index.
   sections[section] = reinterpret_cast<Frame*>(reinterpret_cast<uptr>(records) -
                                                (part.low & (kSectionFrames - 1)) * sizeof(Frame));
@@ -262,7 +274,7 @@ void FrameAllocator::add(u64 first, u64 end) {
 
 void FrameAllocator::push(u64 number, unsigned order) {
   Frame& frame = record(number);
-  frame.state = (frame.state & kPoisoned) | kFreeHead | order << kOrderShift;
+  frame.state = (frame.state & kContent) | kFreeHead | order << kOrderShift;
   const u32 next = heads_[order];
   frame.owner = next;  // no previous one
   if (next) record(next).owner = (record(next).owner & 0xffffffff) | number << 32;
@@ -278,7 +290,7 @@ void FrameAllocator::remove(u64 number, unsigned order) {
     record(previous).owner = (record(previous).owner & ~u64{0xffffffff}) | next;
   else if ((heads_[order] = next) == 0)
     nonempty_ &= ~(1u << order);
-  frame.state &= kPoisoned;
+  frame.state &= kContent;
   frame.owner = 0;
 }
 
@@ -287,7 +299,7 @@ void FrameAllocator::free_block(u64 number, unsigned order) {
   while (order < kMaxFrameOrder) {
     const u64 buddy = number ^ (u64{1} << order);
     if (!in_ram(buddy)) break;
-    if ((record(buddy).state & ~kPoisoned) != (kFreeHead | order << kOrderShift)) break;
+    if ((record(buddy).state & ~kContent) != (kFreeHead | order << kOrderShift)) break;
     remove(buddy, order);
     number &= ~(u64{1} << order);
     ++order;
@@ -321,7 +333,7 @@ u64 FrameAllocator::find_block(unsigned order) {
     Frame& frame = record(number + i);
     check_poison(number + i);
     frame.references.store(1, Order::kRelaxed);
-    frame.state = kAllocated;
+    frame.state = kAllocated | (frame.state & kUsed);
   }
   return number;
 }
@@ -329,7 +341,7 @@ u64 FrameAllocator::find_block(unsigned order) {
 void FrameAllocator::give_back_hot(usize keep) {
   while (hot_count_ > keep) {
     const u64 number = hot_[--hot_count_];
-    record(number).state &= kPoisoned;
+    record(number).state &= kContent;
     free_block(number, 0);
   }
 }
@@ -343,7 +355,7 @@ Result<u64> FrameAllocator::allocate(unsigned order, u64 keep) {
     Frame& frame = record(number);
     check_poison(number);
     frame.references.store(1, Order::kRelaxed);
-    frame.state = kAllocated;
+    frame.state = kAllocated | kUsed;
     --free_;
     return number;
   }
@@ -357,7 +369,7 @@ void FrameAllocator::mark_free(u64 number) {
   if (status(frame.state) != kAllocated) panic("a frame was freed twice");
   if (const FrameKind use = kind(frame.state); use != FrameKind::kOther) count_kind(use, -1);
   frame.references.store(0, Order::kRelaxed);
-  frame.state = 0;
+  frame.state = kUsed;
   frame.owner = 0;
   poison(number);
 }
@@ -387,8 +399,10 @@ void FrameAllocator::release(u64 first, u64 end) {
     u64 stop = (section + 1) * kSectionFrames;
     if (stop > end) stop = end;
     if (ensure_section(section)) {
-      for (u64 number = first; number < stop; ++number)
+      for (u64 number = first; number < stop; ++number) {
         ASSERT(status(record(number).state) == kUnknown);
+        record(number).state |= kUsed;
+      }
       total_ += stop - first;
       add(first, stop);
     }
@@ -403,7 +417,7 @@ Result<> FrameAllocator::adopt(u64 number) {
   Frame& frame = record(number);
   ASSERT(status(frame.state) == kUnknown && frame.references.load(Order::kRelaxed) == 0);
   frame.references.store(1, Order::kRelaxed);
-  frame.state = kAllocated;
+  frame.state = kAllocated | kUsed;
   ++total_;
   return {};
 }
@@ -434,18 +448,15 @@ void frames_init() {
 Result<PhysAddr> allocate_frames(unsigned order, FrameContent content) {
   if (order > kMaxFrameOrder) return Errno::kNoMem;
   const PhysAddr start = address_of(TRY(allocator.allocate(order, 0)));
-  if (content == FrameContent::kZeroed) {
-    std::byte* data = platform::direct_map(start);
-    for (u64 i = 0; i < u64{1} << order; ++i) clear_page(data + i * kPageSize);
-  }
+  if (content == FrameContent::kZeroed)
+    for (u64 i = 0; i < u64{1} << order; ++i) clear_frame(start + i * kPageSize);
   return start;
 }
 
 Result<PhysAddr> allocate_program_frames(unsigned order, FrameContent content) {
   const PhysAddr start = address_of(TRY(allocator.allocate(order, allocator.kept_for_kernel())));
   if (content == FrameContent::kZeroed)
-    for (u64 i = 0; i < u64{1} << order; ++i)
-      clear_page(platform::direct_map(start + i * kPageSize));
+    for (u64 i = 0; i < u64{1} << order; ++i) clear_frame(start + i * kPageSize);
   return start;
 }
 

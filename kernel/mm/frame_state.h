@@ -3,6 +3,7 @@
 //   0-3    status: what the allocator thinks of the frame
 //   4-7    FrameKind
 //   8-11   order of the free run that begins here
+//   12     the frame was given out before, or holds something since the start
 //   15     debug builds: the frame holds the pattern of freed memory
 //   16-31  the heap's mark: size class of a slab, or what it needs to find one
 #pragma once

@@ -133,6 +133,37 @@ TEST(Frames, ZeroedMeansZeroed) {
   for (usize i = 0; i < 32 * kPageSize; ++i) ASSERT_EQ(data[i], std::byte{0});
 }
 
+// Of fresh memory nobody clears anything, and what was used, or lay there, is not taken for fresh.
+TEST(Frames, FreshOnesAreUsedOnce) {
+  constexpr u64 kArchive = 4 * kMiB;
+  const platform::MemoryRange archive{PhysAddr(kArchive), kMiB};
+  start_with({{PhysAddr(kMiB), 3 * kMiB}}, archive);
+  std::memset(platform::direct_map(archive.start), 0x33, archive.size);
+  std::mt19937 random(1);
+  std::vector<std::pair<PhysAddr, unsigned>> held;
+  for (int round = 0; round < 3000; ++round) {
+    if (round == 1000) {
+      EXPECT_TRUE(adopt_boot_frame(archive.start).ok());
+      frame_drop_ref(archive.start);
+      release_boot_memory(archive.start + kPageSize, archive.size - kPageSize);
+    }
+    const unsigned order = random() % 5;
+    const auto clean = allocate_frames(order, FrameContent::kZeroed);
+    if (clean.ok()) {
+      auto* data = platform::direct_map(clean.value());
+      for (usize i = 0; i < kPageSize << order; i += 8)
+        ASSERT_EQ(data[i], std::byte{0}) << "round " << round;
+      std::memset(data, 0x55, kPageSize << order);
+      held.emplace_back(clean.value(), order);
+    }
+    if (!clean.ok() || random() % 2 == 0) {
+      const usize which = random() % held.size();
+      free_frames(held[which].first, held[which].second);
+      held.erase(held.begin() + long(which));
+    }
+  }
+}
+
 TEST(Frames, ReferencesKeepAFrame) {
   start_with_megabytes(8);
   const u64 before = memory_statistics().free_frames;

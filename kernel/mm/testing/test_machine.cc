@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "kernel/platform/cpu_local.h"
+#include "kernel/platform/fresh_memory.h"
 
 namespace narwhal {
 
@@ -20,6 +21,8 @@ usize memory_size = 0;
 CpuLocal fake_cpu_local;
 
 namespace platform {
+
+const bool kFreshMemoryIsZero = true;
 
 bool interrupts_save_disable() {
   return true;

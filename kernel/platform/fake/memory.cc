@@ -4,6 +4,7 @@
 
 #include "kernel/base/panic.h"
 #include "kernel/platform/fake/fake_machine.h"
+#include "kernel/platform/fresh_memory.h"
 
 namespace narwhal {
 
@@ -61,6 +62,8 @@ usize fake::kernel_stacks() {
 }
 
 namespace platform {
+
+const bool kFreshMemoryIsZero = true;
 
 std::span<const MemoryRange> usable_memory() {
   return memory().usable;

@@ -10,8 +10,10 @@ namespace narwhal {
 namespace process_home {
 namespace {
 
-// Neighbours that are brought in with a page: this many pages, aligned.
-constexpr u64 kAround = 16 * kPageSize;
+// Up to here the host fills its own tables when it maps a run, or each page would fault there a
+// second time. In a longer one it does so when a page is used, for which it needs no help of ours,
+// and so cheaply that runs are mapped as far as they go.
+constexpr u64 kFilledAtOnce = 16;
 
 u32 host_rights(Protection protection) {
   return u32(has(protection, Protection::kRead) ? 1 : 0) |
@@ -77,9 +79,8 @@ void remember(u64 at, u64 frames, usize pages, Protection protection) {
     return;
   }
   for (int tries = 0; tries < 2; ++tries) {
-    // The host fills its own tables at once, or each page would fault there a second time.
     if (host::map_shared(at, pages * kPageSize, host_rights(protection), boot_state.memory_fd,
-                         file_offset(frames), true)
+                         file_offset(frames), pages <= kFilledAtOnce)
             .ok())
       return;
     forget_all();
@@ -135,7 +136,7 @@ bool bring_in(u64 address, Protection access, bool& present) {
            (other & x86::kAddressMask) == frame + (at - page);
   };
   u64 start = page, end = page + kPageSize;
-  const u64 first = align_down(address, kAround), last = first + kAround;
+  const u64 first = align_down(address, kLargePageSize), last = first + kLargePageSize;
   while (start > first && follows(start - kPageSize)) start -= kPageSize;
   while (end < last && follows(end)) end += kPageSize;
   remember(start, frame - (page - start), (end - start) / kPageSize, protection);

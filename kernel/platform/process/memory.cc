@@ -1,6 +1,7 @@
 // The memory file as physical memory, and the window's own mappings.
 #include "kernel/base/panic.h"
 #include "kernel/mm/frame.h"
+#include "kernel/platform/fresh_memory.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
@@ -46,6 +47,9 @@ bool bring_in_stack(u64 address) {
 }  // namespace process_home
 
 using process_home::boot_state;
+
+// It is a file that has never been written.
+const bool platform::kFreshMemoryIsZero = true;
 
 std::span<const platform::MemoryRange> platform::usable_memory() {
   static constinit MemoryRange all{};

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernel/base/panic.h"
+#include "kernel/platform/fresh_memory.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/vm/pvh.h"
 #include "kernel/platform/vm/window.h"
@@ -81,6 +82,9 @@ void memory_map_init() {
 }
 
 }  // namespace vm
+
+// Firmware and loaders leave things behind.
+const bool platform::kFreshMemoryIsZero = false;
 
 std::span<const platform::MemoryRange> platform::usable_memory() {
   return {vm::usable, vm::usable_count};
