@@ -1,125 +1,16 @@
 // A buddy allocator: free runs of 2^order frames, aligned to their size, on one list for each
 // order; a run that becomes free joins its neighbour ("buddy") of the same size when that is free
 // too (Knuth, The Art of Computer Programming, vol. 1, section 2.5).
-#include "kernel/mm/frame.h"
-
-#include <bit>
-
-#include "kernel/mm/frame_state.h"
-#include "kernel/mm/page_ops.h"
-#include "kernel/platform/fresh_memory.h"
-#include "kernel/sync/spinlock.h"
+#include "kernel/mm/frame_allocator.h"
 
 namespace narwhal {
-namespace {
 
 using namespace frame_internal;
 using namespace frame_state;
 
-constexpr usize kFirstSections = 64;  // 8 GiB; larger machines get a table of their own
-constexpr usize kHotFrames = 32;
-constexpr usize kHotRefill = 16;
-// Set in debug builds while the frame holds the pattern of freed memory.
-constexpr u32 kPoisoned = 1u << 15;
-constexpr u32 kUsed = 1u << 12;
-// What a free frame's state says of its content.
-constexpr u32 kContent = kPoisoned | kUsed;
+namespace {
 
 constinit Frame* first_sections[kFirstSections] = {};
-
-constexpr unsigned order_for(u64 frames) {
-  return unsigned(std::bit_width(frames - 1));
-}
-
-PhysAddr address_of(u64 number) {
-  return PhysAddr(number << kPageShift);
-}
-Frame& record(u64 number) {
-  return frame_at(address_of(number));
-}
-
-void clear_frame(PhysAddr frame) {
-  if (platform::kFreshMemoryIsZero && !(frame_at(frame).state & kUsed)) return;
-  clear_page(platform::direct_map(frame));
-}
-
-#ifdef NARWHAL_DEBUG
-constexpr u64 kPoison = 0xfdfdfdfdfdfdfdfd;
-void poison(u64 number) {
-  auto* words = reinterpret_cast<u64*>(platform::direct_map(address_of(number)));
-  for (usize i = 0; i < kPageSize / sizeof(u64); ++i) words[i] = kPoison;
-  record(number).state |= kPoisoned;
-}
-void check_poison(u64 number) {
-  if (!(record(number).state & kPoisoned)) return;
-  const auto* words = reinterpret_cast<u64*>(platform::direct_map(address_of(number)));
-  for (usize i = 0; i < kPageSize / sizeof(u64); ++i)
-    if (words[i] != kPoison) panic("a free frame was written to");
-}
-#else
-void poison(u64) {}
-void check_poison(u64) {}
-#endif
-
-class FrameAllocator {
- public:
-  void init();
-  // Fails when no more than `keep` frames would be left.
-  Result<u64> allocate(unsigned order, u64 keep);
-  u64 kept_for_kernel() const { return kept_for_kernel_; }
-  void free_one(u64 number);
-  void free_run(u64 first, u64 count);
-  void release(u64 first, u64 end);
-  Result<> adopt(u64 number);
-  MemoryStatistics statistics();
-  void count_kind(FrameKind kind, i64 change) {
-    kinds_[raw_kind(kind)].fetch_add(u64(change), Order::kRelaxed);
-  }
-
- private:
-  struct Bounds {
-    u64 low, high;  // frame numbers
-    u64 bytes() const { return (high - low) * sizeof(Frame); }
-  };
-  static usize raw_kind(FrameKind kind) { return usize(kind); }
-  // The part of a section that has records.
-  Bounds bounds(u64 section) const {
-    const u64 low = section * kSectionFrames;
-    return {low < ram_low_ ? ram_low_ : low,
-            low + kSectionFrames > ram_high_ ? ram_high_ : low + kSectionFrames};
-  }
-  bool in_ram(u64 number) const { return number >= ram_low_ && number < ram_high_; }
-
-  void make_section_table() TA_REQUIRES(lock_);
-  bool ensure_section(u64 section) TA_REQUIRES(lock_);
-  PhysAddr room_for_records(u64 section, u64 bytes, bool& fresh) TA_REQUIRES(lock_);
-  bool activate_more() TA_REQUIRES(lock_);
-  void add(u64 first, u64 end) TA_REQUIRES(lock_);
-  void push(u64 number, unsigned order) TA_REQUIRES(lock_);
-  void remove(u64 number, unsigned order) TA_REQUIRES(lock_);
-  void free_block(u64 number, unsigned order) TA_REQUIRES(lock_);
-  u64 take_block(unsigned order) TA_REQUIRES(lock_);
-  u64 find_block(unsigned order) TA_REQUIRES(lock_);
-  void give_back_hot(usize keep) TA_REQUIRES(lock_);
-  void mark_free(u64 number) TA_REQUIRES(lock_);
-
-  SpinLock<LockRank::kFrames> lock_;
-  u32 heads_[kMaxFrameOrder + 1] TA_GUARDED_BY(lock_) = {};
-  u32 nonempty_ TA_GUARDED_BY(lock_) = 0;  // bit for each order
-  u32 hot_[kHotFrames] TA_GUARDED_BY(lock_) = {};
-  u32 hot_count_ TA_GUARDED_BY(lock_) = 0;
-
-  // What of usable_memory() was not looked at yet: from `next_` in range number `range_`.
-  usize range_ TA_GUARDED_BY(lock_) = 0;
-  u64 next_ TA_GUARDED_BY(lock_) = 0;
-  u64 ram_low_ = 0, ram_high_ = 0;  // first frame of RAM, and the one after the last
-  u64 section_count_ = 0;
-  u64 kept_for_kernel_ = 0;
-
-  u64 total_ TA_GUARDED_BY(lock_) = 0;
-  u64 free_ TA_GUARDED_BY(lock_) = 0;  // memory that waits for its records included
-  Atomic<u64> kinds_[5];
-};
 
 struct FrameRange {
   u64 first, end;
@@ -132,10 +23,15 @@ FrameRange whole_frames(const platform::MemoryRange& range) {
   return {first, end < first ? first : end};
 }
 
+}  // namespace
+
+constinit FrameAllocator frame_internal::allocator;
+
 void FrameAllocator::init() {
   SpinGuard guard(lock_);
   for (u32& head : heads_) head = 0;
   for (auto& kind : kinds_) kind.store(0);
+  for (u16& used : used_) used = 0;
   nonempty_ = hot_count_ = 0;
   range_ = next_ = 0;
   total_ = free_ = 0;
@@ -296,6 +192,7 @@ void FrameAllocator::remove(u64 number, unsigned order) {
 
 // Puts a run whose frames are all marked free on a list, joined with its buddies.
 void FrameAllocator::free_block(u64 number, unsigned order) {
+  const u64 first = number;
   while (order < kMaxFrameOrder) {
     const u64 buddy = number ^ (u64{1} << order);
     if (!in_ram(buddy)) break;
@@ -305,6 +202,7 @@ void FrameAllocator::free_block(u64 number, unsigned order) {
     ++order;
   }
   push(number, order);
+  if (order >= kChunkOrder && chunk_is_worth_it(first)) to_give_back_.store(true, Order::kRelaxed);
 }
 
 // A run from the lists, split to size; 0 when there is none.
@@ -369,6 +267,7 @@ void FrameAllocator::mark_free(u64 number) {
   if (status(frame.state) != kAllocated) panic("a frame was freed twice");
   if (const FrameKind use = kind(frame.state); use != FrameKind::kOther) count_kind(use, -1);
   frame.references.store(0, Order::kRelaxed);
+  if (!(frame.state & kUsed)) note_used(number);
   frame.state = kUsed;
   frame.owner = 0;
   poison(number);
@@ -402,6 +301,7 @@ void FrameAllocator::release(u64 first, u64 end) {
       for (u64 number = first; number < stop; ++number) {
         ASSERT(status(record(number).state) == kUnknown);
         record(number).state |= kUsed;
+        note_used(number);
       }
       total_ += stop - first;
       add(first, stop);
@@ -418,6 +318,7 @@ Result<> FrameAllocator::adopt(u64 number) {
   ASSERT(status(frame.state) == kUnknown && frame.references.load(Order::kRelaxed) == 0);
   frame.references.store(1, Order::kRelaxed);
   frame.state = kAllocated | kUsed;
+  note_used(number);
   ++total_;
   return {};
 }
@@ -434,10 +335,6 @@ MemoryStatistics FrameAllocator::statistics() {
       .anonymous_frames = of(FrameKind::kAnonymous),
   };
 }
-
-constinit FrameAllocator allocator;
-
-}  // namespace
 
 constinit Frame** frame_internal::sections = nullptr;
 

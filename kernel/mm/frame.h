@@ -48,6 +48,13 @@ void release_boot_memory(PhysAddr start, u64 size);
 // lies. ENOMEM when there is no room for its record.
 Result<> adopt_boot_frame(PhysAddr frame);
 
+// Where memory takes room in the host only while it holds something (platform/fresh_memory.h): takes
+// 2 MiB of free memory, most of which was used, has `give` give them back, and counts them as
+// fresh. False: there are none, or `give` said so.
+bool give_back_free_memory(bool (*give)(PhysAddr start, u64 size));
+// Whether there may be some.
+bool has_memory_to_give_back();
+
 namespace frame_internal {
 inline constexpr unsigned kSectionShift = 27;
 inline constexpr u64 kSectionFrames = u64{1} << (kSectionShift - kPageShift);

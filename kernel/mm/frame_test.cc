@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <random>
@@ -162,6 +163,67 @@ TEST(Frames, FreshOnesAreUsedOnce) {
       held.erase(held.begin() + long(which));
     }
   }
+}
+
+std::vector<platform::MemoryRange> given_back;
+bool take_it_back(PhysAddr start, u64 size) {
+  given_back.push_back({start, size});
+  std::memset(platform::direct_map(start), 0, size);
+  return true;
+}
+
+TEST(Frames, MemoryThatIsFreeAgainGoesBack) {
+  start_with_megabytes(64);
+  const u64 before = memory_statistics().free_frames;
+  EXPECT_FALSE(give_back_free_memory(take_it_back)) << "it was never used";
+  std::vector<PhysAddr> frames;
+  for (usize i = 0; i < 20 * kMiB / kPageSize; ++i) {
+    frames.push_back(allocate_frames(0, FrameContent::kAny).take());
+    std::memset(platform::direct_map(frames.back()), 0x66, kPageSize);
+  }
+  EXPECT_FALSE(has_memory_to_give_back());
+  std::shuffle(frames.begin(), frames.end(), std::mt19937(2));
+  // One in use here and there keeps its neighbours.
+  std::set<u64> kept;
+  for (usize i = 0; i < frames.size(); ++i) {
+    if (i < 3)
+      kept.insert(frames[i].value);
+    else
+      frame_drop_ref(frames[i]);
+  }
+  EXPECT_TRUE(has_memory_to_give_back());
+  given_back.clear();
+  while (give_back_free_memory(take_it_back)) {
+  }
+  EXPECT_FALSE(has_memory_to_give_back());
+  // All but where one is in use, and the edges: other memory, and the frames that are kept at hand.
+  EXPECT_GE(given_back.size(), 5u);
+  std::set<u64> starts;
+  for (const auto& range : given_back) {
+    EXPECT_EQ(range.size, 2 * kMiB);
+    EXPECT_TRUE(is_aligned(range.start.value, 2 * kMiB));
+    EXPECT_TRUE(starts.insert(range.start.value).second) << "twice";
+    for (const u64 frame : kept)
+      EXPECT_FALSE(frame >= range.start.value && frame < range.start.value + range.size);
+  }
+  EXPECT_EQ(memory_statistics().free_frames, before - kept.size());
+  // It can be used again, and is what it says it is.
+  for (int round = 0; round < 2; ++round) {
+    std::vector<PhysAddr> runs;
+    for (;;) {
+      const auto run = allocate_frames(3, FrameContent::kZeroed);
+      if (!run.ok()) break;
+      runs.push_back(run.value());
+      auto* data = platform::direct_map(run.value());
+      for (usize i = 0; i < 8 * kPageSize; i += 8) ASSERT_EQ(data[i], std::byte{0});
+      std::memset(data, 0x66, 8 * kPageSize);
+    }
+    for (const PhysAddr run : runs) free_frames(run, 3);
+  }
+  // The host may refuse; then it is not asked again and again.
+  EXPECT_TRUE(has_memory_to_give_back());
+  EXPECT_FALSE(give_back_free_memory([](PhysAddr, u64) { return false; }));
+  EXPECT_FALSE(has_memory_to_give_back());
 }
 
 TEST(Frames, ReferencesKeepAFrame) {

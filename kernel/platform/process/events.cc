@@ -53,11 +53,11 @@ void arm(Watch& watch, i16 events) {
   watch.events |= events;
 }
 
-void poll_events() {
+bool poll_events() {
   PollSet set;
-  if (set.count == 0) return;
+  if (set.count == 0) return false;
   const auto ready = host::poll_now({set.polled, set.count});
-  if (ready.ok() && ready.value() != 0) set.call_ready();
+  return ready.ok() && ready.value() != 0 && set.call_ready();
 }
 
 bool wait_for_events(u64 most_ns) {

@@ -22,7 +22,8 @@ void add_watch(Watch& watch);
 void arm(Watch& watch, i16 events);
 
 // Calls the handlers of what is ready now.
-void poll_events();
+// True: there were some.
+bool poll_events();
 // Sleeps until something is ready, a signal comes or the time is over. True: a handler was called.
 bool wait_for_events(u64 most_ns);
 

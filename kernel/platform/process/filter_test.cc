@@ -116,6 +116,13 @@ TEST(Filter, SetsTheOneTimer) {
   EXPECT_EQ(decide(223, {0, 0, 0x1000, 0x2000}), kKill);  // where to write what it was
 }
 
+TEST(Filter, PunchesHolesOnly) {
+  EXPECT_EQ(decide(285, {3, 3, 0x200000, 0x200000}), kAllow);
+  EXPECT_EQ(decide(285, {4, 3, 0x200000, 0x200000}), kKill);
+  for (const u64 mode : {u64{0}, u64{1}, u64{2}, u64{8}, u64{16}, u64{1} << 32 | 3})
+    EXPECT_EQ(decide(285, {3, mode, 0x200000, 0x200000}), kKill) << mode;
+}
+
 TEST(Filter, WaitsForItsTurn) {
   constexpr u64 kPrivate = 128;
   EXPECT_EQ(decide(202, {0x1000, 0, 0, 0}), kAllow);

@@ -92,6 +92,9 @@ Result<int> make_memory_file() {
   if (!failed(made)) return int(made);
   return descriptor(call(kMemfdCreate, word(name), kCloseOnExec | kAllowSealing));
 }
+Result<> punch_hole(int fd, u64 offset, u64 size) {
+  return outcome(call(kFallocate, u64(fd), kPunchHole, offset, size));
+}
 Result<> set_file_size(int fd, u64 size) {
   return outcome(call(kFtruncate, u64(fd), size));
 }

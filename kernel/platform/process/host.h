@@ -56,6 +56,7 @@ enum class Number : u64 {
   kClockGettime = 228,
   kExitGroup = 231,
   kPpoll = 271,
+  kFallocate = 285,
   kPrlimit = 302,
   kGetrandom = 318,
   kMemfdCreate = 319,
@@ -101,6 +102,9 @@ Result<> unmap(u64 at, u64 size);
 Result<> protect(u64 at, u64 size, u32 rights);
 Result<int> make_memory_file();
 Result<> set_file_size(int fd, u64 size);
+// FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE: the pages are the host's again, and zero.
+inline constexpr u32 kPunchHole = 3;
+Result<> punch_hole(int fd, u64 offset, u64 size);
 // The memory file keeps its size, and can't be executed as a program. EPERM where whoever made it
 // did not allow for seals.
 Result<> seal_memory_file(int fd);

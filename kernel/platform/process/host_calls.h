@@ -45,6 +45,7 @@ inline constexpr ArgumentRule kTimer{Kind::kTimer};
 inline constexpr ArgumentRule kClock{Kind::kClock};
 inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
 inline constexpr ArgumentRule kFutexOperation{Kind::kAtMost, host::kFutexWake};
+inline constexpr ArgumentRule kPunch{Kind::kValue, host::kPunchHole};
 inline constexpr ArgumentRule kFlags{Kind::kValue, host::kSharedFixed, host::kPresent};
 
 }  // namespace rules
@@ -64,6 +65,11 @@ inline constexpr HostCall kHostCalls[] = {
      {rules::kAny, rules::kFutexOperation, rules::kAny, rules::kNone},
      "`FUTEX_WAIT` and `FUTEX_WAKE`, without a time limit",
      "a virtual CPU goes from one host process to another"},
+    {host::Number::kFallocate,
+     "fallocate",
+     {rules::kMemory, rules::kPunch},
+     "the memory file, `FALLOC_FL_PUNCH_HOLE` and `FALLOC_FL_KEEP_SIZE`",
+     "memory that programs gave back goes back to the host"},
     {host::Number::kPpoll,
      "ppoll",
      {rules::kAny, rules::kAny, rules::kAny, rules::kNone},

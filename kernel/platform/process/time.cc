@@ -2,6 +2,7 @@
 
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/base/log.h"
+#include "kernel/mm/frame.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/cpu.h"
@@ -98,6 +99,26 @@ void time_init() {
   seat().timer = made.value();
 }
 
+namespace {
+
+constinit u64 give_back_at = platform::kNoDeadline;
+
+// Not before a second of idling has noticed it: most of what programs free they soon want again.
+u64 when_to_give_back(u64 now) {
+  constexpr u64 kPatience = kNanosPerSecond;
+  if (!has_memory_to_give_back())
+    give_back_at = platform::kNoDeadline;
+  else if (give_back_at == platform::kNoDeadline)
+    give_back_at = now + kPatience;
+  return give_back_at;
+}
+
+bool punch_hole(PhysAddr start, u64 size) {
+  return host::punch_hole(boot_state.memory_fd, file_offset(start.value), size).ok();
+}
+
+}  // namespace
+
 void timer_interrupt(bool user_mode) {
   if (platform::monotonic_ns() < deadline) {
     rearm_timer();
@@ -144,7 +165,8 @@ void platform::set_timer(u64 deadline_ns) {
   rearm_timer();
 }
 
-// Asleep, the deadline is the host call's own; the timer need not be set.
+// Asleep, the deadline is the host call's own; the timer need not be set. Memory that has been free
+// for a while goes back to the host, piece by piece.
 void platform::wait_for_interrupt() {
   using namespace process_home;
   while (cpu_local().interrupts_pending == 0) {
@@ -153,7 +175,14 @@ void platform::wait_for_interrupt() {
       cpu_local().interrupts_pending |= kTimerPending;
       break;
     }
-    if (wait_for_events(deadline == kNoDeadline ? kNoDeadline : deadline - now)) return;
+    const u64 give_back = when_to_give_back(now);
+    if (give_back <= now) {
+      give_back_free_memory(punch_hole);
+      if (poll_events()) return;
+      continue;
+    }
+    const u64 until = deadline < give_back ? deadline : give_back;
+    if (wait_for_events(until == kNoDeadline ? kNoDeadline : until - now)) return;
   }
   run_interrupts(false);
 }
