@@ -30,6 +30,8 @@ bool FrameAllocator::give_back(bool (*give)(PhysAddr start, u64 size)) {
   u64 chunk;
   {
     SpinGuard guard(lock_);
+    // Those kept at hand would keep their neighbours.
+    give_back_hot(0);
     chunk = take_used_chunk();
     if (chunk == 0) {
       to_give_back_.store(false, Order::kRelaxed);
