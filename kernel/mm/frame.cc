@@ -192,7 +192,6 @@ void FrameAllocator::remove(u64 number, unsigned order) {
 
 // Puts a run whose frames are all marked free on a list, joined with its buddies.
 void FrameAllocator::free_block(u64 number, unsigned order) {
-  const u64 first = number;
   while (order < kMaxFrameOrder) {
     const u64 buddy = number ^ (u64{1} << order);
     if (!in_ram(buddy)) break;
@@ -202,7 +201,6 @@ void FrameAllocator::free_block(u64 number, unsigned order) {
     ++order;
   }
   push(number, order);
-  if (order >= kChunkOrder && chunk_is_worth_it(first)) to_give_back_.store(true, Order::kRelaxed);
 }
 
 // A run from the lists, split to size; 0 when there is none.
@@ -268,6 +266,8 @@ void FrameAllocator::mark_free(u64 number) {
   if (const FrameKind use = kind(frame.state); use != FrameKind::kOther) count_kind(use, -1);
   frame.references.store(0, Order::kRelaxed);
   if (!(frame.state & kUsed)) note_used(number);
+  if (platform::kFreshMemoryIsZero && ++freed_ == u64{1} << kChunkOrder)
+    to_give_back_.store(true, Order::kRelaxed);
   frame.state = kUsed;
   frame.owner = 0;
   poison(number);

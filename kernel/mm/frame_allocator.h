@@ -132,6 +132,7 @@ class FrameAllocator {
   // How many frames of a chunk are marked as used and not allocated for the first time; of the
   // first 8 GiB, beyond which nothing is given back.
   u16 used_[kChunks] TA_GUARDED_BY(lock_) = {};
+  u64 freed_ TA_GUARDED_BY(lock_) = 0;  // since nothing was found to give back
   Atomic<bool> to_give_back_{false};
 };
 

@@ -34,6 +34,7 @@ bool FrameAllocator::give_back(bool (*give)(PhysAddr start, u64 size)) {
     give_back_hot(0);
     chunk = take_used_chunk();
     if (chunk == 0) {
+      freed_ = 0;
       to_give_back_.store(false, Order::kRelaxed);
       return false;
     }
@@ -48,7 +49,10 @@ bool FrameAllocator::give_back(bool (*give)(PhysAddr start, u64 size)) {
   }
   free_ += kFrames;
   free_block(chunk, kChunkOrder);
-  if (!given) to_give_back_.store(false, Order::kRelaxed);
+  if (!given) {
+    freed_ = 0;
+    to_give_back_.store(false, Order::kRelaxed);
+  }
   return given;
 }
 
