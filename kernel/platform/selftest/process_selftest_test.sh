@@ -24,6 +24,8 @@ for settings in "" nokaslr; do
 done
 output=$(run --memory=16777216)
 expect "16 MiB" $? 0 "$output" "checks passed"
+output=$(run --settings=selftest=idle)
+expect "idling" $? 0 "$output" "checks passed"
 output=$(run --settings=selftest=panic)
 expect "panic" $? 127 "$output" "panic: asked for on the command line"
 output=$(run --settings=selftest=fault)

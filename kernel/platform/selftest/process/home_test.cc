@@ -12,6 +12,7 @@
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/selftest/process/process_tests.h"
 #include "kernel/platform/user_copy.h"
+#include "kernel/sched/wait_queue.h"
 
 extern "C" narwhal::usize narwhal_user_copy(void* to, const void* from, narwhal::usize size);
 
@@ -122,6 +123,24 @@ void test_input() {
   }
 }
 
+// What was used and is free again is the host's after a while of idling, and comes back as zeros.
+void test_give_back() {
+  constexpr usize kFrames = 8 * kMiB / kPageSize;
+  static constinit PhysAddr frames[kFrames] = {};
+  for (PhysAddr& frame : frames) {
+    frame = allocate_frames(0, FrameContent::kAny).take();
+    *reinterpret_cast<u64*>(platform::direct_map(frame)) = ~u64{0};
+  }
+  for (const PhysAddr frame : frames) free_frames(frame, 0);
+  CHECK(has_memory_to_give_back());
+  while (has_memory_to_give_back())
+    sleep_until(platform::monotonic_ns() + 10 * kNanosPerMilli, Interruptible::kNo).ignore();
+  usize zeros = 0;
+  for (const PhysAddr frame : frames)
+    zeros += *reinterpret_cast<u64*>(platform::direct_map(frame)) == 0;
+  CHECK(zeros >= kFrames / 2);
+}
+
 }  // namespace
 
 bool kernel_can_read(const void* address) {
@@ -142,6 +161,7 @@ void test_home() {
   // Takes long, once is enough.
   if (platform::command_line().find("selftest=") == std::string_view::npos) test_full_cache();
   if (asked_for("input")) test_input();
+  if (asked_for("idle")) test_give_back();
 }
 
 // Each is a call that the filter must answer by ending the process; what comes back is a failure.
