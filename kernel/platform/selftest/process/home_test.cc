@@ -133,8 +133,11 @@ void test_give_back() {
   }
   for (const PhysAddr frame : frames) free_frames(frame, 0);
   CHECK(has_memory_to_give_back());
+  static constinit WaitQueue nobody_wakes;
   while (has_memory_to_give_back())
-    sleep_until(platform::monotonic_ns() + 10 * kNanosPerMilli, Interruptible::kNo).ignore();
+    block_until_ready(nobody_wakes, PollEvents::kIn, platform::monotonic_ns() + 10 * kNanosPerMilli,
+                      []() -> Result<> { return Errno::kAgain; })
+        .ignore();
   usize zeros = 0;
   for (const PhysAddr frame : frames)
     zeros += *reinterpret_cast<u64*>(platform::direct_map(frame)) == 0;
