@@ -1,4 +1,4 @@
-// System calls that become direct calls (docs/decisions/0041-direct-calls.md): the jumps in
+// System calls that become direct calls (docs/decisions/0043-direct-calls.md): the jumps in
 // programs' code and the stubs that they lead to, and how all that is taken back, or hidden, where
 // a program or a debugger would see it.
 #include <bit>

@@ -1,7 +1,7 @@
 // What the kernel above must define so that a home can call it. Bound at link time; see README.md.
 //
 // One CPU at a time is inside of these; another that wants in waits for it to return to the program
-// or to call platform::wait_for_interrupt() (docs/decisions/0042).
+// or to call platform::wait_for_interrupt() (docs/decisions/0044).
 #pragma once
 
 #include "kernel/base/addr.h"
@@ -20,7 +20,7 @@ bool on_syscall(UserRegs& regs);
 // (process/user_return.cc).
 void on_return_to_user(UserRegs& regs);
 
-// --- the process home's direct calls (docs/decisions/0041-direct-calls.md)
+// --- the process home's direct calls (docs/decisions/0043-direct-calls.md)
 
 // A `syscall` was caught by the host on its way: called before on_syscall(), with interrupts enabled.
 // True: the next from the same place will not be.

@@ -1,4 +1,4 @@
-// The lock that lets one CPU at a time into the kernel (docs/decisions/0042).
+// The lock that lets one CPU at a time into the kernel (docs/decisions/0044).
 //
 // It belongs to a CPU, not to a thread: a home takes it on the way in, keeps it while threads take
 // turns on the CPU, and gives it back on the way to the program or when the CPU has nothing to do.

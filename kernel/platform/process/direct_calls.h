@@ -1,4 +1,4 @@
-// System calls that reach the kernel without the host (docs/decisions/0041-direct-calls.md).
+// System calls that reach the kernel without the host (docs/decisions/0043-direct-calls.md).
 #pragma once
 
 namespace narwhal::process_home {

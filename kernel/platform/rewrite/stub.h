@@ -2,7 +2,7 @@
 //
 // A site is an instruction of five bytes or more with a `syscall` directly behind it. The jump
 // takes the place of its first five bytes; the stub runs the instruction and goes on to the kernel.
-// The `syscall` stays. docs/decisions/0041-direct-calls.md says why so.
+// The `syscall` stays. docs/decisions/0043-direct-calls.md says why so.
 #pragma once
 
 #include <cstring>

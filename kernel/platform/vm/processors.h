@@ -2,7 +2,7 @@
 //
 // Numbers of CPUs count from 0 without gaps; 0 is the one that booted. The kernel lock is held by
 // the CPU that runs in the kernel, from its entry to its return to the program or to idleness
-// (docs/decisions/0042); while there is one CPU only, nobody takes it.
+// (docs/decisions/0044); while there is one CPU only, nobody takes it.
 #pragma once
 
 #include "kernel/base/types.h"

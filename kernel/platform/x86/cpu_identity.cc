@@ -10,7 +10,7 @@ namespace {
 
 // Whether programs are told that they may use FSGSBASE. As a process not: they could, but a GS base
 // of their own makes their system calls slow, and one that they don't have reads as ours
-// (docs/decisions/0041). arch_prctl(2) does the same.
+// (docs/decisions/0043). arch_prctl(2) does the same.
 bool programs_set_bases() {
 #ifdef NARWHAL_HOME_PROCESS
   return false;
