@@ -374,7 +374,8 @@ TEST_F(Core, TheLimitCuts) {
   });
   struct stat status;
   ASSERT_OK(stat((dir_ / core_name()).c_str(), &status));
-  EXPECT_GE(static_cast<off_t>(32 * kPage), status.st_blocks * 512);
+  // A file system may need a block more for the list of the file's blocks.
+  EXPECT_GE(static_cast<off_t>(33 * kPage), status.st_blocks * 512);
   munmap(at, 64 * kPage);
 }
 
