@@ -1,6 +1,7 @@
 #include "tools/narwhal/platform.h"
 
 #include <errno.h>
+#include <fmt/format.h>
 #include <linux/seccomp.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -113,6 +114,12 @@ Platform choose_platform(const Options& options, const HostFacts& facts) {
   if (options.platform == PlatformWish::kVm || accelerator.is_kvm || !is_chosen)
     return machine(accelerator, accelerator.is_kvm && is_chosen, "");
   return process_or_emulation(options, facts, accelerator.obstacle);
+}
+
+std::string note_on_processors(const Options& options, const Platform& platform) {
+  if (options.processors == 1 || !platform.is_process) return "";
+  return fmt::format("--cpus {}: with --platform process the kernel uses one processor",
+                     options.processors);
 }
 
 Platform next_platform(const Options& options, const HostFacts& facts, const Platform& failed) {

@@ -43,6 +43,18 @@ TEST(Platform, AutoTakesHardwareThenAProcessThenEmulation) {
             "kernel cannot be a process: it is too old");
 }
 
+TEST(Platform, AProcessHasOneProcessor) {
+  Options options = wish(PlatformWish::kProcess);
+  const HostFacts facts = {kNone, "", ""};
+  const Platform process = choose_platform(options, facts);
+  EXPECT_EQ(note_on_processors(options, process), "");
+  options.processors = 2;
+  EXPECT_EQ(note_on_processors(options, process),
+            "--cpus 2: with --platform process the kernel uses one processor");
+  options.platform = PlatformWish::kVm;
+  EXPECT_EQ(note_on_processors(options, choose_platform(options, facts)), "");
+}
+
 TEST(Platform, AutoTakesAMachineForWhatAProcessLacks) {
   Options options = wish(PlatformWish::kAuto);
   HostFacts facts = {kNone, "", "passt is missing"};
@@ -55,8 +67,7 @@ TEST(Platform, AutoTakesAMachineForWhatAProcessLacks) {
        {+[](Options& o) { o.linux_folder = "/linux"; },
         +[](Options& o) { o.counts_instructions = true; },
         +[](Options& o) { o.waits_for_debugger = true; }, +[](Options& o) { o.names_board = true; },
-        +[](Options& o) { o.qemu = "/qemu"; },
-        +[](Options& o) { o.volumes.resize(51); },
+        +[](Options& o) { o.qemu = "/qemu"; }, +[](Options& o) { o.volumes.resize(51); },
         +[](Options& o) { o.accelerator = AcceleratorWish::kTcg; }}) {
     Options more = options;
     ask(more);

@@ -166,13 +166,6 @@ void say_about_copies(const Options& options, const PackPlan& plan) {
   }
 }
 
-// As a process, the kernel has one processor, whatever is asked for.
-void say_about_processors(const Options& options, const Platform& platform) {
-  if (options.processors == 1 || !platform.is_process) return;
-  say(fmt::format("--cpus {}: with --platform process the kernel uses one processor",
-                  options.processors));
-}
-
 // tools/bench reads this line.
 void say_times(const Outcome& outcome) {
   say(fmt::format("times in ms: program {:.1f}, output {:.1f}, end {:.1f}", outcome.time_to_program,
@@ -192,7 +185,8 @@ class Run {
     progress_.clear();
     if (!options_.dry_run) {
       say_about_copies(options_, plan_);
-      say_about_processors(options_, platform_);
+      if (const std::string note = note_on_processors(options_, platform_); !note.empty())
+        say(note);
     }
     if (options_.verbose) {
       for (const std::string& note : plan_.notes) say(note);
