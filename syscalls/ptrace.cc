@@ -336,7 +336,9 @@ SysResult attach(Task& tracer, Task& task, bool seize, u64 address, u64 options)
     TRY(ptrace::attach(tracer.process(), task, seize, u32(options)));
     if (!seize) send_signal_locked(task.process(), &task, kernel_signal(Signal::kStop)).ignore();
   }
-  if (is_stopped) await_stop(tracer, task);
+  // One that seizes waits for the stop by wait(2): a SIGCONT that it sends before must not find the
+  // task in a stop already that nobody will end.
+  if (is_stopped && !seize) await_stop(tracer, task);
   // A debugger knows the program by its code.
   if (const auto memory = task.memory_copy()) memory->keep_calls();
   return i64{0};
