@@ -68,6 +68,9 @@ def normalised(text):
     text = re.sub(r'0x[0-9a-f]+', 'ADDRESS', text)
     text = re.sub(r'((?:LWP|process|pid|Process) |lwp \d+\.)\d+', r'\1PID', text)
     text = re.sub(r'(Id +Target Id|process PID) +', r'\1 ', text)
+    # Whether a thread's end or what the program says next comes first is open.
+    ended = re.findall(r'^\[Thread ADDRESS \(LWP PID\) exited\]\n', text, re.MULTILINE)
+    text = re.sub(r'^\[Thread ADDRESS \(LWP PID\) exited\]\n', '', text, flags=re.MULTILINE) + '\n' + ''.join(ended)
     # Nor source lines, which are only here, nor places in libraries, whose debugging symbols may be here, too.
     return '\n'.join(line.rstrip() for line in text.splitlines()
                      if not re.search(r'No such file or directory\.$|^(ADDRESS\t)?\d+\t|/nptl/|/sysdeps/|[Ll]ibthread_db|'
