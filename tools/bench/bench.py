@@ -26,7 +26,7 @@ NARWHAL = BUILT / "tools/narwhal/narwhal"
 
 REQUESTS_LINE = re.compile(r"Requests/sec:\s+([\d.]+)")
 WRK_ERRORS_LINE = re.compile(r"Socket errors|Non-2xx")
-REDIS_LINE = re.compile(r"^(?:PING_)?(\w+)[^:\n]*: ([\d.]+) requests per second", re.MULTILINE)
+REQUESTS_OF_TEST = re.compile(r"^(?:PING_)?(\w+)[^:\n]*: ([\d.]+) requests per second", re.MULTILINE)
 
 # What issue 4 asks of the process home, where native Linux or gVisor was measured beside it: at least so many times as
 # good as native, or as gVisor; at most so much.
@@ -39,14 +39,22 @@ AIMS = {
     "start to first output": ("at most", 15),
     "nginx, 32 connections": ("native", 0.7),
     "nginx, 32 connections, against gVisor": ("gvisor", 10),
-    "redis SET, pipeline 1": ("native", 0.7),
-    "redis GET, pipeline 1": ("native", 0.7),
-    "redis SET, pipeline 16": ("native", 1),
-    "redis GET, pipeline 16": ("native", 1),
+    "nginx, 1 GiB, 1 connection": ("native", 1),
+    "nginx, 1 GiB, 4 connections": ("native", 1),
+    **{f"{server} {test}, pipeline {pipeline}": ("native", aim)
+       for server in ("redis", "memcached") for pipeline, aim in ((1, 0.7), (16, 1)) for test in ("SET", "GET")},
     "resident memory, hello": ("at most", 6),
     "resident memory, nginx": ("at most", 12),
     "resident memory, redis": ("at most", 14),
 }
+# In a folder that is each place's own; otherwise as Debian sets nginx up.
+FILE_SIZE = 1 << 30
+FILE_SERVER = ["sh", "-c", f"""head -c {FILE_SIZE} /dev/zero >/tmp/file
+echo 'daemon off; master_process off; events {{}}
+http {{ sendfile on; tcp_nopush on; server {{ listen 80; root /tmp; }} }}' >/tmp/nginx.conf
+exec nginx -c /tmp/nginx.conf"""]
+FILE_SERVER_NEEDS = ["-m", "2G", "--include", "/usr/sbin/nginx", "--include", "/usr/bin/head",
+                     "--include", "/var/lib/nginx", "--include", "/var/log/nginx"]
 NGINX = ["nginx", "-g", "daemon off; master_process off;"]
 BOOTS = 5  # in a round
 CALLS_MEMORY = "2G"  # one row has a process of 1 GiB
@@ -69,10 +77,10 @@ def parse_rows(text):
     return rows
 
 
-def parse_redis(text):
-    """What redis-benchmark -q printed: test -> requests a second."""
+def parse_requests(text):
+    """What redis-benchmark -q or key_load printed: test -> requests a second."""
     # While it runs it overwrites one line, again and again.
-    return {name: float(value) for name, value in REDIS_LINE.findall(text.replace("\r", "\n"))}
+    return {name: float(value) for name, value in REQUESTS_OF_TEST.findall(text.replace("\r", "\n"))}
 
 
 def first_complaint(text):
@@ -272,6 +280,43 @@ class Bench:
 
         self.server(guest, NGINX, 80, use)
 
+    def sendfile(self, guest):
+        def use(address, child):
+            words = [BUILT / "bench/fetch", address[0], str(address[1]), "/file", str(FILE_SIZE)]
+
+            def is_there():
+                request = urllib.request.Request(f"http://{address[0]}:{address[1]}/file", method="HEAD")
+                return urllib.request.urlopen(request, timeout=2).status == 200
+
+            self.wait_until(is_there, child)
+            for connections in (1, 4):
+                said = subprocess.run([*words, str(connections)], check=True, capture_output=True, text=True, timeout=300)
+                self.table.add(f"nginx, 1 GiB, {connections} connection{'s' * (connections > 1)}", "MiB/s", guest,
+                               float(said.stdout.split()[0]), more_is_better=True)
+
+        self.server(guest, FILE_SERVER, 80, use, *(FILE_SERVER_NEEDS if self.places[guest].is_guest else []))
+
+    def key_value_load(self, server, guest, address, command):
+        """Loads a server with and without pipelining; `command` makes the load's words of number and depth."""
+        for pipeline, count in ((1, 10000), (16, 100000)):
+            result = subprocess.run(command(address[0], str(address[1]), str(count), str(pipeline)), check=True,
+                                    capture_output=True, text=True, timeout=300)
+            for name, value in parse_requests(result.stdout).items():
+                self.table.add(f"{server} {name}, pipeline {pipeline}", "requests/s", guest, value, more_is_better=True)
+
+    def memcached(self, guest):
+        def answers(address):
+            with socket.create_connection(address, timeout=2) as connection:
+                connection.sendall(b"version\r\n")
+                return connection.recv(8) == b"VERSION "
+
+        def use(address, child):
+            self.wait_until(lambda: answers(address), child)
+            self.key_value_load("memcached", guest, address, lambda host, port, count, pipeline:
+                                [BUILT / "bench/key_load", host, port, "50", count, pipeline])
+
+        self.server(guest, ["memcached", "-u", "root", "-l", "0.0.0.0"], 11211, use)
+
     def redis(self, guest):
         def ping(address):
             with socket.create_connection(address, timeout=2) as connection:
@@ -281,17 +326,14 @@ class Bench:
         def use(address, child):
             self.wait_until(lambda: ping(address), child)
             self.table.add("resident memory, redis", "MiB", guest, places.resident_of_all(child.pid, self.places[guest].is_guest))
-            for pipeline, count in ((1, 10000), (16, 100000)):
-                result = subprocess.run(
-                    ["redis-benchmark", "-h", address[0], "-p", str(address[1]), "-t", "set,get", "-c", "50", "-n", str(count), "-P",
-                     str(pipeline), "-q"], check=True, capture_output=True, text=True, timeout=300)
-                for name, value in parse_redis(result.stdout).items():
-                    self.table.add(f"redis {name}, pipeline {pipeline}", "requests/s", guest, value,
-                                   more_is_better=True)
+            self.key_value_load("redis", guest, address, lambda host, port, count, pipeline:
+                                ["redis-benchmark", "-h", host, "-p", port, "-t", "set,get", "-c", "50", "-n", count, "-P",
+                                 pipeline, "-q"])
 
         self.server(guest, ["redis-server", "--protected-mode", "no", "--save", "", "--appendonly", "no"], 6379, use)
 
-    MEASUREMENTS = {"calls": calls, "boot": boot, "memory": memory, "nginx": nginx, "redis": redis}
+    MEASUREMENTS = {"calls": calls, "boot": boot, "memory": memory, "nginx": nginx, "sendfile": sendfile,
+                    "redis": redis, "memcached": memcached}
 
     def measure(self):
         for _ in range(self.options.rounds):
@@ -341,7 +383,7 @@ def processor():
 
 def main(words):
     options = parse_options(words)
-    for tool, row in (("wrk", "nginx"), ("redis-benchmark", "redis")):
+    for tool, row in (("wrk", "nginx"), ("redis-benchmark", "redis"), ("memcached", "memcached")):
         if row in options.rows and shutil.which(tool) is None:
             print(f"narwhal bench: {row} is left out: {tool} is not installed", file=sys.stderr)
             options.rows.remove(row)

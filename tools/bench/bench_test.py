@@ -18,9 +18,9 @@ class ParsingTest(unittest.TestCase):
         self.assertEqual(bench.first_complaint(text), "narwhal: the kernel panicked: x")
         self.assertEqual(bench.first_complaint(""), "no message")
 
-    def test_redis(self):
+    def test_requests(self):
         text = "SET: rps=0.0\rSET: 5123.4 requests per second, p50=9.1 msec\n\nGET: 6000.00 requests per second\n"
-        self.assertEqual(bench.parse_redis(text), {"SET": 5123.4, "GET": 6000.0})
+        self.assertEqual(bench.parse_requests(text), {"SET": 5123.4, "GET": 6000.0})
 
     def test_kernel_package(self):
         text = "linux-image-cloud-amd64\n  Depends: linux-image-6.1.0-1-cloud-amd64\n  Suggests: x\n"
