@@ -8,33 +8,12 @@
 #
 # The other way in is a direct call: narwhal_direct_entry.
 
-#define REGS_ORIG_RAX 120
-#define REGS_RIP 128
-#define REGS_RFLAGS 144
-#define REGS_RSP 152
+#include "kernel/platform/x86/user_regs.inc"
+
 #define SIGNAL_STACK_SIZE 65536
 # Those that C++ must not see, and that a quick way back does not bring: trap, direction, nested task, resume, alignment
 # check.
 #define UNUSUAL_FLAGS 0x54500
-
-    .macro POP_REGISTERS
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    addq $8, %rsp                   # orig_rax
-    .endm
 
     .text
 
@@ -151,20 +130,7 @@ narwhal_direct_entry:
     pushq %rcx
     pushq %rax                      # orig_rax
     pushq %rdi
-    pushq %rsi
-    pushq %rdx
-    pushq %rcx
-    pushq %rax
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    PUSH_REGISTERS_BELOW_RDI
     testl $UNUSUAL_FLAGS, %r11d
     jnz 3f
 1:  xorl %ebp, %ebp                 # the end of the kernel's chain of frames
@@ -203,15 +169,7 @@ narwhal_fast_exit_begin:
     addb $127, %al
     sahf
     movq %rdx, %rcx
-    movq 32(%rsp), %rbp
-    movq 56(%rsp), %r10
-    movq 64(%rsp), %r9
-    movq 72(%rsp), %r8
-    movq 80(%rsp), %rax
-    movq 96(%rsp), %rdx
-    movq 104(%rsp), %rsi
-    movq 112(%rsp), %rdi
-    movq REGS_RSP(%rsp), %rsp
+    RESTORE_AFTER_CALL
     jmpq *%rcx
     .globl narwhal_fast_exit_end
     .hidden narwhal_fast_exit_end
@@ -264,37 +222,5 @@ narwhal_idle_end:
 narwhal_idle_stop:
     movq $-4, %rax                  # EINTR
     ret
-
-# --- switching contexts -----------------------------------------------------------------------------------------------
-# void narwhal_context_switch(KernelContext& from, KernelContext& to)
-    .globl narwhal_context_switch
-    .hidden narwhal_context_switch
-    .balign 16
-narwhal_context_switch:
-    pushq %rbp
-    pushq %rbx
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
-    movq %rsp, (%rdi)
-    movq (%rsi), %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbx
-    popq %rbp
-    ret
-
-# The first instructions of a new context: r12 entry, r13 argument.
-    .globl narwhal_context_start
-    .hidden narwhal_context_start
-narwhal_context_start:
-    xorl %ebp, %ebp
-    call narwhal_let_interrupts_in
-    movq %r13, %rdi
-    call *%r12
-    ud2
 
     .section .note.GNU-stack, "", @progbits

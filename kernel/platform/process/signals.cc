@@ -286,7 +286,3 @@ extern "C" void narwhal_fault_from_kernel(UserRegs& regs) {
 extern "C" void narwhal_upcall_return_to_user(UserRegs& regs) {
   upcall::on_return_to_user(regs);
 }
-
-extern "C" void narwhal_let_interrupts_in() {
-  platform::interrupts_restore(true);
-}

@@ -1,24 +1,14 @@
 #include "kernel/platform/context.h"
 
-#include <cstring>
-
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/arch/x86_64/msr.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/vm/cpu.h"
 #include "kernel/platform/x86/fpu.h"
 
-extern "C" {
-void narwhal_context_switch(narwhal::KernelContext& from, narwhal::KernelContext& to);
-void narwhal_context_start();
-[[noreturn]] void narwhal_enter_user(narwhal::UserRegs& regs);
-}
-
 namespace narwhal {
 namespace vm {
 namespace {
-
-constexpr u64 kNonCanonical = u64{1} << 47;
 
 // The program's GS base is in the shadow register while the kernel runs.
 u64 read_user_gs() {
@@ -45,22 +35,6 @@ void write_fs(u64 base) {
 
 namespace platform {
 
-void context_init(KernelContext& context, void* stack_top, void (*entry)(void*), void* argument) {
-  // Below the program's registers, which stay at the top, what narwhal_context_switch pops: r15,
-  // r14, r13, r12, rbx, rbp, and its return address.
-  u64* frame = reinterpret_cast<u64*>(&user_regs_at(stack_top)) - 8;
-  frame[0] = frame[1] = 0;
-  frame[2] = reinterpret_cast<u64>(argument);  // r13
-  frame[3] = reinterpret_cast<u64>(entry);     // r12
-  frame[4] = frame[5] = 0;
-  frame[6] = reinterpret_cast<u64>(&narwhal_context_start);
-  context.stack_pointer = reinterpret_cast<u64>(frame);
-}
-
-void context_switch(KernelContext& from, KernelContext& to) {
-  narwhal_context_switch(from, to);
-}
-
 void user_context_switch(UserContext* from, UserContext* to, void* kernel_stack_top) {
   if (from) {
     x86::fpu_save_for_switch(from->fpu_area);
@@ -77,33 +51,6 @@ void user_context_switch(UserContext* from, UserContext* to, void* kernel_stack_
       debug_registers_load(to->debug);
   }
   vm::set_interrupt_stack(reinterpret_cast<u64>(kernel_stack_top));
-}
-
-void enter_user(UserRegs& regs) {
-  narwhal_enter_user(regs);
-}
-
-void user_regs_init(UserRegs& regs, UserAddr rip, UserAddr rsp) {
-  regs = {};
-  regs.orig_rax = ~u64{0};
-  regs.rip = rip.value;
-  regs.cs = x86::kUserCode;
-  regs.rflags = x86::kFlagInterruptEnable | 2;
-  regs.rsp = rsp.value;
-  regs.ss = x86::kUserData;
-}
-
-void user_regs_sanitize(UserRegs& regs) {
-  // What a program may choose: the arithmetic flags, direction, trap, resume, alignment check and
-  // id.
-  constexpr u64 kUserFlags =
-      0x0000'0000'0024'0dd5 | x86::kFlagResume | x86::kFlagTrap | x86::kFlagDirection;
-  regs.cs = x86::kUserCode;
-  regs.ss = x86::kUserData;
-  regs.rflags = (regs.rflags & kUserFlags) | x86::kFlagInterruptEnable | 2;
-  // iretq to an address that is not canonical would fault in the kernel: one that surely faults in
-  // the program instead.
-  if (regs.rip >= vm::kNonCanonical) regs.rip = vm::kNonCanonical - 1;
 }
 
 Result<> set_fs_base(u64 base) {

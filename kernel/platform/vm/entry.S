@@ -4,49 +4,9 @@
 # thread's own stack top, so user_regs_at() finds it. GS holds the CpuLocal while the kernel runs; swapgs changes it at
 # the border. Offsets in CpuLocal: 8 kernel_stack_top, 16 user_stack_scratch.
 
-#define REGS_RDI 112
-#define REGS_ORIG_RAX 120
-#define REGS_RIP 128
-#define REGS_CS 136
-#define REGS_RFLAGS 144
+#include "kernel/platform/x86/user_regs.inc"
 
     .text
-
-    .macro PUSH_REGISTERS_BELOW_RDI
-    pushq %rsi
-    pushq %rdx
-    pushq %rcx
-    pushq %rax
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
-    .endm
-
-    .macro POP_REGISTERS
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    addq $8, %rsp                   # orig_rax, or the error code
-    .endm
 
 # --- system calls ------------------------------------------------------------------------------------------------
 # `syscall` left rip in rcx and rflags in r11, and masked rflags by SFMASK: interrupts are off.
@@ -89,15 +49,7 @@
     jnz narwhal_restore_all
     movl $0, narwhal_kernel_lock(%rip)
     movq REGS_RIP(%rsp), %rcx
-    movq 32(%rsp), %rbp
-    movq 56(%rsp), %r10
-    movq 64(%rsp), %r9
-    movq 72(%rsp), %r8
-    movq 80(%rsp), %rax
-    movq 96(%rsp), %rdx
-    movq 104(%rsp), %rsi
-    movq 112(%rsp), %rdi
-    movq 152(%rsp), %rsp
+    RESTORE_AFTER_CALL
     swapgs
     sysretq
     .endm
@@ -256,38 +208,6 @@ narwhal_fatal_common:
     cld
     movq %rsp, %rsi
     call narwhal_fatal_trap
-    ud2
-
-# --- switching contexts -----------------------------------------------------------------------------------------------
-# void platform::context_switch(KernelContext& from, KernelContext& to)
-    .globl narwhal_context_switch
-    .hidden narwhal_context_switch
-    .balign 16
-narwhal_context_switch:
-    pushq %rbp
-    pushq %rbx
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
-    movq %rsp, (%rdi)
-    movq (%rsi), %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbx
-    popq %rbp
-    ret
-
-# The first instructions of a new context: r12 entry, r13 argument.
-    .globl narwhal_context_start
-    .hidden narwhal_context_start
-narwhal_context_start:
-    xorl %ebp, %ebp
-    sti
-    movq %r13, %rdi
-    call *%r12
     ud2
 
     .section .note.GNU-stack, "", @progbits
