@@ -25,29 +25,16 @@ def run_compat_tests(name, program, guest_tags = [], args = [], two_processors =
         # The sandbox takes away users, devices and parts of /proc that the checks are about.
         tags = ["no-sandbox"],
     )
-    native.sh_test(
-        name = name + "_guest",
-        size = "large",
-        srcs = ["//compat_tests:run_compat"],
-        args = [
-            "--program",
-            "$(rootpath %s)" % program,
-            "--narwhal",
-            "$(rootpath %s)" % _NARWHAL,
-            "--kernel",
-            "$(rootpath %s)" % _KERNEL,
-            "--narwhal-option=--platform=vm",
-        ] + args,
-        data = [
-            program,
-            _KERNEL,
-            _NARWHAL,
-        ],
-        tags = ["guest", "no-sandbox"] + guest_tags,
-    )
+
+    homes = [
+        ("_guest", _KERNEL, ["--platform=vm"]),
+        ("_process", _PROCESS_KERNEL, ["--platform=process"]),
+    ]
     if two_processors:
+        homes.append(("_guest2", _KERNEL, ["--platform=vm", "--cpus=2"]))
+    for suffix, kernel, options in homes:
         native.sh_test(
-            name = name + "_guest2",
+            name = name + suffix,
             size = "large",
             srcs = ["//compat_tests:run_compat"],
             args = [
@@ -56,36 +43,11 @@ def run_compat_tests(name, program, guest_tags = [], args = [], two_processors =
                 "--narwhal",
                 "$(rootpath %s)" % _NARWHAL,
                 "--kernel",
-                "$(rootpath %s)" % _KERNEL,
-                "--narwhal-option=--cpus=2",
-            ] + args,
-            data = [
-                program,
-                _KERNEL,
-                _NARWHAL,
-            ],
+                "$(rootpath %s)" % kernel,
+            ] + ["--narwhal-option=" + option for option in options] + args,
+            data = [program, kernel, _NARWHAL],
             tags = ["guest", "no-sandbox"] + guest_tags,
         )
-    native.sh_test(
-        name = name + "_process",
-        size = "large",
-        srcs = ["//compat_tests:run_compat"],
-        args = [
-            "--program",
-            "$(rootpath %s)" % program,
-            "--narwhal",
-            "$(rootpath %s)" % _NARWHAL,
-            "--kernel",
-            "$(rootpath %s)" % _PROCESS_KERNEL,
-            "--narwhal-option=--platform=process",
-        ] + args,
-        data = [
-            program,
-            _PROCESS_KERNEL,
-            _NARWHAL,
-        ],
-        tags = ["guest", "no-sandbox"] + guest_tags,
-    )
 
 def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args = [], two_processors = False, **kwargs):
     """A GoogleTest program without sanitizers, and what run_compat_tests makes to run it.

@@ -4,25 +4,19 @@ _NARWHAL = "//tools/narwhal:narwhal"
 _KERNEL = "//kernel/init:narwhal"
 _PROCESS_KERNEL = "//kernel/init:narwhal_process"
 
-def guest_test(name, srcs = None, vm = True, process = False, **kwargs):
-    """NAME.py, run by the machine's own python3 with $NARWHAL and $NARWHAL_KERNEL set.
+def guest_test(name, srcs = None, vm = True, **kwargs):
+    """NAME.py, run by the machine's own python3 with $NARWHAL and the kernel's variable set, once in each home.
 
-    vm: with the kernel in a virtual machine. process: also as NAME_process, with the kernel as a Linux process; of a test
-    that is about that home only, NAME is the one.
+    NAME has the kernel in a virtual machine, NAME_process as a Linux process. vm = False: the test is about the latter
+    only, and is NAME.
 
     programs: targets of programs that the test wants, by the names of the environment variables that tell their paths.
     """
     srcs = srcs or [name + ".py"]
     if vm:
         _guest_test(name, srcs, {"NARWHAL_KERNEL": _KERNEL}, "vm", **kwargs)
-    if process:
-        _guest_test(
-            name + "_process" if vm else name,
-            srcs,
-            {"NARWHAL_PROCESS_KERNEL": _PROCESS_KERNEL},
-            "process",
-            **kwargs
-        )
+    process = name + "_process" if vm else name
+    _guest_test(process, srcs, {"NARWHAL_PROCESS_KERNEL": _PROCESS_KERNEL}, "process", **kwargs)
 
 def homes_test(name, **kwargs):
     """NAME.py, which starts guests in both homes itself: $NARWHAL_KERNEL and $NARWHAL_PROCESS_KERNEL are set."""

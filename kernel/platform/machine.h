@@ -23,6 +23,16 @@ struct TscClock {
   u64 base_ns;
   u32 mult;
   u32 shift;
+
+  u64 ns_at(u64 tsc) const {
+    return u64((unsigned __int128){tsc - base_tsc} * mult >> shift) + base_ns;
+  }
+  // The most exact `mult` that fits, for a counter of `ticks` in `ns` nanoseconds.
+  void set_rate(u64 ticks, u64 ns) {
+    shift = 32;
+    while ((ns << shift) / ticks > 0xffff'ffff) --shift;
+    mult = u32((ns << shift) / ticks);
+  }
 };
 TscClock tsc_clock();
 // Asks for upcall::on_timer() on this CPU at monotonic time `deadline_ns` or as soon as possible

@@ -16,8 +16,6 @@ namespace narwhal {
 namespace process_home {
 namespace {
 
-constexpr u32 kShift = 32;
-
 // Without `mult` it is no clock, and the host is asked each time.
 constinit platform::TscClock tsc{};
 constinit u64 host_ns_at_boot = 0;
@@ -54,7 +52,7 @@ u64 measure(const Sample& first) {
   do {
     last = sample();
   } while (last.ns - first.ns < kLong);
-  return (last.tsc - first.tsc) * 1'000'000 / (last.ns - first.ns);
+  return (last.tsc - first.tsc) * kNanosPerMilli / (last.ns - first.ns);
 }
 
 // As a time from now: our clock and the host's drift apart, and an absolute time of the host's
@@ -70,10 +68,7 @@ void measure_tsc() {
   const Sample first = sample();
   u64 khz = boot_state.tsc_khz;
   if (khz == 0) khz = measure(first);
-  u32 shift = kShift;
-  while ((u64{1'000'000} << shift) / khz > 0xffffffff) --shift;
-  tsc.shift = shift;
-  tsc.mult = u32((u64{1'000'000} << shift) / khz);
+  tsc.set_rate(khz, kNanosPerMilli);
   tsc.base_tsc = first.tsc;
 }
 
@@ -147,8 +142,7 @@ void rearm_timer() {
 u64 platform::monotonic_ns() {
   using namespace process_home;
   if (tsc.mult == 0) return host::monotonic_ns() - host_ns_at_boot;
-  const u64 ticks = x86::read_tsc() - tsc.base_tsc;
-  return u64((unsigned __int128){ticks} * tsc.mult >> tsc.shift) + tsc.base_ns;
+  return tsc.ns_at(x86::read_tsc());
 }
 
 i64 platform::boot_wall_clock_ns() {

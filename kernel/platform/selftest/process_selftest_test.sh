@@ -3,68 +3,42 @@
 # the kernel's rules ends in a panic that says why.
 set -u
 image=$1
-failures=0
-
-expect() {
-  local what=$1 status=$2 wanted_status=$3 output=$4 wanted=$5
-  if [ "$status" -ne "$wanted_status" ] || ! grep -q -- "$wanted" <<<"$output"; then
-    echo "$what: status $status instead of $wanted_status, or no \"$wanted\" in the output:"
-    echo "$output"
-    failures=1
-  fi
-}
+. kernel/platform/selftest/expect.sh
 
 run() {
   timeout 60 "$image" "$@" </dev/null 2>&1
 }
 
 for settings in "" nokaslr; do
-  output=$(run --settings="$settings")
-  expect "settings '$settings'" $? 0 "$output" "checks passed"
+  expect "settings '$settings'" 0 "checks passed" run --settings="$settings"
 done
-output=$(run --memory=16777216)
-expect "16 MiB" $? 0 "$output" "checks passed"
-output=$(run --settings=selftest=idle)
-expect "idling" $? 0 "$output" "checks passed"
-output=$(run --settings=selftest=panic)
-expect "panic" $? 127 "$output" "panic: asked for on the command line"
-output=$(run --settings=selftest=fault)
-expect "a wild pointer" $? 127 "$output" "panic: page fault in the kernel"
-output=$(run --settings=selftest=nx)
-expect "data executed" $? 127 "$output" "panic: page fault in the kernel"
-output=$(run --settings=selftest=wp)
-expect "code written" $? 127 "$output" "panic: page fault in the kernel"
-output=$(run --settings=selftest=overflow)
-expect "a full stack" $? 127 "$output" "a kernel stack overflowed into its guard page"
-output=$(run --settings=selftest=recursion)
-expect "endless recursion" $? 127 "$output" "a kernel stack overflowed into its guard page"
+expect "16 MiB" 0 "checks passed" run --memory=16777216
+expect "idling" 0 "checks passed" run --settings=selftest=idle
+expect "panic" 127 "panic: asked for on the command line" run --settings=selftest=panic
+expect "a wild pointer" 127 "panic: page fault in the kernel" run --settings=selftest=fault
+expect "data executed" 127 "panic: page fault in the kernel" run --settings=selftest=nx
+expect "code written" 127 "panic: page fault in the kernel" run --settings=selftest=wp
+expect "a full stack" 127 "a kernel stack overflowed into its guard page" run --settings=selftest=overflow
+expect "endless recursion" 127 "a kernel stack overflowed into its guard page" run --settings=selftest=recursion
 # Address spaces that take turns in fewer host processes than there are.
 for count in 1 2 3; do
-  output=$(run --settings=hostprocesses=$count)
-  expect "$count host processes" $? 0 "$output" "checks passed"
+  expect "$count host processes" 0 "checks passed" run --settings=hostprocesses=$count
 done
 # A host whose time-stamp counter is no clock.
-output=$(run --clock=host --settings=selftest=hostclock)
-expect "the host's clock" $? 0 "$output" "checks passed"
-output=$(run --settings=selftest=memory)
-expect "memory that the host does not have" $? 125 "$output" "the host has no memory left"
+expect "the host's clock" 0 "checks passed" run --clock=host --settings=selftest=hostclock
+expect "memory that the host does not have" 125 "the host has no memory left" run --settings=selftest=memory
 # A pipe with both ends ours.
 mkfifo "$TEST_TMPDIR/pipe"
-output=$(run --settings=selftest=input --stdin=3 3<>"$TEST_TMPDIR/pipe")
-expect "input" $? 0 "$output" "checks passed"
+expect "input" 0 "checks passed" run --settings=selftest=input --stdin=3 3<>"$TEST_TMPDIR/pipe"
 # The filter: what is allowed goes on, the rest ends by SIGSYS. The programs' calls come from host processes that were
 # made after it; without those, from the first.
-output=$(run --settings=selftest=confined)
-expect "confined" $? 0 "$output" "checks passed"
+expect "confined" 0 "checks passed" run --settings=selftest=confined
 for call in open anonymous foreign descriptor protect; do
-  output=$(run --settings="selftest=$call hostprocesses=1")
-  expect "$call in the first" $? 159 "$output" "an empty call takes"
-  output=$(run --settings=selftest=$call)
-  expect "$call" $? 159 "$output" "an empty call takes"
+  expect "$call in the first" 159 "an empty call takes" run --settings="selftest=$call hostprocesses=1"
+  expect "$call" 159 "an empty call takes" run --settings=selftest=$call
 done
 # If one ends, all end, and somebody says so.
-output=$(run --settings=selftest=lost)
-expect "one that ends" $? 126 "$output" "one of the kernel's host processes was killed"
+expect "one that ends" 126 "one of the kernel's host processes was killed" run --settings=selftest=lost
 
 # gone PID: waits until it is; what init has not taken notice of yet is gone, too.
 gone() {
@@ -95,8 +69,8 @@ after_kill() {
   kill -"$signal" "$victim"
   wait "$first"
   status=$?
-  expect "the $which killed" $status "$wanted" "$(cat "$log")" waiting
-  [ "$wanted" -ne 126 ] || expect "the $which killed" $status 126 "$(cat "$log")" "one of the kernel's host processes"
+  judge "the $which killed" $status "$wanted" "$(cat "$log")" waiting
+  [ "$wanted" -ne 126 ] || judge "the $which killed" $status 126 "$(cat "$log")" "one of the kernel's host processes"
   for pid in $maker $spaces; do
     gone "$pid" || {
       echo "host process $pid outlives the first, after a signal $signal to the $which"
@@ -109,6 +83,5 @@ after_kill first KILL 137
 after_kill maker KILL 126
 after_kill space KILL 126
 after_kill space TERM 126
-output=$(run --what)
-expect "an unknown argument" $? 125 "$output" "unknown argument"
+expect "an unknown argument" 125 "unknown argument" run --what
 exit $failures

@@ -14,7 +14,6 @@ namespace narwhal {
 namespace vm {
 namespace {
 
-constexpr u32 kShift = 32;
 constexpr u64 kPitHz = 1'193'182;
 
 constinit platform::TscClock tsc{};
@@ -169,11 +168,7 @@ void time_init() {
   u64 tsc_hz = 0, apic_hz = 0;
   measure(tsc_hz, apic_hz);
   if (const u64 told = told_tsc_hz(); told != 0) tsc_hz = told;
-  // At less than 250 MHz the multiplier would not fit its 32 bits.
-  u32 shift = kShift;
-  while ((kNanosPerSecond << shift) / tsc_hz > 0xffffffff) --shift;
-  tsc.shift = shift;
-  tsc.mult = u32((kNanosPerSecond << shift) / tsc_hz);
+  tsc.set_rate(tsc_hz, kNanosPerSecond);
   tsc.base_tsc = x86::read_tsc_ordered();
   tsc.base_ns = 0;
   tsc_per_ns_32 = (tsc_hz << 24) / kNanosPerSecond << 8;
@@ -194,8 +189,7 @@ void time_init_further_cpu() {
 }  // namespace vm
 
 u64 platform::monotonic_ns() {
-  const u64 ticks = x86::read_tsc() - vm::tsc.base_tsc;
-  return u64((unsigned __int128){ticks} * vm::tsc.mult >> vm::tsc.shift) + vm::tsc.base_ns;
+  return vm::tsc.ns_at(x86::read_tsc());
 }
 
 i64 platform::boot_wall_clock_ns() {
