@@ -6,13 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,6 +27,7 @@
 #include "tools/narwhal/platform.h"
 #include "tools/narwhal/progress.h"
 #include "tools/narwhal/relay.h"
+#include "tools/narwhal/run_settings.h"
 #include "tools/narwhal/session.h"
 #include "tools/pack/archive_writer.h"
 
@@ -68,72 +66,6 @@ UniqueFd make_archive_file(uint64_t expected_size) {
          format_size(expected_size), place, strerror(errno));
   }
   return fd;
-}
-
-// What one of our own streams is, in the contract's words.
-std::string kind_of_stream(int fd) {
-  struct stat status;
-  if (fstat(fd, &status) != 0) return "null";
-  if (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3)) return "null";
-  return isatty(fd) != 0 ? "tty" : "pipe";
-}
-
-std::string random_seed() {
-  unsigned char bytes[32];
-  if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) return "";
-  std::string text;
-  for (const unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
-}
-
-// What belongs to this run and not to the program, in the archive: nobody else can read it there.
-void add_run_settings(const Options& options, BootSettings& settings) {
-  settings.add("stdin", kind_of_stream(STDIN_FILENO));
-  settings.add("stdout", kind_of_stream(STDOUT_FILENO));
-  settings.add("stderr", kind_of_stream(STDERR_FILENO));
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    winsize size = {};
-    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) continue;
-    settings.add("winsize", fmt::format("{}x{}", size.ws_row, size.ws_col));
-    break;
-  }
-  settings.add("seed", random_seed());
-  if (options.traces_calls) settings.add("strace", "1");
-  if (options.waits_for_debugger) settings.add("nokaslr", "1");
-}
-
-// What belongs to the machine: on the kernel's command line, where --dry-run shows it.
-std::string machine_settings(const Options& options, const MachineSettings& machine,
-                             const HostDevices& devices) {
-  BootSettings settings;
-  for (const std::string& device : devices.settings()) settings.add("device", device);
-  switch (machine.network.kind) {
-    case Network::Kind::kUser:
-      settings.add("net", options.address.empty() ? kUserAddress : options.address);
-      settings.add("dns", kUserNameServer);
-      break;
-    case Network::Kind::kTap:
-      settings.add("net", options.address.empty() ? "dhcp" : options.address);
-      break;
-    case Network::Kind::kNone:
-      settings.add("net", "none");
-      break;
-  }
-  if (!options.linux_folder.empty()) {
-    settings.add("console", "ttyS0");
-    settings.add("loglevel", options.kernel_log.empty() ? "1" : "7");
-    settings.add("panic", "-1");  // reboot, which -no-reboot turns into QEMU's end
-    return settings.command_line();
-  }
-  if (!options.kernel_log.empty()) settings.add("loglevel", options.kernel_log);
-  if (options.leaves_calls) settings.add("rewrite", "0");
-  // KVM has a clock for its guests; the emulated machine's one only counts whole seconds.
-  if (!machine.use_kvm && !machine.is_process && !options.counts_instructions) {
-    timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    settings.add("time", fmt::format("{}{:09}", time.tv_sec, time.tv_nsec));
-  }
-  return settings.command_line();
 }
 
 // A first process that keeps the boot contract for Linux, and the drivers that it loads.
