@@ -2,87 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <map>
-#include <random>
-
 #include "kernel/abi/mman.h"
-#include "kernel/mm/promise.h"
+#include "kernel/mm/testing/address_space.h"
 #include "kernel/platform/fake/fake_machine.h"
 #include "kernel/platform/machine.h"
 
 namespace narwhal {
 namespace {
-
-constexpr Errno kOk{};
-constexpr Protection kReadWrite = Protection::kRead | Protection::kWrite;
-
-class AddressSpaceTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    static const bool started = (frames_init(), true);
-    static_cast<void>(started);
-    fake::set_frame_sharing(frame_add_ref);
-    // What is made once and stays (the page of zeros) is made before counting.
-    auto first = AddressSpace::create().take();
-    const UserAddr at = map(*first, kPageSize);
-    ASSERT_TRUE(first->handle_fault(at, Protection::kRead).ok());
-    first = nullptr;
-    before_ = in_use();
-    space = AddressSpace::create().take();
-    space->set_mmap_base(UserAddr(0x7000'0000'0000));
-  }
-  void TearDown() override {
-    space = nullptr;
-    EXPECT_EQ(in_use(), before_) << "frames were lost";
-  }
-
-  // Slabs stay with the heap.
-  static u64 in_use() {
-    const MemoryStatistics statistics = memory_statistics();
-    return statistics.total_frames - statistics.free_frames - statistics.slab_frames;
-  }
-  static UserAddr map(AddressSpace& in, usize length, UserAddr at = UserAddr(),
-                      MapFlags flags = MapFlags::kPrivate, Ref<MemoryObject> object = nullptr) {
-    MapRequest request;
-    request.hint = at;
-    request.length = length;
-    request.protection = kReadWrite;
-    request.flags = flags | (at.value ? MapFlags::kFixed : MapFlags::kNone);
-    request.object = std::move(object);
-    return in.map(request).take();
-  }
-  // A byte of the program's, by way of a fault as the program would take it.
-  static Result<u8*> reach(AddressSpace& in, UserAddr at, Protection access) {
-    TRY(in.handle_fault(at, access));
-    Pmap::Mapping present;
-    if (!in.pmap().lookup(at, present) || !has(present.protection, access)) {
-      ADD_FAILURE() << "the fault was answered, but the page is not there";
-      return Errno::kFault;
-    }
-    return reinterpret_cast<u8*>(platform::direct_map(present.frame.page()) + at.page_offset());
-  }
-  static Errno poke(AddressSpace& in, UserAddr at, u8 value) {
-    auto byte = reach(in, at, Protection::kWrite);
-    if (!byte.ok()) return byte.error();
-    *byte.value() = value;
-    return kOk;
-  }
-  static int peek(AddressSpace& in, UserAddr at) {
-    auto byte = reach(in, at, Protection::kRead);
-    return byte.ok() ? *byte.value() : -int(byte.error());
-  }
-  static usize mappings(AddressSpace& in) {
-    usize count = 0;
-    in.for_each_mapping([](const auto&, void* n) { ++*static_cast<usize*>(n); }, &count, false);
-    return count;
-  }
-
-  Ref<AddressSpace> space;
-
- private:
-  u64 before_ = 0;
-};
 
 TEST_F(AddressSpaceTest, PagesAppearZeroedAndKeepWhatIsWritten) {
   const UserAddr at = map(*space, 3 * kPageSize);
@@ -361,7 +287,6 @@ TEST_F(AddressSpaceTest, WithoutMemoryForATableNothingIsLost) {
   EXPECT_EQ(peek(*child, at + (pages - 1) * kPageSize), u8(pages - 1));
 }
 
-// Random calls, checked against a map from page to content.
 TEST_F(AddressSpaceTest, AMappingThatGrowsIsStillOne) {
   const u32 limit = max_map_count.load();
   max_map_count.store(4);
@@ -375,175 +300,6 @@ TEST_F(AddressSpaceTest, AMappingThatGrowsIsStillOne) {
     ASSERT_TRUE(space->unmap(at + pages * kPageSize, kPageSize).ok());
   map(*space, kPageSize, at + 2 * kPageSize);
   max_map_count.store(limit);
-}
-
-TEST_F(AddressSpaceTest, PrivateWritableMemoryIsPromised) {
-  const u64 before = promised_pages();
-  const auto promised = [&] { return promised_pages() - before; };
-  const UserAddr at = map(*space, 8 * kPageSize);
-  EXPECT_EQ(promised(), 8u);
-  ASSERT_TRUE(space->unmap(at + 2 * kPageSize, 3 * kPageSize).ok());
-  EXPECT_EQ(promised(), 5u);
-  // Once it could be written, it stays charged; what could not, is not.
-  ASSERT_TRUE(space->protect(at, kPageSize, Protection::kRead).ok());
-  EXPECT_EQ(promised(), 5u);
-  MapRequest request;
-  request.length = 4 * kPageSize;
-  request.protection = Protection::kRead;
-  request.flags = MapFlags::kPrivate;
-  const UserAddr constant = space->map(request).take();
-  map(*space, 16 * kPageSize, UserAddr(), MapFlags::kPrivate | MapFlags::kNoReserve);
-  EXPECT_EQ(promised(), 5u);
-  ASSERT_TRUE(space->protect(constant, 2 * kPageSize, kReadWrite).ok());
-  EXPECT_EQ(promised(), 7u);
-  auto moved = space->remap(constant, 2 * kPageSize, 6 * kPageSize, abi::kRemapMayMove, UserAddr());
-  ASSERT_TRUE(moved.ok());
-  EXPECT_EQ(promised(), 11u);
-  auto child = space->clone().take();
-  EXPECT_EQ(promised(), 22u);
-  child = nullptr;
-  EXPECT_EQ(promised(), 11u);
-  space = nullptr;
-  EXPECT_EQ(promised(), 0u);
-}
-
-TEST_F(AddressSpaceTest, WithoutOvercommittingPromisesHaveALimit) {
-  set_overcommit_policy(Overcommit::kNever);
-  const u64 room = promise_limit() - promised_pages();
-  MapRequest request;
-  request.length = (room - 8) * kPageSize;
-  request.protection = kReadWrite;
-  request.flags = MapFlags::kPrivate | MapFlags::kNoReserve;  // which nobody believes now
-  const UserAddr large = space->map(request).take();
-  EXPECT_EQ(space->clone().error(), Errno::kNoMem);
-  request.length = 9 * kPageSize;
-  EXPECT_EQ(space->map(request).error(), Errno::kNoMem);
-  request.protection = Protection::kRead;
-  const UserAddr constant = space->map(request).take();
-  EXPECT_EQ(space->protect(constant, request.length, kReadWrite).error(), Errno::kNoMem);
-  EXPECT_EQ(space->remap(large, kPageSize, 10 * kPageSize, abi::kRemapMayMove, UserAddr()).error(),
-            Errno::kNoMem);
-  space->set_heap_start(UserAddr(0x1000'0000));
-  EXPECT_EQ(space->set_break(UserAddr(0x1000'0000 + 9 * kPageSize)), UserAddr(0x1000'0000));
-  EXPECT_EQ(space->set_break(UserAddr(0x1000'0000 + 8 * kPageSize)).value,
-            0x1000'0000 + 8 * kPageSize);
-  ASSERT_TRUE(space->unmap(large, (room - 8) * kPageSize).ok());
-  EXPECT_TRUE(space->clone().ok());
-  set_overcommit_policy(Overcommit::kHeuristic);
-}
-
-TEST_F(AddressSpaceTest, AgreesWithAModel) {
-  constexpr u64 kBase = 0x1000'0000, kPages = 48;
-  struct Page {
-    Protection protection;
-    u8 value;
-  };
-  using Model = std::map<u64, Page>;
-  struct Process {
-    Ref<AddressSpace> space;
-    Model model;
-  };
-  Model model;
-  std::array<Process, 3> others;
-  std::mt19937 random(20);
-  const auto pick = [&](u64 below) { return random() % below; };
-  for (int step = 0; step < 20'000; ++step) {
-    const u64 first = pick(kPages), count = 1 + pick(kPages - first);
-    const UserAddr at(kBase + first * kPageSize);
-    switch (pick(7)) {
-      case 0:
-        map(*space, count * kPageSize, at);
-        for (u64 i = first; i < first + count; ++i) model[i] = {kReadWrite, 0};
-        break;
-      case 1:
-        ASSERT_TRUE(space->unmap(at, count * kPageSize).ok());
-        for (u64 i = first; i < first + count; ++i) model.erase(i);
-        break;
-      case 2: {
-        const Protection all[] = {Protection::kNone, Protection::kRead, kReadWrite};
-        const Protection protection = all[pick(3)];
-        u64 i = first;
-        for (; i < first + count && model.contains(i); ++i) model[i].protection = protection;
-        EXPECT_EQ(space->protect(at, count * kPageSize, protection).ok(), i == first + count);
-        break;
-      }
-      case 3: {
-        ASSERT_EQ(space->advise(at, count * kPageSize, abi::kAdviceDontNeed).ok(), [&] {
-          bool whole = true;
-          for (u64 i = first; i < first + count; ++i) {
-            if (auto found = model.find(i); found != model.end())
-              found->second.value = 0;
-            else
-              whole = false;
-          }
-          return whole;
-        }());
-        break;
-      }
-      case 4: {  // as fork(2), and on with the child, the parent, or one of before
-        Process& other = others[pick(others.size())];
-        if (!other.space || pick(2)) {
-          other = {space->clone().take(), model};
-          ASSERT_EQ(other.space->statistics().resident_anonymous,
-                    space->statistics().resident_anonymous);
-        }
-        std::swap(other.space, space);
-        std::swap(other.model, model);
-        break;
-      }
-      case 5: {  // to another place in the window
-        const u64 to = pick(kPages - count + 1);
-        bool whole = model.contains(first);
-        for (u64 i = first; whole && i < first + count; ++i)
-          whole = model.contains(i) && model[i].protection == model[first].protection;
-        const bool apart = to + count <= first || first + count <= to;
-        if (!whole || !apart) break;
-        const UserAddr target(kBase + to * kPageSize);
-        auto moved = space->remap(at, count * kPageSize, count * kPageSize,
-                                  abi::kRemapMayMove | abi::kRemapFixed, target);
-        ASSERT_TRUE(moved.ok()) << errno_name(moved.error());
-        for (u64 i = 0; i < count; ++i) {
-          model[to + i] = model[first + i];
-          model.erase(first + i);
-        }
-        break;
-      }
-      default: {
-        const u64 page = pick(kPages);
-        const UserAddr where(kBase + page * kPageSize + pick(kPageSize));
-        const UserAddr byte = where.page() + 17;
-        const auto found = model.find(page);
-        if (found == model.end()) {
-          EXPECT_EQ(peek(*space, byte), -int(Errno::kFault));
-        } else if (found->second.protection == Protection::kNone) {
-          EXPECT_EQ(peek(*space, byte), -int(Errno::kAcces));
-        } else {
-          ASSERT_EQ(peek(*space, byte), found->second.value);
-          const u8 value = u8(random());
-          if (found->second.protection == kReadWrite) {
-            ASSERT_EQ(poke(*space, byte, value), kOk);
-            found->second.value = value;
-          } else {
-            ASSERT_EQ(poke(*space, byte, value), Errno::kAcces);
-          }
-        }
-      }
-    }
-    // The mappings cover exactly the model's pages.
-    std::map<u64, Protection> covered;
-    space->for_each_mapping(
-        [](const AddressSpace::MappingInfo& info, void* to) {
-          for (u64 at = info.start.value; at < info.end.value; at += kPageSize)
-            (*static_cast<std::map<u64, Protection>*>(to))[(at - kBase) / kPageSize] =
-                info.protection;
-        },
-        &covered, false);
-    EXPECT_EQ(covered.size(), model.size());
-    for (const auto& [page, protection] : covered)
-      EXPECT_TRUE(model.contains(page) && model[page].protection == protection) << page;
-    if (HasFailure()) FAIL() << "at step " << step;
-  }
-  EXPECT_EQ(space->statistics().total, model.size());
 }
 
 }  // namespace
