@@ -66,8 +66,8 @@ Result<> show_cpu_mask(TextSink& out) {
 
 // Of our own: how system calls came in.
 Result<> show_call_ways(TextSink& out) {
-  out << "direct " << call_ways.direct << "\ncaught " << call_ways.caught << "\nrewritten "
-      << call_ways.rewritten << '\n';
+  out << "rewriting " << u32(call_ways.rewriting) << "\ndirect " << call_ways.direct << "\ncaught "
+      << call_ways.caught << "\nrewritten " << call_ways.rewritten << '\n';
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include "kernel/mm/address_space.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/rewrite/call_ways.h"
 #include "kernel/platform/rewrite/find_site.h"
 
 extern "C" void narwhal_direct_entry();
@@ -18,6 +19,7 @@ void start_rewriting() {
   rewriter = {reinterpret_cast<u64>(&narwhal_direct_entry), reinterpret_cast<u64>(&cpu_local()),
               &rewrite::find_site};
   AddressSpace::set_call_rewriter(&rewriter);
+  call_ways.rewriting = true;
 }
 
 }  // namespace narwhal::process_home

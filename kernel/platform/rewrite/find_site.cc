@@ -9,8 +9,7 @@ namespace {
 // instructions. Readings that begin this near may not have, so they don't count.
 constexpr usize kSettled = 24;
 constexpr usize kNear = 8;
-// Functions are aligned to 16 bytes.
-constexpr usize kPadding = 15;
+constexpr u64 kFunctionAlignment = 16;
 constexpr u64 kSigreturn = 15;
 
 class Decoder {
@@ -105,15 +104,24 @@ bool find_site(std::span<const std::byte> before, u64 call, u64 number, Site& ou
     return true;
   }
   // Of the others nothing says that they were run, so more readings must agree: those that begin
-  // nearer, too, and all behind a return or a jump, where there may be padding that is no code.
+  // nearer, too; and behind a return or a jump those that begin where other code may: there, behind
+  // zeros, and where a function is aligned.
   if (settled != 0 && found > kNear && !agree(settled, found - kNear)) return false;
+  const auto agree_behind = [&](usize at) {
+    const u64 address = call - end + at;
+    const usize aligned = at + (align_up(address, kFunctionAlignment) - address);
+    const usize most = end - kJumpSize;
+    if (aligned <= most && !agree(aligned, aligned)) return false;
+    for (; at <= most; ++at) {
+      if (!agree(at, at)) return false;
+      if (before[at] != std::byte{0}) break;
+    }
+    return true;
+  };
   usize first = 0;
   while (last[first] == kNowhere) ++first;
-  for (usize at = first; at < found; at = next[at]) {
-    const usize behind = next[at], most = end - kJumpSize;
-    if (ends[at] && !agree(behind, behind + kPadding < most ? behind + kPadding : most))
-      return false;
-  }
+  for (usize at = first; at < found; at = next[at])
+    if (ends[at] && !agree_behind(next[at])) return false;
   out = site;
   return true;
 }

@@ -108,6 +108,26 @@ TEST(FindSite, AWholeFunction) {
   EXPECT_EQ(found(after(after(filling(20), padding), function)), 5u);
 }
 
+// The same of a static library: behind a function that ends with a call, and behind int3.
+TEST(FindSite, AWholeFunctionBehindBreakpoints) {
+  const Bytes end = code({0x75, 0x05, 0x48, 0x83, 0xc4, 0x28, 0xc3, 0xe8, 0xd7, 0x1b, 0, 0});
+  const Bytes function =
+      code({0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6, 0x48, 0x89, 0xca,
+            0x4d, 0x89, 0xc2, 0x4d, 0x89, 0xc8, 0x4c, 0x8b, 0x4c, 0x24, 0x08});
+  for (usize breakpoints = 0; breakpoints < 16; ++breakpoints) {
+    const Bytes padding(breakpoints, std::byte{0xcc});
+    EXPECT_EQ(found(after(after(after(filling(20), end), padding), function)), 5u) << breakpoints;
+  }
+}
+
+// The same behind zeros is left alone where these may be read as a part of it.
+TEST(FindSite, ShortFunctionBehindZeros) {
+  const Bytes load = code({0x4c, 0x8b, 0x4c, 0x24, 0x08});  // movq 8(%rsp), %r9
+  for (usize zeros = 1; zeros < 16; ++zeros)
+    EXPECT_EQ(found(after(after(after(filling(20), code({0xc3})), Bytes(zeros)), load)), 0u)
+        << zeros;
+}
+
 TEST(FindSite, WhatCannotMove) {
   const Bytes relative = code({0x48, 0x8d, 0x35, 0, 1, 0, 0});  // leaq 256(%rip), %rsi
   const Bytes load = code({0x8b, 0x05, 0, 1, 0, 0});            // movl 256(%rip), %eax
