@@ -66,8 +66,9 @@ Result<> show_cpu_mask(TextSink& out) {
 
 // Of our own: how system calls came in.
 Result<> show_call_ways(TextSink& out) {
-  out << "rewriting " << u32(call_ways.rewriting) << "\ndirect " << call_ways.direct << "\ncaught "
-      << call_ways.caught << "\nrewritten " << call_ways.rewritten << '\n';
+  const CallCount all = call_ways.sum();
+  out << "rewriting " << u32(call_ways.rewriting) << "\ndirect " << all.direct << "\ncaught "
+      << all.caught << "\nrewritten " << all.rewritten << '\n';
   return {};
 }
 

@@ -138,7 +138,8 @@ void end_machine(i32 wait_status) {
   }
   if (call_ways.counted) {
     Text<80> ways;
-    ways << "calls " << call_ways.direct << ' ' << call_ways.caught << ' ' << call_ways.rewritten;
+    const CallCount all = call_ways.sum();
+    ways << "calls " << all.direct << ' ' << all.caught << ' ' << all.rewritten;
     tell_host(ways.view());
   }
   Text<40> line;

@@ -6,6 +6,7 @@
 
 #include "kernel/mm/address_space_state.h"
 #include "kernel/mm/call_sites.h"
+#include "kernel/mm/page_ops.h"
 
 namespace narwhal {
 
@@ -92,17 +93,30 @@ usize State::code_before(u64 call, std::span<std::byte> out) {
   return got;
 }
 
-// A page of a private mapping that nobody else sees, to write to; null: there is no memory.
-std::byte* State::own_bytes(Mapping& mapping, u64 address) {
-  const u64 page = align_down(address, kPageSize);
+// Changes code that lies in one page of a private mapping, which then is nobody else's. Other CPUs
+// may be running it: they find the page as it was, or as it is afterwards.
+bool State::change_code(Mapping& mapping, u64 at, std::span<const u8> bytes) {
+  const u64 page = align_down(at, kPageSize);
+  // The table may be one that fork(2) lent.
+  if (!pmap->own(UserAddr(page), 1).ok() || !fault(mapping, page, Protection::kRead).ok())
+    return false;
   Pmap::Mapping present;
-  UserAddr lent;
-  const bool own = pmap->lookup(UserAddr(page), present) &&
-                   frame_kind(present.frame) == FrameKind::kAnonymous &&
-                   frame_refs(present.frame) == 1 &&
-                   !pmap->next_lent(UserAddr(page), UserAddr(page + kPageSize), lent);
-  if (!own && !fault(mapping, page, Protection::kWrite).ok()) return nullptr;
-  return bytes_at(*pmap, address);
+  if (!pmap->lookup(UserAddr(page), present)) return false;
+  const bool own =
+      frame_kind(present.frame) == FrameKind::kAnonymous && frame_refs(present.frame) == 1;
+  if (own && platform::cpu_count() == 1) {
+    std::memcpy(platform::direct_map(present.frame) + at % kPageSize, bytes.data(), bytes.size());
+    return true;
+  }
+  auto copy = FrameRef::allocate_for_program(FrameContent::kAny);
+  if (!copy.ok()) return false;
+  copy_page(copy.value().data(), platform::direct_map(present.frame));
+  std::memcpy(copy.value().data() + at % kPageSize, bytes.data(), bytes.size());
+  set_frame_kind(copy.value().address(), FrameKind::kAnonymous);
+  if (!map_frame(mapping, page, copy.take(), mapping.protection).ok()) return false;
+  count(present.frame, -1);
+  frame_drop_ref(present.frame);
+  return true;
 }
 
 u64 State::place_for_stubs(u64 call) const {
@@ -164,19 +178,21 @@ bool State::rewrite_call(u64 call, u64 number) {
     area = area->next;
   if (!area) area = make_call_area(site.at);
   if (!area) return false;
-  std::byte* const bytes = own_bytes(*mapping, site.at);
   std::byte* const page = bytes_at(*pmap, area->start);
-  if (!bytes || !page) return false;
+  if (!page) return false;
   const u32 slot = area->used.load();
   const u64 stub = area->stub(slot);
   area->entries[slot] = {site, true};
+  // Nothing leads there yet, so it may be written in place.
   rewrite::write_stub(
       std::span<std::byte, rewrite::kStubSize>(page + (stub - area->start), rewrite::kStubSize),
       stub, site, area->start, rewriter->cpu_block);
   area->used.store(slot + 1, Order::kRelease);
-  rewrite::write_jump(std::span<std::byte, rewrite::kJumpSize>(bytes, rewrite::kJumpSize), site.at,
-                      stub);
-  return true;
+  u8 jump[rewrite::kJumpSize];
+  rewrite::write_jump(std::as_writable_bytes(std::span(jump)), site.at, stub);
+  if (change_code(*mapping, site.at, jump)) return true;
+  area->entries[slot].live = false;
+  return false;
 }
 
 bool AddressSpace::note_caught_call(UserAddr call, u64 number) {
@@ -201,11 +217,9 @@ bool State::undo_call(CallArea& area, u32 slot) {
   const rewrite::Site& site = entry.site;
   Mapping* mapping = find(site.at);
   const std::byte* bytes = mapping ? bytes_at(*pmap, site.at) : nullptr;
-  if (bytes && has_jump(bytes, area, slot)) {
-    std::byte* const own = own_bytes(*mapping, site.at);
-    if (!own) return false;
-    std::memcpy(own, site.original, rewrite::kJumpSize);
-  }
+  if (bytes && has_jump(bytes, area, slot) &&
+      !change_code(*mapping, site.at, std::span(site.original).first(rewrite::kJumpSize)))
+    return false;
   entry.live = false;
   ++calls->undone;
   // It may become one again.

@@ -130,7 +130,7 @@ struct AddressSpace::State {
  private:
   Result<> fill_hole(const Mapping& mapping, u64 page);
   usize code_before(u64 call, std::span<std::byte> out);
-  std::byte* own_bytes(Mapping& mapping, u64 address);
+  bool change_code(Mapping& mapping, u64 at, std::span<const u8> bytes);
   u64 place_for_stubs(u64 call) const;
   CallArea* make_call_area(u64 site);
   bool undo_call(CallArea& area, u32 slot);

@@ -118,6 +118,27 @@ TEST_F(CallSitesTest, TheSecondCallMakesAJump) {
   EXPECT_FALSE(space->note_caught_call(code + kCall, kGetpid));
 }
 
+// Another may be running the code: it is never seen half changed, so it isn't changed in place.
+TEST_F(CallSitesTest, OtherCpusFindTheOneOrTheOther) {
+  fake::set_cpu_count(2);
+  const auto frame = [this] {
+    Pmap::Mapping present;
+    EXPECT_TRUE(space->pmap().lookup(code, present));
+    return present.frame;
+  };
+  const FrameRef before = FrameRef::share(frame());
+  ASSERT_TRUE(warm());
+  EXPECT_TRUE(is_jump());
+  EXPECT_NE(frame(), before.address());
+  EXPECT_EQ(std::memcmp(before.data() + kSite, kCode.data(), kCode.size()), 0);
+  const FrameRef jump = FrameRef::share(frame());
+  space->undo_call(code + kSite);
+  EXPECT_EQ(really(), kCode);
+  EXPECT_NE(frame(), jump.address());
+  EXPECT_EQ(jump.data()[kSite], std::byte{0xe9});
+  fake::set_cpu_count(1);
+}
+
 TEST_F(CallSitesTest, StubsKnowTheirSites) {
   ASSERT_TRUE(warm());
   bool begun = true;

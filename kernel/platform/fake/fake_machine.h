@@ -95,6 +95,8 @@ i64 user_syscall(UserRegs& regs, u64 number, u64 a = 0, u64 b = 0, u64 c = 0, u6
 
 // --- the world
 
+// What platform::cpu_count() says; there is one nevertheless.
+void set_cpu_count(u32 count);
 void set_command_line(std::string_view line);
 // Everything written to the machine's console so far.
 std::string& console_output();

@@ -7,6 +7,7 @@ namespace narwhal {
 namespace {
 
 struct World {
+  u32 cpu_count = 1;
   std::string command_line;
   std::string console;
   void (*receive)(std::string_view bytes) = nullptr;
@@ -34,12 +35,16 @@ void type_on_console(std::string_view bytes) {
   });
 }
 
+void set_cpu_count(u32 count) {
+  world().cpu_count = count;
+}
+
 }  // namespace fake
 
 namespace platform {
 
 u32 cpu_count() {
-  return 1;
+  return world().cpu_count;
 }
 void start_cpus() {}
 void interrupt_cpu(u32) {}

@@ -224,14 +224,14 @@ extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& in
 }
 
 extern "C" bool narwhal_caught_call_from_user(UserRegs& regs) {
-  ++call_ways.caught;
+  ++call_ways.of_cpu[cpu_local().index].caught;
   platform::interrupts_restore(true);
-  if (upcall::on_caught_call(regs)) ++call_ways.rewritten;
+  if (upcall::on_caught_call(regs)) ++call_ways.of_cpu[cpu_local().index].rewritten;
   return upcall::on_syscall(regs);
 }
 
 extern "C" bool narwhal_direct_call_from_user(UserRegs& regs) {
-  ++call_ways.direct;
+  ++call_ways.of_cpu[cpu_local().index].direct;
   platform::interrupts_restore(true);
   return upcall::on_syscall(regs);
 }
