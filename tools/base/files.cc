@@ -3,34 +3,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/base/unique_fd.h"
 
 namespace narwhal::tools {
 
-std::optional<std::string> read_file(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return std::nullopt;
-  struct stat status;
-  std::string contents;
-  // The size is only a hint: files in /proc say 0, and a log may grow while we read it.
-  if (fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode)) {
-    contents.reserve(static_cast<size_t>(status.st_size) + 1);
-  }
-  constexpr size_t kChunk = 65536;
-  size_t length = 0;
+bool append_file(int folder, const std::string& path, std::string& to) {
+  const UniqueFd fd(openat(folder, path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return false;
+  const size_t before = to.size();
+  char chunk[65536];
   while (true) {
-    const size_t room = std::max(contents.capacity() - length, kChunk);
-    contents.resize(length + room);
-    const ssize_t got = read(fd.get(), contents.data() + length, room);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return std::nullopt;
-    if (got == 0) break;
-    length += static_cast<size_t>(got);
+    const ssize_t got = read(fd.get(), chunk, sizeof chunk);
+    if (got == 0) return true;
+    if (got > 0) {
+      to.append(chunk, static_cast<size_t>(got));
+    } else if (errno != EINTR) {
+      to.resize(before);
+      return false;
+    }
   }
-  contents.resize(length);
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::string contents;
+  if (!append_file(AT_FDCWD, path, contents)) return std::nullopt;
   return contents;
 }
 

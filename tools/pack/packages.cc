@@ -1,16 +1,19 @@
 #include "tools/pack/packages.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include <algorithm>
 
 #include "tools/base/files.h"
+#include "tools/base/unique_fd.h"
 
 namespace narwhal::tools {
 
 namespace {
 
-constexpr char kDatabase[] = "/var/lib/dpkg";
+constexpr char kStatus[] = "/var/lib/dpkg/status";
+constexpr char kLists[] = "/var/lib/dpkg/info";
 
 std::string_view trim(std::string_view text) {
   const size_t start = text.find_first_not_of(" \t");
@@ -30,6 +33,18 @@ std::vector<std::string> names_of(std::string_view field) {
     field.remove_prefix(end + 1);
   }
   return names;
+}
+
+// Whether a package may have brought it: the file system standard's folders for the system, and
+// /opt for packages of others (Debian Policy 9.1). A program from elsewhere, somebody's own, need
+// not wait for a look at a thousand lists.
+bool may_be_packaged(std::string_view path) {
+  constexpr std::string_view kNot[] = {"/usr/local", "/var/tmp"};
+  constexpr std::string_view kPlaces[] = {"/usr", "/bin", "/sbin", "/etc", "/opt", "/var", "/srv"};
+  const auto holds = [path](std::string_view folder) { return is_inside(path, folder); };
+  // /lib, /lib64, /libx32
+  return std::ranges::none_of(kNot, holds) &&
+         (path.starts_with("/lib") || std::ranges::any_of(kPlaces, holds));
 }
 
 void remove_absent(std::vector<std::string>& names, const std::map<std::string, Package>& all) {
@@ -88,17 +103,17 @@ std::map<std::string, Package> parse_package_status(std::string_view text) {
 }
 
 PackageDatabase::PackageDatabase(const HostView& host) : host_(host) {
-  const auto status = host.read(std::string(kDatabase) + "/status");
+  const auto status = host.read(kStatus);
   if (!status) return;
   packages_ = parse_package_status(*status);
-  for (const std::string& name : host.list(std::string(kDatabase) + "/info")) {
+  for (const std::string& name : host.list(kLists)) {
     if (!name.ends_with(".list")) continue;
     // "nginx.list", "libc6:amd64.list"
     const std::string stem = name.substr(0, name.size() - strlen(".list"));
     const auto package = packages_.find(stem.substr(0, stem.find(':')));
     if (package == packages_.end()) continue;
     if (package->second.list.empty() || stem.ends_with(":amd64")) {
-      package->second.list = std::string(kDatabase) + "/info/" + name;
+      package->second.list = name;
     }
   }
 }
@@ -108,37 +123,40 @@ const Package* PackageDatabase::find(const std::string& name) const {
   return at == packages_.end() ? nullptr : &at->second;
 }
 
+// A thousand small files, for one question: all that a run of a small program waits for. So they
+// are opened from their folder, and land behind one another in memory that is taken once.
 void PackageDatabase::read_lists() {
+  constexpr size_t kUsual = 8 << 20;
   if (!lists_.empty()) return;
+  lists_.reserve(kUsual);
   lists_ = "\n";
+  const UniqueFd folder(open(host_.on_host(kLists).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (const auto& [name, package] : packages_) {
-    const auto list = package.list.empty() ? std::nullopt : host_.read(package.list);
-    if (!list) continue;
-    starts_.emplace_back(lists_.size() - 1, &package);
-    lists_ += *list;
+    const size_t start = lists_.size() - 1;
+    if (package.list.empty() || !append_file(folder.get(), package.list, lists_)) continue;
+    starts_.emplace_back(start, &package);
     if (!lists_.ends_with('\n')) lists_ += '\n';
   }
 }
 
 std::vector<const Package*> PackageDatabase::owners(const std::string& path) {
+  constexpr std::string_view kUsr = "/usr";
+  if (!may_be_packaged(path)) return {};
   read_lists();
   std::vector<const Package*> found;
-  std::vector<std::string> spellings = {path};
-  if (path.starts_with("/usr/")) {
-    spellings.push_back(path.substr(4));
-  } else {
-    spellings.push_back("/usr" + path);
-  }
-  for (const std::string& spelling : spellings) {
-    const std::string line = "\n" + spelling + "\n";
-    size_t at = 0;
-    while (true) {
-      const void* const hit =
-          memmem(lists_.data() + at, lists_.size() - at, line.data(), line.size());
-      if (hit == nullptr) break;
-      at = static_cast<size_t>(static_cast<const char*>(hit) - lists_.data());
+  const std::string_view lists = lists_;
+  // What both spellings end with.
+  const std::string line = (path.starts_with("/usr/") ? path.substr(kUsr.size()) : path) + "\n";
+  size_t at = 0;
+  while (true) {
+    const void* const hit = memmem(lists.data() + at, lists.size() - at, line.data(), line.size());
+    if (hit == nullptr) return found;
+    at = static_cast<size_t>(static_cast<const char*>(hit) - lists.data());
+    std::string_view before = lists.substr(0, at);
+    if (before.ends_with(kUsr)) before.remove_suffix(kUsr.size());
+    if (before.ends_with('\n')) {
       const auto after = std::upper_bound(
-          starts_.begin(), starts_.end(), at,
+          starts_.begin(), starts_.end(), before.size() - 1,
           [](size_t position, const auto& start) { return position < start.first; });
       if (after != starts_.begin()) {
         const Package* const package = std::prev(after)->second;
@@ -146,15 +164,15 @@ std::vector<const Package*> PackageDatabase::owners(const std::string& path) {
           found.push_back(package);
         }
       }
-      at += line.size() - 1;
     }
+    at += line.size() - 1;
   }
-  return found;
 }
 
 std::vector<std::string> PackageDatabase::files(const Package& package) const {
   std::vector<std::string> paths;
-  const auto list = package.list.empty() ? std::nullopt : host_.read(package.list);
+  const auto list =
+      package.list.empty() ? std::nullopt : host_.read(std::string(kLists) + "/" + package.list);
   if (!list) return paths;
   std::string_view rest = *list;
   while (!rest.empty()) {

@@ -20,7 +20,7 @@ struct Package {
   bool is_essential = false;         // others need it without saying so (deb-control(5))
   std::vector<std::string> depends;  // installed ones only; of alternatives, each that is installed
   std::vector<std::string> recommends;  // the same
-  std::string list;                     // file of file names, in the view
+  std::string list;                     // file of file names, in /var/lib/dpkg/info
 };
 
 // Text of a control file -> packages that are installed, without `list`. For tests, and for the
@@ -37,7 +37,8 @@ class PackageDatabase {
   const Package* find(const std::string& name) const;
   const std::map<std::string, Package>& all() const { return packages_; }
 
-  // The packages that list a path; more than one for folders, none for what no package brought. On
+  // The packages that list a path; more than one for folders, none for what no package brought, or
+  // what lies outside of the folders that packages put files into by the file system standard. On
   // machines where /bin is a link to /usr/bin, packages may list a file by either name, and both
   // count.
   std::vector<const Package*> owners(const std::string& path);

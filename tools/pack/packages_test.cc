@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tools/base/test_root.h"
 
 namespace narwhal::tools {
@@ -76,6 +78,25 @@ TEST_F(PackageDatabaseTest, FindsOwners) {
   EXPECT_EQ(names(packages.owners("/sbin/server")), Names{"server"});
   EXPECT_EQ(names(packages.owners("/usr/lib/x86_64-linux-gnu/libc.so.6")), Names{"libc6"});
   EXPECT_EQ(names(packages.owners("/lib/i386-linux-gnu/libc.so.6")), Names{});
+}
+
+TEST_F(PackageDatabaseTest, KnowsWherePackagesPutNothing) {
+  root.file("/var/lib/dpkg/info/server.list",
+            "/usr/local/bin/tool\n/home/user/tool\n/opt/server\n/var/lib/server\n");
+  const HostView host(root.path());
+  PackageDatabase packages(host);
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(packages.owners("/opt/server")), Names{"server"});
+  EXPECT_EQ(names(packages.owners("/var/lib/server")), Names{"server"});
+  EXPECT_EQ(names(packages.owners("/home/user/tool")), Names{});
+  EXPECT_EQ(names(packages.owners("/usr/local/bin/tool")), Names{});
+}
+
+TEST_F(PackageDatabaseTest, SurvivesAListThatIsGone) {
+  const HostView host(root.path());
+  PackageDatabase packages(host);
+  std::filesystem::remove(root.path("/var/lib/dpkg/info/server-common.list"));
+  EXPECT_EQ(names(packages.owners("/usr")), std::vector<std::string>{"server"});
 }
 
 TEST_F(PackageDatabaseTest, ListsFiles) {
