@@ -47,28 +47,76 @@ bool goes_on(File& file, const u64* offset) {
   return object.ok() && *offset < object.value()->size();
 }
 
-// Writes what it can of a page; the page is advanced by what was written.
-Result<usize> write_page(File& file, u64* offset, Pipe::Page& page, bool more_follows) {
-  IoBuffer buffer(std::span<const std::byte>(page.frame.data() + page.offset, page.length));
+// Pages that one call writes. A stream of packets makes long ones of many, and may keep the frames.
+class Pages : NonCopyable {
+ public:
+  // Reads up to `most` bytes; of what is no file of pages, or has no more, one page.
+  Result<> read(File& file, u64* offset, usize most) {
+    do {
+      auto page = read_page(file, offset, most - length_);
+      if (!page.ok()) return count_ == 0 ? Result<>(page.error()) : Result<>();
+      push(page.take());
+    } while (count_ < kMost && length_ < most && !made_ && goes_on(file, offset));
+    return {};
+  }
+  void push(Pipe::Page page) {
+    if (page.length == 0) return;
+    made_ = page.owned;
+    pieces_[count_] = {page.frame.address(), page.offset, page.length};
+    length_ += page.length;
+    pages_[count_++] = std::move(page);
+  }
+  usize length() const { return length_; }
+  std::span<const FramePiece> pieces() const { return {pieces_ + first_, count_ - first_}; }
+  void advance(usize bytes) {
+    length_ -= bytes;
+    while (bytes != 0) {
+      FramePiece& piece = pieces_[first_];
+      const u32 part = bytes < piece.length ? u32(bytes) : piece.length;
+      piece.offset += part;
+      piece.length -= part;
+      bytes -= part;
+      if (piece.length == 0) ++first_;
+    }
+  }
+  // What is left of the only one there is.
+  Pipe::Page take() {
+    Pipe::Page page = std::move(pages_[0]);
+    page.offset = pieces_[0].offset;
+    page.length = pieces_[0].length;
+    return page;
+  }
+
+ private:
+  static constexpr usize kMost = 32;
+
+  Pipe::Page pages_[kMost];
+  FramePiece pieces_[kMost];
+  usize first_ = 0, count_ = 0, length_ = 0;
+  bool made_ = false;  // the last frame is no page of the file's
+};
+
+// Writes what it can of pages; they are advanced by what was written.
+Result<usize> write_pages(File& file, u64* offset, Pages& pages, bool more_follows) {
+  IoBuffer buffer(pages.pieces());
   buffer.rules.size_limit = current_process().soft_limit(abi::kLimitFileSize);
   buffer.rules.more_follows = more_follows;
   const usize written = TRY(offset ? file.write_at(buffer, *offset) : file.write(buffer));
   if (written != 0) vfs::content_written(current_task().credentials(), file);
   if (offset) *offset += written;
-  page.offset += u32(written);
-  page.length -= u32(written);
+  pages.advance(written);
   return written;
 }
 
-// Writes a page, all of it if it can: the error that ended it, or none. What is written before a
+// Writes pages, all of them if it can: the error that ended it, or none. What is written before a
 // pipe is full ends the call; to a stream it is only the beginning.
-Errno write_whole(File& out, u64* offset, Pipe::Page& page, bool may_wait, usize& total,
+Errno write_whole(File& out, u64* offset, Pages& pages, bool may_wait, usize& total,
                   bool more_follows = false) {
-  while (page.length != 0) {
+  while (pages.length() != 0) {
     const bool waits =
         may_wait && !out.nonblocking() && (total == 0 || out.kind() != File::Kind::kPipe);
     auto written = attempt_on(out, kPollWritable, waits,
-                              [&] { return write_page(out, offset, page, more_follows); });
+                              [&] { return write_pages(out, offset, pages, more_follows); });
     if (!written.ok()) return written.error();
     total += written.value();
   }
@@ -187,11 +235,12 @@ SysResult drain_pipe(PipeFile& in, File& out, UserAddr out_offset, usize count, 
       error = page.error();
       break;
     }
-    Pipe::Page piece = page.take();
-    if (piece.length == 0) break;
-    error = write_whole(out, to.offset(), piece, may_wait, total);
-    if (piece.length != 0) {
-      in.pipe().unpop(std::move(piece));
+    Pages pages;
+    pages.push(page.take());
+    if (pages.length() == 0) break;
+    error = write_whole(out, to.offset(), pages, may_wait, total);
+    if (pages.length() != 0) {
+      in.pipe().unpop(pages.take());
       break;
     }
   }
@@ -212,16 +261,15 @@ SysResult send_file(Task& task, Fd out_fd, Fd in_fd, UserAddr offset, usize coun
   usize total = 0;
   Errno error{};
   while (total < count && error == Errno{}) {
-    auto page = read_page(*in, from.offset(), count - total);
-    if (!page.ok()) {
-      error = page.error();
+    Pages pages;
+    if (auto read = pages.read(*in, from.offset(), count - total); !read.ok()) {
+      error = read.error();
       break;
     }
-    Pipe::Page piece = page.take();
-    if (piece.length == 0) break;
-    const bool more = piece.length < count - total && goes_on(*in, from.offset());
-    error = write_whole(*out, nullptr, piece, true, total, more);
-    if (from.offset()) *from.offset() -= piece.length;  // what could not be sent
+    if (pages.length() == 0) break;
+    const bool more = pages.length() < count - total && goes_on(*in, from.offset());
+    error = write_whole(*out, nullptr, pages, true, total, more);
+    if (from.offset()) *from.offset() -= pages.length();  // what could not be sent
   }
   return finish(from, total, error);
 }
@@ -254,15 +302,14 @@ SysResult copy_range(File& in, Cursor& from, File& out, Cursor& to, usize count)
   usize total = 0;
   Errno error{};
   while (total < count && error == Errno{}) {
-    auto page = read_page(in, from.offset(), count - total);
-    if (!page.ok()) {
-      error = page.error();
+    Pages pages;
+    if (auto read = pages.read(in, from.offset(), count - total); !read.ok()) {
+      error = read.error();
       break;
     }
-    Pipe::Page piece = page.take();
-    if (piece.length == 0) break;
-    error = write_whole(out, to.offset(), piece, true, total);
-    *from.offset() -= piece.length;  // what could not be written
+    if (pages.length() == 0) break;
+    error = write_whole(out, to.offset(), pages, true, total);
+    *from.offset() -= pages.length();  // what could not be written
   }
   TRY(from.close());
   return finish(to, total, error);

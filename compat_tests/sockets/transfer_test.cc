@@ -66,6 +66,22 @@ TEST_P(Transfer, SendfileToAFullSocketIsAgain) {
   EXPECT_EQ(EAGAIN, errno);
 }
 
+// What was taken for sending is sent, whatever becomes of the file.
+TEST_P(Transfer, SendfileOfAFileThatGoesAway) {
+  const std::string data = pattern(1 << 20);
+  Fd file = file_with(data);
+  set_nonblocking(pair_.client);
+  const ssize_t sent = sendfile(pair_.client, file, nullptr, data.size());
+  ASSERT_GT(sent, 0);
+  const std::string path = dir_ / "file";
+  ASSERT_OK(truncate(path.c_str(), 0));
+  ASSERT_OK(unlink(path.c_str()));
+  file.reset();
+  // Others use the memory meanwhile.
+  write_file(dir_ / "another", std::string(data.size(), 'x'));
+  EXPECT_TRUE(data.substr(0, size_t(sent)) == read_exactly(pair_.server, size_t(sent)));
+}
+
 TEST_P(Transfer, SendfileToAClosedSocketIsEpipe) {
   const ScopedAction action(SIGPIPE, record_signal);
   record.count = 0;

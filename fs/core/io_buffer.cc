@@ -2,11 +2,39 @@
 
 #include <cstring>
 
+#include "kernel/platform/machine.h"
+
 namespace narwhal {
 
 IoBuffer::IoBuffer(std::span<const abi::IoVec> pieces) : pieces_(pieces) {
   for (const abi::IoVec& piece : pieces) remaining_ += piece.length;
   if (remaining_ > kMaxIoBytes) remaining_ = kMaxIoBytes;
+}
+
+IoBuffer::IoBuffer(std::span<const FramePiece> frames) : frames_(frames) {
+  for (const FramePiece& piece : frames) remaining_ += piece.length;
+}
+
+bool IoBuffer::next_frame(FramePiece& out, usize most) const {
+  if (frames_.empty() || remaining_ == 0) return false;
+  out = frames_[piece_];
+  out.offset += u32(piece_offset_);
+  out.length -= u32(piece_offset_);
+  if (most > remaining_) most = remaining_;
+  if (out.length > most) out.length = u32(most);
+  return true;
+}
+
+void IoBuffer::copy_frames(std::byte* to, usize size) const {
+  usize offset = piece_offset_;
+  for (usize index = piece_; size != 0; ++index, offset = 0) {
+    const FramePiece& piece = frames_[index];
+    usize length = piece.length - offset;
+    if (length > size) length = size;
+    std::memcpy(to, platform::direct_map(piece.frame) + piece.offset + offset, length);
+    to += length;
+    size -= length;
+  }
 }
 
 // Calls copy(address, done, length) for piece after piece; it returns the bytes that it could not
@@ -70,6 +98,12 @@ Result<usize> IoBuffer::read(void* to, usize size) {
     remaining_ -= size;
     return size;
   }
+  if (!frames_.empty()) {
+    if (size > remaining_) size = remaining_;
+    copy_frames(static_cast<std::byte*>(to), size);
+    skip(size);
+    return size;
+  }
   return move(size, [to](UserAddr from, usize done, usize length) {
     return platform::copy_from_user(static_cast<std::byte*>(to) + done, from, length);
   });
@@ -79,6 +113,10 @@ Result<> IoBuffer::peek(void* to, usize size) const {
   if (size > remaining_) return Errno::kFault;
   if (kernel_) {
     std::memcpy(to, kernel_, size);
+    return {};
+  }
+  if (!frames_.empty()) {
+    copy_frames(static_cast<std::byte*>(to), size);
     return {};
   }
   usize index = piece_, offset = piece_offset_, done = 0;
@@ -104,11 +142,12 @@ void IoBuffer::skip(usize size) {
     return;
   }
   while (size != 0) {
-    usize length = pieces_[piece_].length - piece_offset_;
+    const usize whole = frames_.empty() ? pieces_[piece_].length : frames_[piece_].length;
+    usize length = whole - piece_offset_;
     if (length > size) length = size;
     piece_offset_ += length;
     size -= length;
-    if (piece_offset_ == pieces_[piece_].length) {
+    if (piece_offset_ == whole) {
       ++piece_;
       piece_offset_ = 0;
     }

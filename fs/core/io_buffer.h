@@ -1,5 +1,5 @@
-// Where a read puts its bytes, or a write takes them from: pieces of the program's memory, or one
-// of the kernel's.
+// Where a read puts its bytes, or a write takes them from: pieces of the program's memory, one of
+// the kernel's, or pieces of frames.
 //
 // A file copies through it and never sees an address. Transfers advance it; what was moved before a
 // fault counts.
@@ -8,10 +8,18 @@
 #include <span>
 
 #include "kernel/abi/uio.h"
+#include "kernel/base/addr.h"
 #include "kernel/base/vector.h"
 #include "kernel/platform/user.h"
 
 namespace narwhal {
+
+// A part of a frame, not empty, of which whoever passes it on has a reference.
+struct FramePiece {
+  PhysAddr frame;
+  u32 offset = 0;
+  u32 length = 0;
+};
 
 class IoBuffer : NonCopyable {
  public:
@@ -25,6 +33,10 @@ class IoBuffer : NonCopyable {
       : kernel_(kernel.data()), remaining_(kernel.size()) {}
   explicit IoBuffer(std::span<const std::byte> kernel)
       : kernel_(const_cast<std::byte*>(kernel.data())), remaining_(kernel.size()) {}
+
+  // Frames, for a write: who wants to keep the bytes may keep the frames instead (FrameRef::share).
+  // They may be a file's, and what is in them may change at any time.
+  explicit IoBuffer(std::span<const FramePiece> frames);
 
   usize remaining() const { return remaining_; }
   bool is_kernel() const { return kernel_ != nullptr; }
@@ -47,6 +59,8 @@ class IoBuffer : NonCopyable {
   // looked at twice.
   Result<> peek(void* to, usize size) const;
   void skip(usize size);
+  // Whether the next bytes are in a frame: where, at most `most` of them. skip() goes on to others.
+  bool next_frame(FramePiece& out, usize most) const;
 
   // What the caller of a write wants of files that have a size and a position.
   struct WriteRules {
@@ -59,12 +73,14 @@ class IoBuffer : NonCopyable {
  private:
   template <typename Copy>
   Result<usize> move(usize size, Copy copy);
+  void copy_frames(std::byte* to, usize size) const;
 
   abi::IoVec single_{};
   std::span<const abi::IoVec> pieces_;
   usize piece_ = 0;         // index of the present piece
   usize piece_offset_ = 0;  // bytes done in it
   std::byte* kernel_ = nullptr;
+  std::span<const FramePiece> frames_;  // with piece_ and piece_offset_
   usize remaining_ = 0;
 };
 

@@ -174,6 +174,140 @@ TEST_P(DeviceTest, SegmentsLeaveTogetherWhereTheDeviceCutsThem) {
   EXPECT_LT(device_->transmitted - before, kSegments);
 }
 
+// As many as fit into a frame, once the window is open.
+TEST_P(DeviceTest, LongSegmentsAreOneFrame) {
+  auto [client, server] = connect_through_mirror();
+  device_->most_cut = 0;
+  carry(*client, *server, 3'000'000, 500'000, 500'000);
+  if (GetParam()) EXPECT_EQ(device_->most_cut, 65535u / 1460);
+}
+
+// Pages of a file, as sendfile(2) hands them over: pieces of all sizes, of which the long ones are
+// not copied.
+class FramesTest : public DeviceTest {
+ protected:
+  static constexpr usize kFrames = 200;
+
+  void SetUp() override {
+    DeviceTest::SetUp();
+    for (usize i = 0; i < kFrames; ++i) {
+      frames_.push_back(FrameRef::allocate(FrameContent::kAny).take());
+      for (usize at = 0; at < kPageSize; ++at)
+        frames_.back().data()[at] = std::byte((i * kPageSize + at) * 2654435761u >> 13);
+    }
+  }
+  // `steps` are lengths of pieces, one for each frame in turn.
+  void describe(std::initializer_list<u32> steps) {
+    const u32* step = steps.begin();
+    for (const FrameRef& frame : frames_) {
+      const u32 offset = (kPageSize - *step) / 2;
+      pieces_.push_back({frame.address(), offset, *step});
+      expected_.append(reinterpret_cast<const char*>(frame.data()) + offset, *step);
+      if (++step == steps.end()) step = steps.begin();
+    }
+  }
+  void send_all(Socket& from, Socket& to) {
+    std::string got;
+    usize first = 0;
+    for (int idle = 0; got.size() < expected_.size() && idle < 10'000;) {
+      bool moved = false;
+      const usize count = std::min<usize>(32, pieces_.size() - first);
+      if (count != 0) {
+        IoBuffer buffer(std::span<const FramePiece>(pieces_.data() + first, count));
+        buffer.rules.more_follows = first + count < pieces_.size();
+        auto sent = from.write(buffer);
+        moved = sent.ok();
+        for (usize left = sent.ok() ? sent.value() : 0; left != 0;) {
+          const u32 part = u32(std::min<usize>(left, pieces_[first].length));
+          pieces_[first].offset += part;
+          pieces_[first].length -= part;
+          left -= part;
+          if (pieces_[first].length == 0) ++first;
+        }
+      }
+      testing::settle();
+      const std::string part = receive(to, 100'000);
+      if (!part.empty() && !is_error(part)) {
+        got += part;
+        moved = true;
+      }
+      if (!moved) {
+        pass_time(10 * kNanosPerMilli);
+        ++idle;
+      }
+    }
+    EXPECT_TRUE(got == expected_) << got.size() << " of " << expected_.size();
+  }
+  void expect_released() {
+    pass_time(kNanosPerSecond);
+    for (const FrameRef& frame : frames_) EXPECT_EQ(frame_refs(frame.address()), 1u);
+  }
+
+  std::vector<FrameRef> frames_;
+  std::vector<FramePiece> pieces_;
+  std::string expected_;
+};
+INSTANTIATE_TEST_SUITE_P(Checksums, FramesTest, ::testing::Bool());
+
+TEST_P(FramesTest, WholePages) {
+  auto [client, server] = connect_through_mirror();
+  describe({kPageSize});
+  send_all(*client, *server);
+  expect_released();
+}
+
+TEST_P(FramesTest, PiecesOfAllSizes) {
+  auto [client, server] = connect_through_mirror();
+  describe({kPageSize, 1, 2047, 2048, 100, 3001, 7});
+  send_all(*client, *server);
+  expect_released();
+}
+
+TEST_P(FramesTest, ABadWire) {
+  auto [client, server] = connect_through_mirror();
+  device_->loss = 3;
+  device_->repeats = 2;
+  device_->reorders = 5;
+  describe({kPageSize, 3000, 5});
+  send_all(*client, *server);
+  device_->loss = device_->repeats = device_->reorders = 0;
+  expect_released();
+}
+
+TEST_P(FramesTest, ToOurselves) {
+  auto [client, server] = connected();
+  describe({kPageSize, 3000, 5});
+  send_all(*client, *server);
+  expect_released();
+}
+
+// What is not acknowledged yet is still the file's: who writes there meanwhile changes what is sent
+// again, as on Linux, and the frames outlive the file.
+TEST_P(FramesTest, TheFileChanges) {
+  auto [client, server] = connect_through_mirror();
+  device_->loss = 100;
+  const PhysAddr frame = frames_[0].address();
+  const FramePiece piece{frame, 0, kPageSize};
+  IoBuffer buffer(std::span(&piece, 1));
+  EXPECT_EQ(client->write(buffer).value(), kPageSize);
+  testing::settle();
+  EXPECT_GT(frame_refs(frame), 1u);
+  std::memset(frames_[0].data(), 'n', kPageSize);
+  frames_.clear();
+  device_->loss = 0;
+  std::string got;
+  for (int i = 0; i < 1000 && got.size() < kPageSize; ++i) {
+    pass_time(10 * kNanosPerMilli);
+    const std::string part = receive(*server);
+    if (!is_error(part)) got += part;
+  }
+  EXPECT_EQ(got.size(), kPageSize);
+  // A short end is copied.
+  EXPECT_EQ(got.substr(0, kPageSize / 2), std::string(kPageSize / 2, 'n'));
+  pass_time(kNanosPerSecond);
+  EXPECT_EQ(frame_refs(frame), 0u);
+}
+
 TEST_P(DeviceTest, ABadWire) {
   auto [client, server] = connect_through_mirror();
   device_->loss = 3;

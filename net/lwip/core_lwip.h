@@ -52,8 +52,6 @@ Result<> loopback_init();
 netif* loopback_interface();
 // Queues a packet for ourselves, as if `interface` had received it. The data is not copied.
 err_t loopback_send(netif* interface, pbuf* packet);
-// Memory behind a piece of a packet that came this way.
-usize loopback_footprint(const pbuf* piece);
 // Hands over what is queued, and what that gives rise to.
 void loopback_deliver();
 

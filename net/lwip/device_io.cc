@@ -8,7 +8,10 @@
 #include "lwip/prot/ip.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/ip6.h"
+#include "lwip_hooks.h"
 #include "net/lwip/core_lwip.h"
+#include "net/lwip/references.h"
+#include "net/lwip/tcp_cut.h"
 #include "netif/ethernet.h"
 
 namespace narwhal::net {
@@ -190,7 +193,7 @@ bool transmit_frame(DeviceInterface& self, pbuf* frame) {
 bool transmit_train(DeviceInterface& self) {
   SegmentTrain* train = self.train;
   if (!train) return true;
-  if (train->count() == 1) {
+  if (!train->is_cut()) {
     if (!transmit_frame(self, train->first())) return false;
     self.train = nullptr;
     delete train;
@@ -213,6 +216,8 @@ bool join_train(DeviceInterface& self, pbuf* frame) {
   constexpr u16 kLeast = 512;
   Segment segment;
   if (!Segment::parse(frame, segment)) return false;
+  if (segment.is_long) segment.cut_size = size_to_cut(frame);
+  if (segment.cut_size == 0) return false;
   if (self.train && self.train->add(frame, segment, self.device->largest_segment())) return true;
   if (segment.data_size < kLeast || !transmit_train(self)) return false;
   self.train = SegmentTrain::begin(frame, segment);
@@ -225,7 +230,10 @@ err_t device_transmit(netif* interface, pbuf* frame) {
   auto& self = *static_cast<DeviceInterface*>(interface->state);
   core_work_noted.traffic = true;
   const bool joined = self.device->largest_segment() != 0 && join_train(self, frame);
-  if (!joined && (!transmit_train(self) || !transmit_frame(self, frame))) {
+  // A long segment whose neighbour's address had to be asked for is lost: nobody knows any more how
+  // to cut it.
+  const bool lost = !joined && (frame->flags & NARWHAL_PBUF_IS_CUT);
+  if (lost || (!joined && (!transmit_train(self) || !transmit_frame(self, frame)))) {
     ++self.sent_dropped;
     return ERR_MEM;
   }
@@ -250,7 +258,7 @@ usize pbuf_footprint(const pbuf* piece) {
   if (piece->flags & PBUF_FLAG_IS_CUSTOM) {
     const auto* custom = reinterpret_cast<const pbuf_custom*>(piece);
     if (custom->custom_free_function == release_piece) return buffer_of(piece).capacity;
-    return loopback_footprint(piece);
+    return reference_footprint(piece);
   }
   return heap_usable_size(piece);
 }

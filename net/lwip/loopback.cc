@@ -13,6 +13,7 @@
 #include "lwip/prot/ip6.h"
 #include "lwip/prot/tcp.h"
 #include "net/lwip/core_lwip.h"
+#include "net/lwip/references.h"
 
 namespace narwhal::net {
 namespace {
@@ -36,19 +37,6 @@ constinit netif loop_interface{};
 constinit pbuf* first_queued = nullptr;
 constinit pbuf* last_queued = nullptr;
 
-// A reference to a part of somebody else's packet.
-struct Reference {
-  pbuf_custom custom;
-  pbuf* owner;
-  u32 size;
-};
-void free_reference(pbuf* piece) {
-  auto* reference = reinterpret_cast<Reference*>(piece);
-  pbuf* owner = reference->owner;
-  heap_free(reference);
-  pbuf_free(owner);
-}
-
 // Appends references to all of `packet` but its first `skip` bytes.
 bool append_references(pbuf* to, pbuf* packet, u16 skip) {
   for (pbuf* piece = packet; piece; piece = piece->next) {
@@ -56,15 +44,9 @@ bool append_references(pbuf* to, pbuf* packet, u16 skip) {
       skip = u16(skip - piece->len);
       continue;
     }
-    auto* reference = static_cast<Reference*>(heap_allocate(sizeof(Reference)));
-    if (!reference) return false;
-    reference->custom.custom_free_function = free_reference;
-    reference->owner = packet;
-    const u16 length = u16(piece->len - skip);
-    reference->size = length;
-    pbuf* part = pbuf_alloced_custom(PBUF_RAW, length, PBUF_REF, &reference->custom,
-                                     static_cast<std::byte*>(piece->payload) + skip, length);
-    pbuf_ref(packet);
+    pbuf* part = refer_to_packet(packet, static_cast<std::byte*>(piece->payload) + skip,
+                                 u16(piece->len - skip));
+    if (!part) return false;
     pbuf_cat(to, part);
     skip = 0;
   }
@@ -175,12 +157,6 @@ err_t loopback_send(netif* interface, pbuf* packet) {
     first_queued = copy;
   last_queued = copy;
   return ERR_OK;
-}
-
-usize loopback_footprint(const pbuf* piece) {
-  const auto* custom = reinterpret_cast<const pbuf_custom*>(piece);
-  if (custom->custom_free_function != free_reference) return piece->len;
-  return sizeof(Reference) + reinterpret_cast<const Reference*>(piece)->size;
 }
 
 void loopback_deliver() {

@@ -8,6 +8,7 @@
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/ip6.h"
 #include "lwip/prot/tcp.h"
+#include "lwip_hooks.h"
 #include "net/lwip/core_lwip.h"
 
 namespace narwhal::net {
@@ -87,6 +88,8 @@ bool Segment::parse(pbuf* frame, Segment& out) {
          u16(transport_at),
          u16(data_at),
          u16(frame->tot_len - data_at),
+         u16(frame->tot_len - data_at),
+         (frame->flags & NARWHAL_PBUF_IS_CUT) != 0,
          type != ETHTYPE_IP};
   return true;
 }
@@ -112,7 +115,7 @@ void SegmentTrain::append(pbuf* frame, const Segment& segment) {
   pieces_ += pbuf_clen(frame);
   size_ += segment.data_size;
   next_sequence_ += segment.data_size;
-  ended_ = segment.data_size < first_.data_size;
+  ended_ = segment.data_size % first_.cut_size != 0;
   header_[first_.transport_at + kFlags] |= segment.bytes[segment.transport_at + kFlags];
 }
 
@@ -121,8 +124,9 @@ bool SegmentTrain::add(pbuf* frame, const Segment& segment, u32 most_bytes) {
   if (ended_ || count_ == kMostFrames || pieces_ + pbuf_clen(frame) > kMostPieces ||
       size_ + segment.data_size > most_bytes ||
       size_ + segment.data_size - SIZEOF_ETH_HDR > kMostPacket ||
-      segment.data_size > first_.data_size || segment.data_at != first_.data_at ||
-      segment.transport_at != first_.transport_at ||
+      (segment.is_long ? segment.cut_size != first_.cut_size
+                       : segment.data_size > first_.cut_size) ||
+      segment.data_at != first_.data_at || segment.transport_at != first_.transport_at ||
       load32(segment.bytes + segment.transport_at + kSequence) != next_sequence_ ||
       !same_stream(header_, segment.bytes, first_))
     return false;
@@ -147,15 +151,20 @@ void SegmentTrain::describe(NetDevice::Piece* pieces, NetDevice::Transmit& out) 
   for (usize i = 0; i < count_; ++i) {
     usize skip = first_.data_at;
     for (const pbuf* piece = frames_[i]; piece; piece = piece->next) {
-      const usize size = piece->len - skip;
-      if (size != 0)
-        pieces[count++] = {static_cast<const std::byte*>(piece->payload) + skip, u32(size)};
+      const auto* bytes = static_cast<const std::byte*>(piece->payload) + skip;
+      const u32 size = u32(piece->len - skip);
       skip = 0;
+      NetDevice::Piece& last = pieces[count - 1];
+      // Pages of a file often lie one behind the other.
+      if (last.data + last.length == bytes)
+        last.length += size;
+      else if (size != 0)
+        pieces[count++] = {bytes, size};
     }
   }
   out.pieces = {pieces, count};
   out.headroom = kHeadroom;
-  out.segment_size = first_.data_size;
+  out.segment_size = first_.cut_size;
   out.header_length = first_.data_at;
   out.is_ipv6 = first_.is_ipv6;
   out.token = token();

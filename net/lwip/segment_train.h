@@ -14,6 +14,10 @@ struct Segment {
   u8* bytes = nullptr;
   u16 network_at = 0, transport_at = 0, data_at = 0;
   u16 data_size = 0;
+  // What each of those that it becomes has at most: its own size, or what the connection says of
+  // one that is longer than the peer takes it.
+  u16 cut_size = 0;
+  bool is_long = false;
   bool is_ipv6 = false;
 
   // False: it is something else.
@@ -31,11 +35,12 @@ class SegmentTrain : NonCopyable {
 
   // Puts a segment behind the others. False: it does not follow them.
   bool add(pbuf* frame, const Segment& segment, u32 most_bytes);
-  usize count() const { return count_; }
+  // Whether it is more than what the peer takes as one.
+  bool is_cut() const { return size_ - first_.data_at > first_.cut_size; }
   pbuf* first() const { return frames_[0]; }
   u32 size() const { return size_; }
 
-  // Two segments or more, as one frame whose checksum is still to be prepared; `pieces` has room
+  // What is cut, as one frame whose checksum is still to be prepared; `pieces` has room
   // for kMostPieces. Its headers are at header().
   void describe(NetDevice::Piece* pieces, NetDevice::Transmit& out);
   u8* header() { return header_; }

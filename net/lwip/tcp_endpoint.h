@@ -194,13 +194,18 @@ class TcpEndpoint : NonCopyable {
   // tcp_listener.cc
   void close_listener();
   // tcp_send.cc
-  struct Batch;  // segments that are ready, on their way to the pcb's queue
-  usize segment_size() const;
+  struct Batch;                // segments that are ready, on their way to the pcb's queue
+  usize segment_size() const;  // of what the peer gets
+  usize longest_segment();     // of what the device gets
   usize send_limit() const;
-  bool make_tail(usize wanted, bool may_grow);
-  bool grow_tail(usize wanted);
+  bool make_tail(usize data_room);
+  bool grow_tail(usize wanted, usize most);
+  void append_to_tail(pbuf* piece);
+  Result<usize> put_copy(IoBuffer& from, usize left, usize most, bool may_grow);
+  Result<usize> put_frame(const FramePiece& frame, usize most);
   void drop_tail();
   void move_tail(Batch& batch, bool push);
+  void move_full_part(Batch& batch);
   void enqueue(Batch& batch);
   void send_tail(bool push);
   bool tail_may_go() const;
@@ -245,7 +250,10 @@ class TcpEndpoint : NonCopyable {
   tcp_seg* last_queued_ = nullptr;
   // The last segment, while it is not full and must not go yet.
   tcp_seg* tail_ = nullptr;
-  u32 tail_room_ = 0;  // free bytes behind its data
+  pbuf* tail_end_ = nullptr;  // its last piece
+  u16 tail_pieces_ = 0;
+  u32 tail_room_ = 0;        // free bytes behind its data
+  u16 longest_segment_ = 0;  // as its way out had it when it was asked first; 0: not yet
   u64 tail_since_ns_ = 0;
   u32 send_limit_;
 

@@ -1,5 +1,6 @@
 #include "net/inet/testing/mirror_device.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -107,7 +108,7 @@ void MirrorDevice::put_on_wire(Frame frame) {
 // TCP segmentation offload (virtio 1.1, section 5.1.6.2), of IPv4.
 void MirrorDevice::put_segments_on_wire(const Frame& frame, const Transmit& packet) {
   constexpr u8 kPushAndFin = 8 | 1;
-  const usize head = packet.header_length;
+  const usize head = packet.header_length, cut_before = cut;
   ASSERT(frame[12] == 8 && head < frame.size());
   ASSERT(ones_complement(frame.data() + kEthernet, 20) == 0);
   ASSERT(usize(frame[kEthernet + 2] << 8 | frame[kEthernet + 3]) == frame.size() - kEthernet);
@@ -128,6 +129,7 @@ void MirrorDevice::put_segments_on_wire(const Frame& frame, const Transmit& pack
     ++cut;
     put_on_wire(std::move(segment));
   }
+  most_cut = std::max(most_cut, cut - cut_before);
 }
 
 Result<> MirrorDevice::transmit(const Transmit& packet) {

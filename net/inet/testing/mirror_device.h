@@ -23,7 +23,8 @@ class MirrorDevice final : public NetDevice {
   usize lent_most = 0;     // receive buffers that the stack had at once
   usize lent() const { return lent_; }
   usize transmitted = 0;
-  usize cut = 0;  // frames that came of longer ones
+  usize cut = 0;                      // frames that came of longer ones
+  usize most_cut = 0;                 // ... that came of a single one
   bool hides_window_scaling = false;  // takes the option off SYNs, as peers that don't know it do
   // ARP answers that nobody asked for, and everything else that is not IPv4, end here.
   static constexpr u8 kPeerMac[6] = {2, 0, 0, 0, 0, 2};

@@ -16,6 +16,10 @@
   narwhal_tcp_demux(header, length, pcb, listener)
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) \
   narwhal_tcp_initial_sequence(local, local_port, remote, remote_port)
+#define LWIP_HOOK_TCP_FIT(pcb, netif, segment, window) \
+  narwhal_tcp_fit(pcb, netif, segment, window)
+#define LWIP_HOOK_TCP_REXMIT(pcb, segment) narwhal_tcp_cut_to_resend(pcb, segment)
+#define LWIP_HOOK_PBUF_IS_CUT(packet) ((packet)->flags & NARWHAL_PBUF_IS_CUT)
 #define LWIP_HOOK_IP4_ROUTE_SRC(source, destination) narwhal_route4(source, destination)
 #define LWIP_HOOK_IP6_ROUTE(source, destination) narwhal_route6(source, destination)
 #define LWIP_HOOK_ND6_GET_GW(interface, destination) narwhal_gateway6(interface, destination)
