@@ -208,15 +208,17 @@ Result<> State::fault_object(Mapping& mapping, u64 page, Protection access) {
 }
 
 // How many pages, as a power of two, to bring in for a write to an absent one. Where a fault is
-// dear, a program that writes its pages one after the other gets a run of them; one that jumps does
-// not.
+// dear, a program that writes its pages one after the other gets a run of them, as long as what it
+// has written; so at most half of what it gets stays unused. One that jumps gets one.
 unsigned State::run_order(const Mapping& mapping, u64 page) const {
-  if (Pmap::kMostRunOrder == 0 || page == mapping.start) return 0;
-  Pmap::Mapping before;
-  if (!pmap->lookup(UserAddr(page - kPageSize), before) ||
-      frame_kind(before.frame) != FrameKind::kAnonymous)
-    return 0;
-  unsigned order = Pmap::kMostRunOrder;
+  const auto is_written = [&](u64 distance) {
+    Pmap::Mapping before;
+    return page - mapping.start >= distance && pmap->lookup(UserAddr(page - distance), before) &&
+           frame_kind(before.frame) == FrameKind::kAnonymous;
+  };
+  unsigned order = 0;
+  while (order < Pmap::kMostRunOrder && is_written(kPageSize << order)) ++order;
+  if (order == 0) return 0;
   u64 end = mapping.end;
   // Only the table of this page is known to be our own.
   const u64 table = Pmap::kLendPages * kPageSize;

@@ -21,7 +21,7 @@ TEST_F(AddressSpaceTest, PagesAppearZeroedAndKeepWhatIsWritten) {
 }
 
 TEST_F(AddressSpaceTest, WritingPageByPageBringsInRuns) {
-  constexpr usize kRun = usize{1} << 2;  // the fake home's kMostRunOrder
+  constexpr u64 kRun = u64{1} << 2;  // the fake home's kMostRunOrder
   const u64 table = Pmap::kLendPages * kPageSize;
   const UserAddr at = map(*space, 4 * table, UserAddr(0x4000'0000));
   const auto present = [&](u64 page) {
@@ -33,14 +33,17 @@ TEST_F(AddressSpaceTest, WritingPageByPageBringsInRuns) {
     ASSERT_TRUE(space->handle_fault(at + page * kPageSize, Protection::kWrite).ok());
     EXPECT_FALSE(present(page + 1));
   }
-  // The next to one that is there brings its neighbours, all of zeros and each on its own.
-  ASSERT_TRUE(space->handle_fault(at + kPageSize, Protection::kWrite).ok());
-  for (u64 page = 1; page <= kRun; ++page) {
-    EXPECT_TRUE(present(page)) << page;
-    EXPECT_EQ(*reach(*space, at + page * kPageSize, Protection::kWrite).take(), 0);
+  // One after the other: twice as many each time, all of zeros and each on its own.
+  u64 page = 1;
+  for (const u64 run : {u64{2}, kRun}) {
+    ASSERT_TRUE(space->handle_fault(at + page * kPageSize, Protection::kWrite).ok());
+    for (const u64 end = page + run; page < end; ++page) {
+      ASSERT_TRUE(present(page)) << page;
+      EXPECT_EQ(*reach(*space, at + page * kPageSize, Protection::kWrite).take(), 0);
+    }
+    EXPECT_FALSE(present(page));
   }
-  EXPECT_FALSE(present(kRun + 1));
-  EXPECT_EQ(space->statistics().resident_anonymous, 3 + kRun);
+  EXPECT_EQ(space->statistics().resident_anonymous, 3 + 2 + kRun);
   EXPECT_TRUE(space->unmap(at + 2 * kPageSize, kPageSize).ok());
   EXPECT_FALSE(present(2));
   EXPECT_TRUE(present(3));

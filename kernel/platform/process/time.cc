@@ -97,11 +97,21 @@ void time_init() {
 namespace {
 
 constinit u64 give_back_at = platform::kNoDeadline;
+constinit bool start_is_forgotten = false;
+
+// The host has mapped for the kernel what starting up read, and neighbours of it: most of the
+// archive, which counts as resident and is not looked at again. What is, the host maps again.
+void forget_start() {
+  start_is_forgotten = true;
+  host::map_shared(boot_state.window_base + kMemoryStart, boot_state.memory_size,
+                   u32(host::Rights::kReadWrite), boot_state.memory_fd, file_offset(kMemoryStart))
+      .ignore();
+}
 
 // Not before a second of idling has noticed it: most of what programs free they soon want again.
 u64 when_to_give_back(u64 now) {
   constexpr u64 kPatience = kNanosPerSecond;
-  if (!has_memory_to_give_back())
+  if (start_is_forgotten && !has_memory_to_give_back())
     give_back_at = platform::kNoDeadline;
   else if (give_back_at == platform::kNoDeadline)
     give_back_at = now + kPatience;
@@ -171,6 +181,7 @@ void platform::wait_for_interrupt() {
     }
     const u64 give_back = when_to_give_back(now);
     if (give_back <= now) {
+      if (!start_is_forgotten) forget_start();
       give_back_free_memory(punch_hole);
       if (poll_events()) return;
       continue;
