@@ -1,11 +1,13 @@
 // Which way a C library's calls come, where the kernel counts it (/sys/kernel/narwhal/calls). A
 // library of another kind is asked the same in ../musl.
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
 
 #include "compat_tests/common/expect.h"
+#include "compat_tests/common/files.h"
 
 namespace compat {
 namespace {
@@ -39,6 +41,15 @@ TEST(Ways, FunctionForAnyCall) {
 
 TEST(Ways, FunctionOfOneCall) {
   expect_direct([] { getppid(); });
+}
+
+TEST(Ways, CallThatCanBeCancelled) {
+  const Fd zeros = open("/dev/zero", O_RDONLY);
+  ASSERT_OK(zeros);
+  expect_direct([&] {
+    char byte;
+    EXPECT_EQ(1, read(zeros, &byte, 1));
+  });
 }
 
 }  // namespace

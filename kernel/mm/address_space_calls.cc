@@ -19,12 +19,10 @@ constinit const AddressSpace::CallRewriter* rewriter = nullptr;
 // A call that is made once costs less than a place for it: of a page that gets its first jump, the
 // program needs a copy.
 constexpr u32 kTimesBefore = 2;
+// Nor is a page for the stubs of few sites worth it before they are known to be called often.
+constexpr u32 kTimesBeforePage = 16;
 // A program that goes on changing its code is left alone.
 constexpr u32 kMostUndone = 1000;
-// Stubs lie where mmap(2) looks last: above the place from which it goes down; and near programs
-// that are far from there, far below them.
-constexpr u64 kRoomForStubs = 1 * kMiB;
-constexpr u64 kFar = (u64{2} * kGiB) - 2 * kMiB;
 
 bool overlaps(u64 start, u64 end, u64 other_start, u64 other_end) {
   return start < other_end && other_start < end;
@@ -39,21 +37,21 @@ std::byte* bytes_at(const Pmap& pmap, u64 address) {
 
 // Whether the jump to a stub is there still: a page can be lost and come back as it was.
 bool has_jump(const std::byte* bytes, const CallArea& area, u32 slot) {
+  const rewrite::Site& site = area.entries[slot].site;
   std::byte jump[rewrite::kJumpSize];
-  rewrite::write_jump(jump, area.entries[slot].site.at, area.stub(slot));
-  return std::memcmp(bytes, jump, sizeof jump) == 0;
+  rewrite::write_jump(jump, site.at, area.stub(slot));
+  return std::memcmp(bytes, jump, site.changed()) == 0;
 }
 
-// Calls visit(area, slot, entry) for the jumps that lie in a range, and the calls behind them.
+// Calls visit(area, slot, entry) for the jumps that lie in a range, and what they are made of.
 template <typename Visit>
 void for_each_jump(CallSites& calls, u64 start, u64 end, Visit visit) {
   for (CallArea* area = calls.areas.load(Order::kAcquire); area; area = area->next) {
-    const u32 used = area->used.load(Order::kRelaxed);
-    for (u32 slot = 0; slot < used; ++slot) {
+    area->for_each_taken([&](u32 slot) {
       CallArea::Entry& entry = area->entries[slot];
-      if (entry.live && overlaps(entry.site.at, entry.site.call() + rewrite::kCallSize, start, end))
+      if (entry.live && overlaps(entry.site.at, entry.site.end(), start, end))
         visit(*area, slot, entry);
-    }
+    });
   }
 }
 
@@ -90,12 +88,14 @@ usize State::code_before(u64 call, std::span<std::byte> out) {
     std::memcpy(out.data() + out.size() - got - part, bytes + (end - page) - part, part);
     got += part;
   }
+  show_originals(call - got, out.last(got));
   return got;
 }
 
 // Changes code that lies in one page of a private mapping, which then is nobody else's. Other CPUs
-// may be running it: they find the page as it was, or as it is afterwards.
-bool State::change_code(Mapping& mapping, u64 at, std::span<const u8> bytes) {
+// may be running it: they find the page as it was, or as it is afterwards. (To a stub that is being
+// written no jump leads yet.)
+bool State::change_code(Mapping& mapping, u64 at, std::span<const std::byte> bytes) {
   const u64 page = align_down(at, kPageSize);
   // The table may be one that fork(2) lent.
   if (!pmap->own(UserAddr(page), 1).ok() || !fault(mapping, page, Protection::kRead).ok())
@@ -104,7 +104,7 @@ bool State::change_code(Mapping& mapping, u64 at, std::span<const u8> bytes) {
   if (!pmap->lookup(UserAddr(page), present)) return false;
   const bool own =
       frame_kind(present.frame) == FrameKind::kAnonymous && frame_refs(present.frame) == 1;
-  if (own && platform::cpu_count() == 1) {
+  if (own && (platform::cpu_count() == 1 || mapping.stubs)) {
     std::memcpy(platform::direct_map(present.frame) + at % kPageSize, bytes.data(), bytes.size());
     return true;
   }
@@ -119,79 +119,38 @@ bool State::change_code(Mapping& mapping, u64 at, std::span<const u8> bytes) {
   return true;
 }
 
-u64 State::place_for_stubs(u64 call) const {
-  const u64 site = align_down(call, kPageSize);
-  const auto fits = [&](u64 at) { return at != 0 && rewrite::in_reach(site, at); };
-  u64 at = mmap_base < kUserEnd.value - kRoomForStubs
-               ? find_free(kPageSize, mmap_base, mmap_base + kRoomForStubs)
-               : 0;
-  if (fits(at)) return at;
-  const u64 low = site > kFar + kUserMin.value ? site - kFar : kUserMin.value;
-  at = find_free(kPageSize, low, low + kRoomForStubs);
-  if (fits(at)) return at;
-  at = find_free(kPageSize, low, site);
-  if (fits(at)) return at;
-  const u64 high = site < kUserEnd.value - kFar ? site + kFar : kUserEnd.value;
-  at = find_free(kPageSize, site, high);
-  return fits(at) ? at : 0;
-}
-
-CallArea* State::make_call_area(u64 site) {
-  const u64 start = place_for_stubs(site);
-  if (start == 0) return nullptr;
-  Own<CallArea> area(new (std::nothrow) CallArea());
-  Own<Mapping> mapping(new (std::nothrow) Mapping());
-  auto frame = FrameRef::allocate_for_program(FrameContent::kZeroed);
-  if (!area || !mapping || !frame.ok()) return nullptr;
-  mapping->start = start;
-  mapping->end = start + kPageSize;
-  mapping->protection = mapping->max_protection = Protection::kRead | Protection::kExecute;
-  mapping->flags = MapFlags::kPrivate | MapFlags::kAnonymous;
-  mapping->stubs = true;
-  mapping->space = owner;
-  std::memcpy(frame.value().data(), &rewriter->entry, sizeof rewriter->entry);
-  set_frame_kind(frame.value().address(), FrameKind::kAnonymous);
-  // The table may be one that fork(2) lent.
-  if (!pmap->own(UserAddr(start), 1).ok() ||
-      !map_frame(*mapping, start, frame.take(), mapping->protection).ok())
-    return nullptr;
-  insert(*mapping.release());
-  area->start = start;
-  area->next = calls->areas.load();
-  calls->areas.store(area.get(), Order::kRelease);
-  return area.release();
-}
-
-bool State::rewrite_call(u64 call, u64 number) {
+bool State::rewrite_call(u64 call, u64 number, u32 times) {
   std::byte code[rewrite::kMostMoved * 8];
   const usize size = code_before(call, code);
   rewrite::Site site;
   if (!rewriter->find_site(std::span(code).last(size), call, number, site)) return false;
   Mapping* mapping = find(site.at);
-  const u64 last = call + rewrite::kCallSize - 1;
-  if (!mapping || !mapping->contains(last) || !may_rewrite(*mapping)) return false;
-  if (align_down(site.at, kPageSize) != align_down(site.at + rewrite::kJumpSize - 1, kPageSize))
+  if (!mapping || !mapping->contains(site.end() - 1) || !may_rewrite(*mapping)) return false;
+  const u64 jump_end = site.at + rewrite::kJumpSize;
+  if (align_down(site.at, kPageSize) != align_down(jump_end - 1, kPageSize)) return false;
+  // No jump may be made of what is another's.
+  bool is_near = false;
+  for_each_jump(*calls, site.at, jump_end, [&](CallArea&, u32, CallArea::Entry& other) {
+    is_near |= overlaps(site.at, jump_end, other.site.at, other.site.at + rewrite::kJumpSize);
+  });
+  const std::byte* const now = bytes_at(*pmap, site.at);
+  if (is_near || !now) return false;
+  StubPlace place;
+  const std::span<const std::byte, rewrite::kJumpSize> begin(now, rewrite::kJumpSize);
+  if (!find_stub_place(site, rewrite::stub_range(site, begin), rewriter->entry,
+                       times >= kTimesBeforePage, place))
     return false;
-  CallArea* area = calls->areas.load();
-  while (area && !(area->open && area->there && area->used.load() < CallArea::kSites &&
-                   rewrite::in_reach(area->start, site.at)))
-    area = area->next;
-  if (!area) area = make_call_area(site.at);
-  if (!area) return false;
-  std::byte* const page = bytes_at(*pmap, area->start);
-  if (!page) return false;
-  const u32 slot = area->used.load();
-  const u64 stub = area->stub(slot);
-  area->entries[slot] = {site, true};
-  // Nothing leads there yet, so it may be written in place.
-  rewrite::write_stub(
-      std::span<std::byte, rewrite::kStubSize>(page + (stub - area->start), rewrite::kStubSize),
-      stub, site, area->start, rewriter->cpu_block);
-  area->used.store(slot + 1, Order::kRelease);
-  u8 jump[rewrite::kJumpSize];
-  rewrite::write_jump(std::as_writable_bytes(std::span(jump)), site.at, stub);
-  if (change_code(*mapping, site.at, jump)) return true;
-  area->entries[slot].live = false;
+  CallArea& area = *place.area;
+  const u64 stub = area.stub(place.slot);
+  std::byte code_of_stub[rewrite::kStubSize];
+  rewrite::write_stub(code_of_stub, stub, site, area.start, rewriter->cpu_block);
+  if (!change_code(*find(stub), stub, code_of_stub)) return false;
+  area.entries[place.slot] = {site, true};
+  area.take(place.slot);
+  std::byte jump[rewrite::kJumpSize];
+  rewrite::write_jump(jump, site.at, stub);
+  if (change_code(*mapping, site.at, std::span(jump).first(site.changed()))) return true;
+  area.entries[place.slot].live = false;
   return false;
 }
 
@@ -207,7 +166,7 @@ bool AddressSpace::note_caught_call(UserAddr call, u64 number) {
   // What could not be done then may be possible later, for other code at the same place.
   ++seen.times;
   if (seen.times < kTimesBefore || !std::has_single_bit(seen.times)) return false;
-  return s.rewrite_call(call.value, number);
+  return s.rewrite_call(call.value, number, seen.times);
 }
 
 // --- taking back
@@ -218,7 +177,8 @@ bool State::undo_call(CallArea& area, u32 slot) {
   Mapping* mapping = find(site.at);
   const std::byte* bytes = mapping ? bytes_at(*pmap, site.at) : nullptr;
   if (bytes && has_jump(bytes, area, slot) &&
-      !change_code(*mapping, site.at, std::span(site.original).first(rewrite::kJumpSize)))
+      !change_code(*mapping, site.at,
+                   std::as_bytes(std::span(site.original).first(site.changed()))))
     return false;
   entry.live = false;
   ++calls->undone;
@@ -239,9 +199,11 @@ Result<> State::clear_stubs(u64 start, u64 end) {
   if (!calls) return {};
   for (CallArea* area = calls->areas.load(); area; area = area->next) {
     if (!area->there || !overlaps(area->start, area->start + kPageSize, start, end)) continue;
-    const u32 used = area->used.load();
-    for (u32 slot = 0; slot < used; ++slot)
-      if (area->entries[slot].live && !undo_call(*area, slot)) return Errno::kNoMem;
+    bool all = true;
+    area->for_each_taken([&](u32 slot) {
+      if (area->entries[slot].live) all &= undo_call(*area, slot);
+    });
+    if (!all) return Errno::kNoMem;
     Mapping* mapping = find(area->start);
     TRY(pmap->own(UserAddr(area->start), 1));
     drop_pages(mapping->start, mapping->end);
@@ -249,6 +211,7 @@ Result<> State::clear_stubs(u64 start, u64 end) {
     mapping->next_removed = removed;
     removed = mapping;
     area->there = false;
+    calls->areas_for_short -= area->for_short;
   }
   return {};
 }
@@ -288,7 +251,7 @@ void State::show_originals(u64 at, std::span<std::byte> bytes) const {
                   const rewrite::Site& site = entry.site;
                   const std::byte* there = bytes_at(*pmap, site.at);
                   if (!there || !has_jump(there, area, slot)) return;
-                  for (usize i = 0; i < rewrite::kJumpSize; ++i)
+                  for (usize i = 0; i < site.changed(); ++i)
                     if (const u64 offset = site.at + i - at; offset < bytes.size())
                       bytes[offset] = std::byte{site.original[i]};
                 });
@@ -301,7 +264,7 @@ const rewrite::Site* AddressSpace::stub_at(UserAddr address, bool& begun) const 
     const u64 offset = address.value - area->start - rewrite::kAreaHeader;
     if (offset >= kPageSize - rewrite::kAreaHeader) continue;
     const u64 slot = offset / rewrite::kStubSize;
-    if (slot >= area->used.load(Order::kAcquire)) continue;
+    if (slot >= CallArea::kSites || !area->is_taken(u32(slot))) continue;
     begun = offset % rewrite::kStubSize != 0;
     return &area->entries[slot].site;
   }
@@ -315,16 +278,18 @@ Result<> State::copy_calls(const State& from) {
   if (!from.calls) return {};
   calls = Own(new (std::nothrow) CallSites());
   if (!calls) return Errno::kNoMem;
+  calls->areas_for_short = from.calls->areas_for_short;
   for (usize i = 0; i < CallSites::kSeen; ++i) calls->seen[i] = from.calls->seen[i];
-  for (const CallArea* area = from.calls->areas.load(); area; area = area->next) {
+  for (CallArea* area = from.calls->areas.load(); area; area = area->next) {
     if (!area->there) continue;
     auto* copy = new (std::nothrow) CallArea();
     if (!copy) return Errno::kNoMem;
-    const u32 used = area->used.load();
     copy->start = area->start;
-    copy->open = false;
-    copy->used.store(used);
-    for (u32 slot = 0; slot < used; ++slot) copy->entries[slot] = area->entries[slot];
+    copy->for_short = area->for_short;
+    area->for_each_taken([&](u32 slot) {
+      copy->entries[slot] = area->entries[slot];
+      copy->take(slot);
+    });
     copy->next = calls->areas.load();
     calls->areas.store(copy);
   }

@@ -122,18 +122,27 @@ struct AddressSpace::State {
   // Bytes that were read at `at`, as they would be.
   void show_originals(u64 at, std::span<std::byte> bytes) const;
   Result<> copy_calls(const State& from);
-  bool rewrite_call(u64 call, u64 number);
+  // `times`: how often it came the slow way.
+  bool rewrite_call(u64 call, u64 number, u32 times);
   Result<> undo_calls(u64 start, u64 end);
+  // A slot that nobody uses, in a range; `often`: it is worth a page. `entry`: of the kernel.
+  struct StubPlace {
+    CallArea* area;
+    u32 slot;
+  };
+  bool find_stub_place(const rewrite::Site& site, const rewrite::StubRange& range, u64 entry,
+                       bool often, StubPlace& out);
   // Takes away the kernel's own mappings in a range, and the jumps to them. ENOMEM.
   Result<> clear_stubs(u64 start, u64 end);
 
  private:
   Result<> fill_hole(const Mapping& mapping, u64 page);
   usize code_before(u64 call, std::span<std::byte> out);
-  bool change_code(Mapping& mapping, u64 at, std::span<const u8> bytes);
-  u64 place_for_stubs(u64 call) const;
-  CallArea* make_call_area(u64 site);
+  bool change_code(Mapping& mapping, u64 at, std::span<const std::byte> bytes);
   bool undo_call(CallArea& area, u32 slot);
+  u64 place_for_stubs(const rewrite::Site& site, const rewrite::StubRange& range) const;
+  u64 place_for_short(const rewrite::StubRange& range) const;
+  CallArea* make_call_area(u64 start, u64 entry);
 
   Result<> fault_absent(Mapping& mapping, u64 page, Protection access);
   unsigned run_order(const Mapping& mapping, u64 page) const;

@@ -2,6 +2,9 @@
 // but for what stub_at() reads.
 #pragma once
 
+#include <bit>
+#include <iterator>
+
 #include "kernel/base/addr.h"
 #include "kernel/base/atomic.h"
 #include "kernel/base/ref.h"
@@ -9,8 +12,9 @@
 
 namespace narwhal {
 
-// One page of stubs, and the sites that they stand for, in the same order. Slots are not used a
-// second time: a child has its parent's pages, and its own list of them.
+// One page of stubs, and the sites that they stand for. Slots are not used a second time: a thread
+// may be halfway through one. A child has its parent's pages, as long as neither adds to them, and
+// its own list of them.
 struct CallArea {
   static constexpr u32 kSites = (kPageSize - rewrite::kAreaHeader) / rewrite::kStubSize;
   struct Entry {
@@ -19,13 +23,35 @@ struct CallArea {
   };
 
   u64 start = 0;
-  bool open = true;   // it takes more stubs; not one that came from the parent
-  bool there = true;  // mapped; an area that is gone stays in the list
-  Atomic<u32> used{0};
+  bool there = true;       // mapped; an area that is gone stays in the list
+  bool for_short = false;  // at a place that few jumps reach: not for those that reach others
+  Atomic<u64> taken[div_round_up(kSites, 64)];  // slots, a bit each
   CallArea* next = nullptr;
   Entry entries[kSites] = {};
 
-  u64 stub(u32 slot) const { return start + rewrite::kAreaHeader + slot * rewrite::kStubSize; }
+  static constexpr u64 stub_in(u64 page, u32 slot) {
+    return page + rewrite::kAreaHeader + slot * rewrite::kStubSize;
+  }
+  u64 stub(u32 slot) const { return stub_in(start, slot); }
+  bool is_taken(u32 slot) const {
+    return taken[slot / 64].load(Order::kAcquire) >> (slot % 64) & 1;
+  }
+  void take(u32 slot) {
+    Atomic<u64>& word = taken[slot / 64];
+    word.store(word.load(Order::kRelaxed) | u64{1} << (slot % 64), Order::kRelease);
+  }
+  // kSites: none.
+  u32 free_slot(const rewrite::StubRange& range) const {
+    u32 slot = 0;
+    while (slot < kSites && (is_taken(slot) || !range.has(stub(slot)))) ++slot;
+    return slot;
+  }
+  template <typename Visit>
+  void for_each_taken(Visit visit) {
+    for (u32 word = 0; word < std::size(taken); ++word)
+      for (u64 bits = taken[word].load(Order::kAcquire); bits != 0; bits &= bits - 1)
+        visit(word * 64 + u32(std::countr_zero(bits)));
+  }
 };
 
 struct CallSites : NonCopyable {
@@ -39,6 +65,7 @@ struct CallSites : NonCopyable {
   Seen seen[kSeen] = {};
   Atomic<CallArea*> areas{nullptr};  // the latest first; none is taken out before the end
   u32 undone = 0;                    // how often sites were made what they were
+  u32 areas_for_short = 0;
 
   Seen& seen_at(u64 call) { return seen[(call ^ call >> 8) % kSeen]; }
   ~CallSites() {

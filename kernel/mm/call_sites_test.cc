@@ -62,11 +62,11 @@ class CallSitesTest : public ::testing::Test {
     return space->map(request).take();
   }
   UserAddr make_code(UserAddr where = UserAddr(), MapFlags flags = MapFlags::kPrivate,
-                     Protection rights = kReadExecute) {
+                     Protection rights = kReadExecute, std::span<const u8> bytes = kCode) {
     const UserAddr at = map(where, kPageSize, flags);
     const std::vector<std::byte> nothing(kPageSize, std::byte{0x90});
     EXPECT_EQ(space->write_memory(at, nothing), kPageSize);
-    EXPECT_EQ(space->write_memory(at + kSite, std::as_bytes(std::span(kCode))), kCode.size());
+    EXPECT_EQ(space->write_memory(at + kSite, std::as_bytes(bytes)), bytes.size());
     EXPECT_TRUE(space->protect(at, kPageSize, rights).ok());
     return at;
   }
@@ -277,11 +277,144 @@ TEST_F(CallSitesTest, ReachesItsStubFromAnywhere) {
                           kUserEnd.value - kPageSize, kBase.value - 4 * kGiB}) {
     code = make_code(UserAddr(align_down(where, kPageSize)));
     ASSERT_TRUE(warm()) << where;
-    EXPECT_TRUE(rewrite::in_reach(stub().value, code.value));
     EXPECT_TRUE(user_range_ok(stub().page(), kPageSize));
     bool begun;
     EXPECT_NE(space->stub_at(stub(), begun), nullptr);
   }
+}
+
+// Instructions that are shorter than a jump, with what follows.
+struct ShortCode {
+  usize length;
+  Bytes bytes;
+};
+constexpr ShortCode kShort[] = {{2, {0x31, 0xd2, 0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0}},
+                                {3, {0x4c, 0x89, 0xc0, 0x0f, 0x05, 0xc3, 0x90, 0x90}},
+                                {4, {0x8b, 0x7c, 0x24, 0x08, 0x0f, 0x05, 0xc3, 0x90}}};
+
+class ShortCallSitesTest : public CallSitesTest {
+ protected:
+  void take(const ShortCode& what, UserAddr where = UserAddr()) {
+    code = make_code(where, MapFlags::kPrivate, kReadExecute, what.bytes);
+    call = code + kSite + what.length;
+  }
+  bool call_often(AddressSpace& in, u32 times = 16) {
+    bool made = false;
+    while (times-- > 0) made |= in.note_caught_call(call, kGetpid);
+    return made;
+  }
+  UserAddr call;
+};
+
+TEST_F(ShortCallSitesTest, ManyCallsMakeAJump) {
+  for (const ShortCode& what : kShort) {
+    SCOPED_TRACE(what.length);
+    take(what);
+    // There may be a page already that serves it.
+    EXPECT_TRUE(call_often(*space));
+    Bytes now = really();
+    EXPECT_TRUE(is_jump());
+    EXPECT_TRUE(std::equal(now.begin() + what.length, now.end(), what.bytes.begin() + what.length));
+    bool begun = true;
+    const rewrite::Site* site = space->stub_at(stub(), begun);
+    ASSERT_NE(site, nullptr);
+    EXPECT_EQ(site->at, code.value + kSite);
+    EXPECT_EQ(site->call(), call.value);
+    EXPECT_FALSE(begun);
+    const Bytes moved = really_at(*space, stub());
+    EXPECT_TRUE(std::equal(moved.begin(), moved.begin() + what.length, what.bytes.begin()));
+    Bytes seen{};
+    ASSERT_EQ(space->read_memory(code + kSite, std::as_writable_bytes(std::span(seen))),
+              seen.size());
+    EXPECT_EQ(seen, what.bytes);
+    space->undo_call(code + kSite);
+    EXPECT_EQ(really(), what.bytes);
+  }
+}
+
+TEST_F(ShortCallSitesTest, FewCallsAreNotWorthAPage) {
+  take(kShort[0]);
+  EXPECT_FALSE(call_often(*space, 15));
+  EXPECT_EQ(really(), kShort[0].bytes);
+}
+
+// Those whose jumps lead near each other share a page.
+TEST_F(ShortCallSitesTest, NeighboursShareAPage) {
+  take(kShort[1], kBase - 16 * kPageSize);
+  ASSERT_TRUE(call_often(*space));
+  const UserAddr page = stub().page();
+  take(kShort[1], kBase - 14 * kPageSize);
+  EXPECT_TRUE(call_often(*space, 2));
+  EXPECT_EQ(stub().page(), page);
+}
+
+TEST_F(ShortCallSitesTest, NoPlaceIsLeft) {
+  take(kShort[1]);
+  const u64 first = code.value + kSite + 5 + 0x050f'0000;
+  map(UserAddr(first).page(), 17 * kPageSize);
+  EXPECT_FALSE(call_often(*space, 64));
+  EXPECT_EQ(really(), kShort[1].bytes);
+}
+
+TEST_F(ShortCallSitesTest, GiveWay) {
+  take(kShort[2]);
+  ASSERT_TRUE(call_often(*space));
+  map(stub().page(), kPageSize);
+  EXPECT_EQ(really(), kShort[2].bytes);
+}
+
+// The jump is made of the first byte behind the call, too, so that one stays.
+TEST_F(ShortCallSitesTest, NextInstructionStays) {
+  constexpr u8 kBoth[] = {0x31, 0xd2, 0x0f, 0x05, 0xb8, 39, 0, 0, 0, 0x0f, 0x05};
+  constexpr usize kSecond = 9;
+  for (const bool short_first : {true, false}) {
+    code = make_code(UserAddr(), MapFlags::kPrivate, kReadExecute, kBoth);
+    call = code + kSite + (short_first ? 2 : kSecond);
+    EXPECT_TRUE(call_often(*space));
+    const Bytes after_one = really();
+    EXPECT_EQ(after_one[0] == 0xe9, short_first);
+    EXPECT_EQ(after_one[4] == 0xe9, !short_first);
+    call = code + kSite + (short_first ? kSecond : 2);
+    EXPECT_FALSE(call_often(*space, 32));
+    EXPECT_EQ(really(), after_one);
+    // A write behind the call takes the jump back before.
+    if (!short_first) continue;
+    constexpr u8 kMov = 0xb9;
+    EXPECT_EQ(space->write_memory(code + kSite + 4, std::as_bytes(std::span(&kMov, 1))), 0u);
+    ASSERT_TRUE(space->protect(code, kPageSize, kReadWrite).ok());
+    EXPECT_EQ(really()[0], 0x31);
+  }
+}
+
+// Each in a page of its own at worst: there is an end to that.
+TEST_F(ShortCallSitesTest, PagesAreFew) {
+  u32 made = 0;
+  for (u32 i = 0; i < 100; ++i) {
+    take(kShort[0], UserAddr(kBase.value - kGiB + u64{i} * 2 * kPageSize));
+    made += call_often(*space);
+  }
+  EXPECT_EQ(made, 64u);
+  // With the first to go, another can come.
+  call = code + kSite + 2;
+  ASSERT_TRUE(space->unmap(UserAddr(kBase.value), kGiB).ok());
+  EXPECT_TRUE(call_often(*space, 16 + 16));
+}
+
+// A child adds to its parent's page, but not in the parent's.
+TEST_F(ShortCallSitesTest, ChildAddsToACopy) {
+  take(kShort[1], kBase - 16 * kPageSize);
+  ASSERT_TRUE(call_often(*space));
+  const UserAddr first_stub = stub();
+  take(kShort[1], kBase - 14 * kPageSize);
+  Ref<AddressSpace> child = space->clone().take();
+  EXPECT_TRUE(call_often(*child));
+  EXPECT_EQ(really(), kShort[1].bytes);
+  EXPECT_EQ(really_at(*child, code + kSite)[0], 0xe9);
+  const UserAddr second_stub = first_stub + rewrite::kStubSize;
+  EXPECT_NE(really_at(*child, second_stub), really_at(*space, second_stub));
+  EXPECT_EQ(really_at(*child, first_stub), really_at(*space, first_stub));
+  EXPECT_TRUE(call_often(*space));
+  EXPECT_EQ(stub(), second_stub);
 }
 
 }  // namespace

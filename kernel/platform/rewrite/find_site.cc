@@ -41,6 +41,7 @@ class Decoder {
     if (instruction_.attributes & ZYDIS_ATTRIB_IS_RELATIVE) return false;
     switch (instruction_.meta.category) {
       case ZYDIS_CATEGORY_BINARY:
+      case ZYDIS_CATEGORY_CMOV:
       case ZYDIS_CATEGORY_DATAXFER:
       case ZYDIS_CATEGORY_LOGICAL:
         return true;
@@ -53,6 +54,16 @@ class Decoder {
   ZydisDecoder decoder_;
   ZydisDecodedInstruction instruction_;
 };
+
+// What the instruction makes of eax, if that is always the same.
+constexpr u64 kUnknown = ~u64{0};
+u64 number_of(const Site& site) {
+  constexpr u8 kClear[] = {0x31, 0xc0};  // xorl %eax, %eax
+  if (site.is_number()) return site.number();
+  return site.length == sizeof kClear && std::memcmp(site.original, kClear, sizeof kClear) == 0
+             ? 0
+             : kUnknown;
+}
 
 }  // namespace
 
@@ -93,13 +104,13 @@ bool find_site(std::span<const std::byte> before, u64 call, u64 number, Site& ou
   const usize settled = end > kSettled + kMostMoved ? end - kSettled - kMostMoved : 0;
   if (!agree(0, settled)) return false;
   const usize length = decoder.decode(before.subspan(found));
-  if (length < kJumpSize || length > kMostMoved || !decoder.can_move()) return false;
+  if (length < kLeastMoved || length > kMostMoved || !decoder.can_move()) return false;
   Site site{.at = call - length, .length = u8(length)};
   std::memcpy(site.original, before.data() + found, length);
-  if (site.is_number()) {
+  if (const u64 set = number_of(site); set != kUnknown) {
     // It must set what was asked for; else the program came to the call another way, or these bytes
     // are no such instruction.
-    if (site.number() != number) return false;
+    if (set != number) return false;
     out = site;
     return true;
   }
@@ -110,9 +121,9 @@ bool find_site(std::span<const std::byte> before, u64 call, u64 number, Site& ou
   const auto agree_behind = [&](usize at) {
     const u64 address = call - end + at;
     const usize aligned = at + (align_up(address, kFunctionAlignment) - address);
-    const usize most = end - kJumpSize;
-    if (aligned <= most && !agree(aligned, aligned)) return false;
-    for (; at <= most; ++at) {
+    const usize most = found + kJumpSize < end ? found + kJumpSize : end;
+    if (aligned < most && !agree(aligned, aligned)) return false;
+    for (; at < most; ++at) {
       if (!agree(at, at)) return false;
       if (before[at] != std::byte{0}) break;
     }

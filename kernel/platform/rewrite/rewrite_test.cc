@@ -53,6 +53,14 @@ TEST(FindSite, BeginningOfTheCode) {
   EXPECT_EQ(found(after(filling(2), kMov)), 5u);
 }
 
+// read(2) in C libraries.
+TEST(FindSite, ClearingBeforeTheCall) {
+  const Bytes function =
+      code({0x80, 0x3d, 0xb1, 0xf7, 0x02, 0x00, 0x00, 0x74, 0x17, 0x31, 0xc0});
+  EXPECT_EQ(found(after(filling(20), function), 0), 2u);
+  EXPECT_EQ(found(after(filling(20), function), 1), 0u);
+}
+
 // The program came to the call from elsewhere.
 TEST(FindSite, AnotherNumber) {
   EXPECT_EQ(found(after(filling(20), kMov), kGetppid + 1), 0u);
@@ -61,8 +69,18 @@ TEST(FindSite, AnotherNumber) {
 
 TEST(FindSite, NothingThatIsLongEnough) {
   EXPECT_EQ(found({}), 0u);
-  EXPECT_EQ(found(filling(20)), 0u);
-  EXPECT_EQ(found(code({110, 0, 0, 0})), 0u);
+  EXPECT_EQ(found(code({0x90})), 0u);
+  EXPECT_EQ(found(after(filling(20), code({0x90}))), 0u);
+}
+
+TEST(FindSite, ShortInstructions) {
+  const Bytes clear = code({0x31, 0xd2}), move = code({0x4c, 0x89, 0xc0}),
+              load = code({0x8b, 0x7c, 0x24, 0x08}), choose = code({0x49, 0x0f, 0x46, 0xf0});
+  for (const Bytes& last : {clear, move, load, choose})
+    EXPECT_EQ(found(after(filling(20), last)), last.size());
+  // A part of another.
+  EXPECT_EQ(found(after(after(filling(20), code({0x48})), clear)), 3u);
+  EXPECT_EQ(found(after(after(filling(20), code({0x48, 0xc7, 0xc0, 0})), move)), 7u);
 }
 
 // `movl $110, %r8d` ends with the same five bytes. It can be replaced, as a whole only.
@@ -188,10 +206,55 @@ TEST(Stub, Bytes) {
   check_stub(code({0x48, 0xbe, 0, 0, 0, 0xb8, 110, 0, 0, 0}));
 }
 
+StubRange range_of(const Bytes& moved, const Bytes& behind, u64 at) {
+  Site site{.at = at, .length = u8(moved.size())};
+  const Bytes all = after(moved, behind);
+  return stub_range(site, std::span<const std::byte, kJumpSize>(all.data(), kJumpSize));
+}
+
 TEST(Stub, Reach) {
-  EXPECT_TRUE(in_reach(0x7000'0000'0000, 0x7000'7ff0'0000 - kMiB));
-  EXPECT_TRUE(in_reach(0x7000'7ff0'0000 - kMiB, 0x7000'0000'0000));
-  EXPECT_FALSE(in_reach(0x7000'0000'0000, 0x7000'8000'0000));
+  constexpr u64 kAt = 0x7000'0000'0000;
+  const StubRange range = range_of(kMov, {}, kAt);
+  EXPECT_TRUE(range.has(kAt + 0x7ff0'0000 - kMiB));
+  EXPECT_TRUE(range.has(kAt - 0x7ff0'0000 + kMiB));
+  EXPECT_FALSE(range.has(kAt + 0x8000'0000));
+  EXPECT_FALSE(range.has(kAt - 0x8000'0000));
+}
+
+// The `syscall` and what follows are the jump's upper bytes.
+TEST(Stub, ReachOfShortOnes) {
+  constexpr u64 kAt = 0x7000'0000'1234;
+  const Bytes behind = code({0x0f, 0x05, 0x48, 0x3d});
+  const StubRange four = range_of(code({0x8b, 0x7c, 0x24, 0x08}), behind, kAt);
+  EXPECT_EQ(four.first, kAt + 5 + 0x0f00'0000);
+  EXPECT_EQ(four.last, kAt + 5 + 0x0fff'ffff);
+  const StubRange three = range_of(code({0x4c, 0x89, 0xc0}), behind, kAt);
+  EXPECT_EQ(three.first, kAt + 5 + 0x050f'0000);
+  EXPECT_EQ(three.size(), 0x1'0000u);
+  const StubRange two = range_of(code({0x31, 0xc0}), behind, kAt);
+  EXPECT_EQ(two.first, kAt + 5 + 0x4805'0f00);
+  EXPECT_EQ(two.size(), 0x100u);
+  // Downwards, and out of the address space.
+  EXPECT_EQ(range_of(code({0x31, 0xc0}), code({0x0f, 0x05, 0x85}), kAt).first,
+            kAt + 5 - 0x7afa'f100);
+  const StubRange none = range_of(code({0x31, 0xc0}), code({0x0f, 0x05, 0xc3}), 0x1000);
+  EXPECT_GT(none.last, kAt);
+}
+
+// What the jump then reads as.
+TEST(Stub, JumpOfShortOnes) {
+  const Bytes behind = code({0x0f, 0x05, 0x48, 0x3d});
+  for (const Bytes& moved : {code({0x31, 0xc0}), code({0x89, 0xd0, 0x90}), code({1, 2, 3, 4})}) {
+    const StubRange range = range_of(moved, behind, kCall);
+    const Bytes all = after(moved, behind);
+    for (const u64 stub : {range.first, range.last}) {
+      std::byte jump[kJumpSize];
+      write_jump(jump, kCall, stub);
+      EXPECT_EQ(jump[0], std::byte{0xe9});
+      EXPECT_TRUE(
+          std::equal(jump + moved.size(), jump + kJumpSize, all.begin() + i64(moved.size())));
+    }
+  }
 }
 
 }  // namespace

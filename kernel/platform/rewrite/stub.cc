@@ -50,6 +50,19 @@ void write_stub(std::span<std::byte, kStubSize> out, u64 at, const Site& site, u
   code.relative(header);
 }
 
+StubRange stub_range(const Site& site, std::span<const std::byte, kJumpSize> now) {
+  // Both ways, and the jumps of the stub itself.
+  constexpr u64 kReach = (u64{1} << 31) - 64 * kKiB;
+  const u64 behind = site.at + kJumpSize;
+  if (!site.is_short()) return {behind > kReach ? behind - kReach : 0, behind + kReach};
+  i32 least, most;
+  std::memcpy(&least, now.data() + 1, sizeof least);
+  std::memcpy(&most, now.data() + 1, sizeof most);
+  std::memset(&least, 0, site.length - 1u);
+  std::memset(&most, 0xff, site.length - 1u);
+  return {behind + u64(i64{least}), behind + u64(i64{most})};
+}
+
 void write_jump(std::span<std::byte, kJumpSize> out, u64 site, u64 stub) {
   Writer code(out.data(), site);
   code.byte(0xe9);

@@ -1,8 +1,10 @@
 // The code of direct calls: the jump that a site gets, and the stub that it goes to.
 //
-// A site is an instruction of five bytes or more with a `syscall` directly behind it. The jump
-// takes the place of its first five bytes; the stub runs the instruction and goes on to the kernel.
-// The `syscall` stays. docs/decisions/0043-direct-calls.md says why so.
+// A site is an instruction with a `syscall` directly behind it. The jump takes the place of its
+// first five bytes; the stub runs the instruction and goes on to the kernel. The `syscall` stays.
+// Of a shorter instruction the jump's last bytes are those of the `syscall` and of what follows, as
+// they are: it leads where they happen to say, and the stub has to be there.
+// docs/decisions/0043-direct-calls.md says why so.
 #pragma once
 
 #include <cstring>
@@ -12,8 +14,8 @@
 
 namespace narwhal::rewrite {
 
-inline constexpr usize kJumpSize = 5;  // the least that an instruction must have
-inline constexpr usize kMostMoved = 10;
+inline constexpr usize kJumpSize = 5;
+inline constexpr usize kLeastMoved = 2, kMostMoved = 10;
 inline constexpr usize kCallSize = 2;  // the `syscall`
 
 struct Site {
@@ -22,6 +24,11 @@ struct Site {
   u8 original[kMostMoved] = {};
 
   u64 call() const { return at + length; }
+  // The end of the `syscall`, and of all that the jump is made of.
+  u64 end() const { return at + (length < kJumpSize - kCallSize ? kJumpSize : length + kCallSize); }
+  // How many of the jump's bytes are its own.
+  bool is_short() const { return length < kJumpSize; }
+  usize changed() const { return is_short() ? length : kJumpSize; }
   // `movl $number, %eax`, as most sites are.
   bool is_number() const { return length == kJumpSize && original[0] == 0xb8; }
   u32 number() const {
@@ -42,10 +49,14 @@ void write_stub(std::span<std::byte, kStubSize> out, u64 at, const Site& site, u
 // The first bytes of a site from then on.
 void write_jump(std::span<std::byte, kJumpSize> out, u64 site, u64 stub);
 
-// Whether two places are near enough for the jumps between them, wherever in their pages they are.
-constexpr bool in_reach(u64 one, u64 other) {
-  constexpr u64 kReach = (u64{1} << 31) - 64 * kKiB;
-  return (one > other ? one - other : other - one) < kReach;
-}
+// Where a stub may begin.
+struct StubRange {
+  u64 first, last;
+  bool has(u64 at) const { return at >= first && at <= last; }
+  u64 size() const { return last - first + 1; }
+};
+// `now`: what the site begins with. The range may leave the address space; `first` lies above
+// `last` then.
+StubRange stub_range(const Site& site, std::span<const std::byte, kJumpSize> now);
 
 }  // namespace narwhal::rewrite
