@@ -2,6 +2,7 @@
 
 #include "kernel/base/log.h"
 #include "kernel/mm/frame.h"
+#include "kernel/mm/reclaim.h"
 #include "process/exit.h"
 #include "process/family.h"
 #include "process/signals.h"
@@ -142,6 +143,7 @@ i64 out_of_memory_badness(const Process& process, AddressSpace& memory) {
 
 bool make_room_for_fault(Task& task) {
   if (task.process().exiting()) return false;
+  if (reclaim_by_writing()) return true;
   if (!victim_is_leaving() && !shortage_may_pass() && !kill_worst()) {
     // Everybody else is protected, or leaving in vain.
     LOG_ERROR("out of memory, and nobody may be killed for it but process "

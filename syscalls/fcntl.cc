@@ -32,7 +32,7 @@ SysResult set_flags(Task& task, File& file, i32 fd, OpenFlags wanted) {
   }
   // Packet mode of pipes (pipe2(2)); on files in memory, O_DIRECT has no effect.
   if (has(wanted, OpenFlags::kDirect) && file.kind() != File::Kind::kRegular &&
-      file.kind() != File::Kind::kPipe)
+      file.kind() != File::Kind::kPipe && file.kind() != File::Kind::kDisk)
     return Errno::kInval;
   if (!can_be_asynchronous(file)) wanted &= ~OpenFlags::kAsync;
   // Only a change counts: after open(2) with O_ASYNC nothing is told until it is turned off and on.

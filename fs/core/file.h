@@ -130,7 +130,8 @@ class File : public RefCounted {
     kTerminal,
     kHostStream,
     kMountContext,
-    kNamespace
+    kNamespace,
+    kDisk
   };
   virtual Kind kind() const { return Kind::kOther; }
 

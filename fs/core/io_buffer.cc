@@ -154,6 +154,18 @@ void IoBuffer::skip(usize size) {
   }
 }
 
+bool IoBuffer::is_aligned(u64 unit) const {
+  if (kernel_) return (reinterpret_cast<u64>(kernel_) | remaining_) % unit == 0;
+  usize left = remaining_;
+  for (usize i = piece_; left != 0; ++i) {
+    const usize done = i == piece_ ? piece_offset_ : 0;
+    const usize length = pieces_[i].length - done < left ? pieces_[i].length - done : left;
+    if (length != 0 && (pieces_[i].base + done | length) % unit != 0) return false;
+    left -= length;
+  }
+  return true;
+}
+
 Result<Vector<abi::IoVec>> load_iovecs(UserAddr pieces, usize count) {
   constexpr usize kMaxPieces = 1024;  // UIO_MAXIOV
   if (count > kMaxPieces) return Errno::kInval;

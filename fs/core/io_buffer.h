@@ -48,6 +48,9 @@ class IoBuffer : NonCopyable {
     return cut;
   }
   void extend(usize cut) { remaining_ += cut; }
+  // Whether all pieces that are left begin and end at multiples of `unit`, a power of two (O_DIRECT
+  // of open(2)).
+  bool is_aligned(u64 unit) const;
 
   // Moves bytes into the buffer (a read). Moves min(size, remaining()); EFAULT only when not one
   // byte could be moved.

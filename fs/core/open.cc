@@ -65,10 +65,12 @@ Result<FileRef> open_checked(const Credentials& who, const Path& place, OpenFlag
   if (has(flags, OpenFlags::kPath))
     return FileRef(TRY(make_ref<PathFile>(place, flags & ~OpenFlags::kCloseOnExec)));
   Inode& inode = place.dentry->inode();
-  // A terminal wants to know whether it may become the caller's.
-  const OpenFlags told = inode.type() == FileType::kCharacterDevice
-                             ? kOpeningFlags & ~OpenFlags::kNoControllingTty
-                             : kOpeningFlags;
+  // A terminal wants to know whether it may become the caller's, a disk whether it is to be the
+  // caller's alone.
+  const OpenFlags told =
+      inode.type() == FileType::kCharacterDevice ? kOpeningFlags & ~OpenFlags::kNoControllingTty
+      : inode.type() == FileType::kBlockDevice   ? kOpeningFlags & ~OpenFlags::kExclusive
+                                                 : kOpeningFlags;
   const bool changes = writable(flags) || has(flags, OpenFlags::kTruncate);
   if (inode.is_regular()) TRY(Leases::break_for(inode, changes));
   FileRef file = TRY(inode.open(place, (flags & ~told) | OpenFlags::kLargeFile));

@@ -1,4 +1,4 @@
-// An open character device, as far as all of them are alike.
+// An open device, as far as all of them are alike.
 #pragma once
 
 #include "fs/core/dentry.h"
@@ -9,7 +9,7 @@ namespace narwhal {
 class DeviceFile : public File {
  public:
   DeviceFile(const Path& path, OpenFlags flags)
-      : File(flags & ~OpenFlags::kNoControllingTty), path_(path) {}
+      : File(flags & ~(OpenFlags::kNoControllingTty | OpenFlags::kExclusive)), path_(path) {}
 
   Result<> stat(abi::Stat& out) override { return path_.dentry->inode().stat(out); }
   const Path* path() const override { return &path_; }

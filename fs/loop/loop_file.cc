@@ -1,9 +1,11 @@
 // /dev/loopN, opened: transfers, and the ioctls of loop(4) and of every block device.
 #include <cstring>
 
+#include "fs/block/ioctl.h"
 #include "fs/core/special_file.h"
 #include "fs/dev/device_file.h"
 #include "fs/loop/loop_device.h"
+#include "kernel/abi/block.h"
 
 namespace narwhal {
 namespace {
@@ -131,30 +133,6 @@ Result<i64> LoopFile::ioctl(u32 command, UserAddr argument) {
 Result<i64> LoopFile::block_ioctl(u32 command, UserAddr argument) {
   const LoopDevice::View view = device_.view();
   switch (command) {
-    case abi::kBlkGetReadOnly:
-      return answer(argument, i32{view.read_only});
-    case abi::kBlkGetSize:
-      return answer(argument, view.size / LoopDevice::kSectorSize);
-    case abi::kBlkGetSize64:
-      return answer(argument, view.size);
-    case abi::kBlkSectorSize:
-    case abi::kBlkPhysicalSectorSize:
-    case abi::kBlkMinimumIo:
-      return answer(argument, view.block_size);
-    case abi::kBlkBlockSize:
-      return answer(argument, i32(kPageSize));
-    case abi::kBlkSetBlockSize: {
-      const i32 size = TRY(load_user<i32>(argument));
-      if (size < i32(view.block_size) || size > i32(kPageSize) || (size & (size - 1)) != 0)
-        return Errno::kInval;
-      return i64{0};
-    }
-    case abi::kBlkOptimalIo:
-      return answer(argument, u32{0});
-    case abi::kBlkAlignment:
-      return answer(argument, i32{0});
-    case abi::kBlkGetReadAhead:
-      return answer(argument, i64{device_.read_ahead()});
     case abi::kBlkSetReadAhead:
       device_.set_read_ahead(u32(argument.value));
       return i64{0};
@@ -165,7 +143,13 @@ Result<i64> LoopFile::block_ioctl(u32 command, UserAddr argument) {
     case abi::kBlkDiscard:
       return Errno::kOpNotSupp;
     default:
-      return Errno::kNotTty;
+      return block_question(command, argument,
+                            {.size = view.size,
+                             .read_only = view.read_only,
+                             .logical_block = view.block_size,
+                             .physical_block = view.block_size,
+                             .minimum_io = view.block_size,
+                             .read_ahead = device_.read_ahead()});
   }
 }
 

@@ -3,8 +3,6 @@
 namespace narwhal::p9 {
 namespace {
 
-constexpr u64 kBits = 64;
-
 // Calls visit(page, offset in it, piece of `bytes`) for each page that bytes at `offset` touch.
 template <typename Byte, typename Visit>
 void for_each_page(u64 offset, std::span<Byte> bytes, Visit visit) {
@@ -87,36 +85,17 @@ Result<FrameRef> Pages::bring(u64 index) {
 
 Result<> Pages::mark_changed(u64 index) {
   SpinGuard guard(lock_);
-  const usize words = index / kBits + 1;
-  if (changed_.size() < words) TRY(changed_.resize(words));
-  changed_[index / kBits] |= u64{1} << index % kBits;
-  return {};
-}
-
-bool Pages::is_changed(u64 index) const {
-  return index / kBits < changed_.size() && (changed_[index / kBits] >> index % kBits & 1) != 0;
+  return changed_.mark(index);
 }
 
 bool Pages::has_changes() const {
   SpinGuard guard(lock_);
-  for (u64 word : changed_)
-    if (word != 0) return true;
-  return false;
+  return changed_.count() != 0;
 }
 
-u64 Pages::take_changed(u64& first) {
+PageMarks::Run Pages::take_changed() {
   SpinGuard guard(lock_);
-  for (usize word = 0; word < changed_.size(); ++word) {
-    if (changed_[word] == 0) continue;
-    first = word * kBits + u64(__builtin_ctzll(changed_[word]));
-    u64 count = 0;
-    while (is_changed(first + count)) {
-      changed_[(first + count) / kBits] &= ~(u64{1} << (first + count) % kBits);
-      ++count;
-    }
-    return count;
-  }
-  return 0;
+  return changed_.take_run(0, ~u64{0}, ~u64{0});
 }
 
 // The marks go before the pages leave the mappings, and those before the content is read: whoever
@@ -124,8 +103,9 @@ u64 Pages::take_changed(u64& first) {
 Result<> Pages::write_back(bool mapped) {
   File9Ref file = writer();
   if (!file) return {};
-  u64 first = 0;
-  while (const u64 count = take_changed(first)) {
+  for (;;) {
+    const auto [first, count] = take_changed();
+    if (count == 0) return {};
     if (mapped) unmap_everywhere(first, first + count);
     for (u64 index = first; index < first + count; ++index) {
       const u64 start = index * kPageSize, end = size();
@@ -142,7 +122,6 @@ Result<> Pages::write_back(bool mapped) {
       }
     }
   }
-  return {};
 }
 
 void Pages::forget_clean() {
@@ -154,7 +133,7 @@ void Pages::patch(u64 offset, std::span<std::byte> bytes) {
   for_each_page(offset, bytes, [&](u64 index, usize inside, std::span<std::byte> piece) {
     {
       SpinGuard guard(lock_);
-      if (!is_changed(index)) return;
+      if (!changed_.is_marked(index)) return;
     }
     if (auto frame = MemoryObject::page(index, Access::kRead); frame.ok() && frame.value())
       std::memcpy(piece.data(), frame.value().data() + inside, piece.size());

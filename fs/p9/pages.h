@@ -8,8 +8,8 @@
 #pragma once
 
 #include "fs/p9/calls.h"
-#include "kernel/base/vector.h"
 #include "kernel/mm/memory_object.h"
+#include "kernel/mm/page_marks.h"
 
 namespace narwhal::p9 {
 
@@ -43,14 +43,13 @@ class Pages final : public MemoryObject, public WriteWatcher {
   Result<> write_back(bool mapped);
   Result<FrameRef> bring(u64 index);
   Result<> mark_changed(u64 index);
-  // Takes the first run of changed pages out of the marks; 0: there is none.
-  u64 take_changed(u64& first);
-  bool is_changed(u64 index) const TA_REQUIRES(lock_);
+  // Takes the first run of changed pages out of the marks.
+  PageMarks::Run take_changed();
 
   mutable SpinLock<LockRank::kSpinOther> lock_;
   File9Ref reader_ TA_GUARDED_BY(lock_);
   File9Ref writer_ TA_GUARDED_BY(lock_);
-  Vector<u64> changed_ TA_GUARDED_BY(lock_);  // a bit for each page
+  PageMarks changed_ TA_GUARDED_BY(lock_);
 };
 
 }  // namespace narwhal::p9

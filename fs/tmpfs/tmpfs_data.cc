@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "kernel/mm/reclaim.h"
+
 namespace narwhal {
 
 TmpfsData::~TmpfsData() {
@@ -16,7 +18,9 @@ Result<> TmpfsData::leave_room_for_programs() const {
   constexpr u64 kShare = 16;
   if (account_->max_pages.load(Order::kRelaxed) == TmpfsAccount::kUnlimited) return {};
   const MemoryStatistics memory = memory_statistics();
-  if (memory.free_frames < memory.total_frames / kShare) return Errno::kNoSpc;
+  const u64 kept = memory.total_frames / kShare;
+  if (memory.free_frames < kept && reclaim_frames(kept - memory.free_frames) == 0)
+    return Errno::kNoSpc;
   return {};
 }
 

@@ -76,21 +76,4 @@ struct LoopConfig {
 };
 static_assert(sizeof(LoopConfig) == 304);
 
-// --- every block device
-inline constexpr u32 kBlkGetReadOnly = 0x125e;       // BLKROGET: int
-inline constexpr u32 kBlkRereadPartitions = 0x125f;  // BLKRRPART
-inline constexpr u32 kBlkGetSize = 0x1260;           // BLKGETSIZE: unsigned long, of 512 bytes
-inline constexpr u32 kBlkFlush = 0x1261;             // BLKFLSBUF
-inline constexpr u32 kBlkSetReadAhead = 0x1262;      // BLKRASET: the argument itself
-inline constexpr u32 kBlkGetReadAhead = 0x1263;      // BLKRAGET: long
-inline constexpr u32 kBlkSectorSize = 0x1268;        // BLKSSZGET: int
-inline constexpr u32 kBlkDiscard = 0x1277;
-inline constexpr u32 kBlkMinimumIo = 0x1278;  // BLKIOMIN: unsigned
-inline constexpr u32 kBlkOptimalIo = 0x1279;  // BLKIOOPT: unsigned
-inline constexpr u32 kBlkAlignment = 0x127a;  // BLKALIGNOFF: int
-inline constexpr u32 kBlkPhysicalSectorSize = 0x127b;
-inline constexpr u32 kBlkBlockSize = 0x80081270;     // BLKBSZGET: int
-inline constexpr u32 kBlkSetBlockSize = 0x40081271;  // BLKBSZSET: int
-inline constexpr u32 kBlkGetSize64 = 0x80081272;     // BLKGETSIZE64: u64, in bytes
-
 }  // namespace narwhal::abi

@@ -1,5 +1,6 @@
 #include "kernel/init/control.h"
 
+#include "fs/block/write_back.h"
 #include "fs/tty/terminal_file.h"
 #include "kernel/base/format.h"
 #include "kernel/base/log.h"
@@ -93,6 +94,7 @@ void write_all(ConsolePort& port, std::string_view text) {
 }
 
 [[noreturn]] void switch_off(u8 status) {
+  sync_all_disks();
   const u64 deadline = platform::monotonic_ns() + kDrainPatience;
   if (auto terminal = console_terminal()) terminal->drain(deadline);
   for (Ref<ConsolePort>& port : drained)

@@ -2,6 +2,7 @@
 // process/devices.cc; the image chooses.
 #pragma once
 
+#include "kernel/drivers/block_device.h"
 #include "kernel/drivers/console_port.h"
 #include "kernel/drivers/net_device.h"
 #include "kernel/drivers/p9_channel.h"
@@ -21,6 +22,8 @@ Ref<P9Channel> shared_folder(std::string_view tag);
 // The program is about to start: gives up what the kernel may do outside of itself and needs no
 // more. In a machine there is nothing to give up.
 void confine_kernel();
+// The disks found, in order; empties the list.
+Vector<Ref<BlockDevice>> take_block_devices();
 // The network cards found, in order; empties the list.
 Vector<Ref<NetDevice>> take_net_devices();
 

@@ -1,5 +1,7 @@
 // From a machine that works to a program that runs. This is the only place that knows every part of
 // the kernel; docs/architecture.md draws it.
+#include "fs/block/disk.h"
+#include "fs/block/write_back.h"
 #include "fs/dev/dev.h"
 #include "fs/loop/loop_device.h"
 #include "fs/mqueue/mqueue.h"
@@ -56,6 +58,13 @@ void apply(const BootSettings& settings) {
     LOG_ERROR("boot setting 'hostname=" << settings.host_name << "': longer than 64 characters");
 }
 
+void add_disks() {
+  for (Ref<BlockDevice>& device : take_block_devices())
+    if (auto added = Disk::add(std::move(device)); !added.ok())
+      LOG_ERROR("a disk could not be added: " << added.error());
+  if (Disk::find(0)) start_write_back();
+}
+
 // What files, sockets and mount(2) find by name or number.
 Result<> make_parts_known() {
   register_tmpfs();
@@ -63,6 +72,7 @@ Result<> make_parts_known() {
   TRY(mqueue::init());
   dev_init();
   loop_init();
+  TRY(disks_init());
   tty_init();
   process_terminals_init();
   TRY(proc_init());
@@ -96,6 +106,7 @@ Result<> bring_up(BootSettings& settings, TextSink& problem, u8& status) {
   TRY(parse_setting_records(records, settings, problem));
   apply(settings);
   open_control();
+  add_disks();
   TRY(make_parts_known());
   TRY(make_root(problem));
   TRY(mount_volumes(settings, problem));

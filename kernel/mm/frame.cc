@@ -2,6 +2,7 @@
 // order; a run that becomes free joins its neighbour ("buddy") of the same size when that is free
 // too (Knuth, The Art of Computer Programming, vol. 1, section 2.5).
 #include "kernel/mm/frame_allocator.h"
+#include "kernel/mm/reclaim.h"
 
 namespace narwhal {
 
@@ -351,7 +352,12 @@ Result<PhysAddr> allocate_frames(unsigned order, FrameContent content) {
 }
 
 Result<PhysAddr> allocate_program_frames(unsigned order, FrameContent content) {
-  const PhysAddr start = address_of(TRY(allocator.allocate(order, allocator.kept_for_kernel())));
+  // Enough at once that not every page has to ask. Runs are only a matter of speed.
+  constexpr u64 kReclaimed = 64;
+  const auto allocate = [&] { return allocator.allocate(order, allocator.kept_for_kernel()); };
+  auto found = allocate();
+  if (!found.ok() && (order != 0 || reclaim_frames(kReclaimed) == 0)) return found.error();
+  const PhysAddr start = address_of(found.ok() ? found.value() : TRY(allocate()));
   if (content == FrameContent::kZeroed)
     for (u64 i = 0; i < u64{1} << order; ++i) clear_frame(start + i * kPageSize);
   return start;

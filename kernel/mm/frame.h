@@ -35,7 +35,8 @@ void frames_init();
 // A run of 2^order frames, aligned to its size, each with one reference. ENOMEM.
 Result<PhysAddr> allocate_frames(unsigned order, FrameContent content);
 // The same for pages of a program or a file. The last frames are not for them: what the kernel does
-// for a program should not fail before the program's own wishes do. ENOMEM.
+// for a program should not fail before the program's own wishes do. Where none is free, memory is
+// reclaimed (mm/reclaim.h): hold no spinlock and no memory object's lock. ENOMEM.
 Result<PhysAddr> allocate_program_frames(unsigned order, FrameContent content);
 // Returns a run whole, whatever its counts. For memory that was never shared.
 void free_frames(PhysAddr start, unsigned order);
@@ -48,8 +49,8 @@ void release_boot_memory(PhysAddr start, u64 size);
 // lies. ENOMEM when there is no room for its record.
 Result<> adopt_boot_frame(PhysAddr frame);
 
-// Where memory takes room in the host only while it holds something (platform/fresh_memory.h): takes
-// 2 MiB of free memory, most of which was used, has `give` give them back, and counts them as
+// Where memory takes room in the host only while it holds something (platform/fresh_memory.h):
+// takes 2 MiB of free memory, most of which was used, has `give` give them back, and counts them as
 // fresh. False: there are none, or `give` said so.
 bool give_back_free_memory(bool (*give)(PhysAddr start, u64 size));
 // Whether there may be some.

@@ -77,11 +77,16 @@ void MemoryObject::free_node(Node* node, u32 level) {
 }
 
 Result<FrameRef> MemoryObject::page(u64 index, Access access) {
-  Guard guard(mutex_);
-  if (u64* slot = find_slot(index); slot && *slot != 0) return FrameRef::share(PhysAddr(*slot));
+  {
+    Guard guard(mutex_);
+    if (u64* slot = find_slot(index); slot && *slot != 0) return FrameRef::share(PhysAddr(*slot));
+  }
   if (access == Access::kRead) return FrameRef();
-  u64* slot = TRY(make_slot(index));
+  // Without the lock, since it may have to be reclaimed from other objects.
   FrameRef frame = TRY(FrameRef::allocate_for_program(FrameContent::kZeroed));
+  Guard guard(mutex_);
+  u64* slot = TRY(make_slot(index));
+  if (*slot != 0) return FrameRef::share(PhysAddr(*slot));  // somebody was faster
   set_frame_kind(frame.address(), FrameKind::kObject);
   FrameRef shared = FrameRef::share(frame.address());
   *slot = frame.release().value;
@@ -99,15 +104,29 @@ Result<> MemoryObject::insert(u64 index, FrameRef frame) {
   return {};
 }
 
-template <typename Visit>
+bool MemoryObject::is_empty(const Node& node) {
+  for (const u64 slot : node.slots)
+    if (slot != 0) return false;
+  return true;
+}
+
+template <bool kPrunes, typename Visit>
 bool MemoryObject::visit_pages(Node* node, u32 level, u64 base, u64 first, u64 last, Visit& visit) {
   const u64 span = u64{1} << (Node::kBits * level);
   for (usize i = 0; i < Node::kSlots; ++i) {
     const u64 at = base + i * span;
     if (at >= last) return true;
     if (node->slots[i] == 0 || at + span <= first) continue;
-    const bool more = level == 0 ? visit(at, node->slots[i])
-                                 : visit_pages(node->child(i), level - 1, at, first, last, visit);
+    if (level == 0) {
+      if (!visit(at, node->slots[i])) return false;
+      continue;
+    }
+    Node* below = node->child(i);
+    const bool more = visit_pages<kPrunes>(below, level - 1, at, first, last, visit);
+    if (kPrunes && is_empty(*below)) {
+      delete below;
+      node->slots[i] = 0;
+    }
     if (!more) return false;
   }
   return true;
@@ -124,11 +143,31 @@ void MemoryObject::remove_pages(u64 first, u64 last) {
       ++removed;
       return true;
     };
-    if (root_) visit_pages(root_, height_ - 1, 0, first, last, drop);
+    if (root_) visit_pages<true>(root_, height_ - 1, 0, first, last, drop);
     pages_.fetch_sub(removed, Order::kRelaxed);
   }
   unmap_everywhere(first, last);
   if (removed != 0) pages_removed(removed);
+}
+
+u64 MemoryObject::drop_unused(u64 first, u64 last, u64 most, u64& next) {
+  u64 dropped = 0;
+  Guard guard(mutex_);
+  next = last;
+  auto drop = [&](u64 index, u64& slot) {
+    if (dropped == most) {
+      next = index;
+      return false;
+    }
+    if (frame_refs(PhysAddr(slot)) != 1 || !can_spare(index)) return true;
+    frame_drop_ref(PhysAddr(slot));
+    slot = 0;
+    ++dropped;
+    return true;
+  };
+  if (root_) visit_pages<true>(root_, height_ - 1, 0, first, last, drop);
+  pages_.fetch_sub(dropped, Order::kRelaxed);
+  return dropped;
 }
 
 // An address space's lock ranks above this object's, so it can't be taken while the list of
@@ -175,7 +214,7 @@ u64 MemoryObject::next_data(u64 from) const {
     found = index;
     return false;
   };
-  if (root_) visit_pages(root_, height_ - 1, 0, from, ~u64{0} >> kPageShift, note);
+  if (root_) visit_pages<false>(root_, height_ - 1, 0, from, ~u64{0} >> kPageShift, note);
   return found;
 }
 

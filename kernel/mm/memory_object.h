@@ -65,6 +65,11 @@ class MemoryObject : public RefCounted {
   // this object's: for owners who count them (shmat(2)). Only spinlocks may be taken.
   virtual void mapping_added() {}
   virtual void mapping_removed() {}
+  // Takes up to `most` of the pages [first, last) out which are in no mapping and in nobody's
+  // hands, and which can_spare() gives up. `next`: where to go on. Returns how many.
+  u64 drop_unused(u64 first, u64 last, u64 most, u64& next);
+  // Asked with the object's lock held; only spinlocks may be taken.
+  virtual bool can_spare(u64 index) { return static_cast<void>(index), false; }
   // Takes pages [first, last) out of all mappings, whose next access faults.
   void unmap_everywhere(u64 first, u64 last);
 
@@ -74,7 +79,9 @@ class MemoryObject : public RefCounted {
   Result<u64*> make_slot(u64 index) TA_REQUIRES(mutex_);
   static void free_node(Node* node, u32 level);
   // Calls visit(index, slot) for every page in [first, last) until it returns false.
-  template <typename Visit>
+  static bool is_empty(const Node& node);
+  // `kPrunes`: what visit() leaves empty goes.
+  template <bool kPrunes, typename Visit>
   static bool visit_pages(Node* node, u32 level, u64 base, u64 first, u64 last, Visit& visit);
 
   Atomic<u64> size_{0};

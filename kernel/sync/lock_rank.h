@@ -36,6 +36,7 @@ enum class LockRank : u8 {
   kMemoryObject = 64,  // page index of a memory object (file, shared memory)
   kAddressSpace,  // mappings of one address space. User copies take it: hold nothing at or below it
                   // around one
+  kWriteBack,     // one write-back of a disk at a time; takes pages out of address spaces
   kPipe,
   kTerminal,
   kUnixSocket,

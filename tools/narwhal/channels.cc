@@ -36,9 +36,9 @@ bool would_wait(ssize_t result) {
 
 }  // namespace
 
-SocketPair make_socket_pair() {
+SocketPair make_socket_pair(int type) {
   int fds[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+  if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) != 0) {
     fail("cannot make a pair of sockets: {}", strerror(errno));
   }
   SocketPair pair{UniqueFd(fds[0]), UniqueFd(fds[1])};

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <string>
@@ -20,7 +21,8 @@ struct SocketPair {
   UniqueFd ours;
   UniqueFd theirs;
 };
-SocketPair make_socket_pair();
+// Ours does not block. `type`: SOCK_STREAM, or SOCK_SEQPACKET.
+SocketPair make_socket_pair(int type = SOCK_STREAM);
 
 // Bytes that were read and not written yet.
 class PendingBytes {

@@ -19,6 +19,7 @@ namespace {
 struct RawValues {
   std::vector<std::string> ports;
   std::vector<std::string> volumes;
+  std::vector<std::string> disks;
   std::vector<std::string> includes;
   std::vector<std::string> environment;
   std::string memory = "1G";
@@ -78,6 +79,10 @@ void add_machine_options(CLI::App& app, Options& options, RawValues& raw) {
            "Forward a port of this machine (of 127.0.0.1 unless ADDR is given)", "Network");
 
   const std::string machine = "Machine";
+  add_list(
+      app, "--disk", raw.disks, "FILE[:ro]",
+      "Give the guest a file (or a block device) of this machine as a disk: /dev/vda, vdb, ...",
+      machine);
   app.add_option("-m,--memory", raw.memory, "Memory, as in 64M or 2G (default 1G)")
       ->type_name("SIZE")
       ->group(machine);
@@ -149,6 +154,7 @@ T choose(const std::string& option, const std::string& value, const std::map<std
 void take_values(const RawValues& raw, Options& options) {
   for (const std::string& text : raw.ports) options.ports.push_back(parse_port(text));
   for (const std::string& text : raw.volumes) options.volumes.push_back(parse_volume(text));
+  for (const std::string& text : raw.disks) options.disks.push_back(parse_disk(text));
   for (const std::string& text : raw.includes) options.includes.push_back(parse_include(text));
   for (const std::string& text : raw.environment) {
     options.environment.push_back(

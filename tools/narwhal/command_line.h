@@ -30,6 +30,7 @@ struct Options {
 
   // run
   std::vector<PortForward> ports;
+  std::vector<DiskWish> disks;
   uint64_t memory = uint64_t{1} << 30;
   unsigned processors = 1;
   AcceleratorWish accelerator = AcceleratorWish::kAuto;

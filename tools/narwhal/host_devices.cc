@@ -172,4 +172,18 @@ void HostDevices::add_folder(const SharedFolder& folder) {
   add(std::move(socket.ours), "9p", fmt::format("tag={}", folder.tag));
 }
 
+void HostDevices::add_disk(const DiskSettings& disk, uint64_t disk_size, int memory,
+                           uint64_t memory_size) {
+  SocketPair socket = make_socket_pair(SOCK_SEQPACKET);
+  const char* const mode = disk.read_only ? "ro" : "rw";
+  servers_.push_back(std::make_unique<VmProcess>(
+      std::vector<std::string>{"/proc/self/exe", "serve-disk", std::to_string(socket.theirs.get()),
+                               std::to_string(disk.fd), std::to_string(memory),
+                               std::to_string(memory_size), mode},
+      std::vector<int>{socket.theirs.get(), disk.fd, memory}));
+  constexpr uint64_t kSectorSize = 512;
+  add(std::move(socket.ours), "disk",
+      fmt::format("sectors={},mode={},serial={}", disk_size / kSectorSize, mode, disk.serial));
+}
+
 }  // namespace narwhal::tools

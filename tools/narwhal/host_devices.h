@@ -26,6 +26,9 @@ class HostDevices {
 
   // A folder, by a process of our own that serves it (tools/p9). Throws Error.
   void add_folder(const SharedFolder& folder);
+  // A disk, by a process of our own that reads and writes the file (tools/disk), from and to
+  // `memory`, the guest's, which is to have `memory_size` bytes. Throws Error.
+  void add_disk(const DiskSettings& disk, uint64_t disk_size, int memory, uint64_t memory_size);
 
   // Values of the boot setting `device`, and the descriptors that they name.
   const std::vector<std::string>& settings() const { return settings_; }

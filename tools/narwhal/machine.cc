@@ -25,6 +25,7 @@ class Command {
     add_streams();
     add_network();
     add_shares();
+    add_disks();
     add_device("virtio-rng");
     add({"-device", "isa-debug-exit,iobase=0x501,iosize=2"});
     if (settings_.waits_for_debugger) add({"-gdb", "tcp:127.0.0.1:1234", "-S"});
@@ -123,6 +124,22 @@ class Command {
       add({"-fsdev", fmt::format("local,id={},path={},security_model=none,multidevs=remap{}",
                                  share.tag, path, share.read_only ? ",readonly=on" : "")});
       add_device("virtio-9p", fmt::format(",fsdev={},mount_tag={}", share.tag, share.tag));
+    }
+  }
+
+  // QEMU finds the descriptors as files of its own; locks and the way of reading belong to them.
+  // What goes wrong is for the program to hear: left to itself, QEMU stops the machine where this
+  // one's disk is full.
+  void add_disks() {
+    for (size_t i = 0; i < settings_.disks.size(); ++i) {
+      const DiskSettings& disk = settings_.disks[i];
+      add({"-add-fd", fmt::format("fd={},set={}", disk.fd, i + 1), "-blockdev",
+           fmt::format("driver={},node-name=disk{},filename=/dev/fdset/{},read-only={},"
+                       "auto-read-only=off,locking=off,cache.direct={},discard=unmap",
+                       disk.is_block_device ? "host_device" : "file", i, i + 1,
+                       disk.read_only ? "on" : "off", disk.is_direct ? "on" : "off")});
+      add_device("virtio-blk", fmt::format(",drive=disk{},serial={},werror=report,rerror=report", i,
+                                           disk.serial));
     }
   }
 

@@ -16,6 +16,15 @@ struct SharedFolder {
   bool read_only = false;
 };
 
+// A file that the guest sees as a disk (virtio-blk), by a descriptor that is inherited.
+struct DiskSettings {
+  int fd = -1;
+  bool read_only = false;
+  bool is_direct = false;        // the descriptor has O_DIRECT
+  bool is_block_device = false;  // of this machine
+  std::string serial;            // what the guest calls it
+};
+
 struct MachineSettings {
   std::string qemu = "qemu-system-x86_64";
   bool is_q35 = false;  // a PC with PCI; otherwise microvm, which starts faster
@@ -28,6 +37,7 @@ struct MachineSettings {
   Network network;
   std::vector<PortForward> ports;
   std::vector<SharedFolder> shares;
+  std::vector<DiskSettings> disks;
   std::string kernel;
   std::string archive;
   std::string command_line;

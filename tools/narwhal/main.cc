@@ -9,6 +9,7 @@
 
 #include "tools/base/error.h"
 #include "tools/conformance/conformance.h"
+#include "tools/disk/serve_disk.h"
 #include "tools/narwhal/command_line.h"
 #include "tools/narwhal/run.h"
 #include "tools/p9/serve_folder.h"
@@ -31,6 +32,8 @@ int act(int argc, char** argv) {
   }
   if (argc > 1 && std::string_view(argv[1]) == "serve-folder")
     return narwhal::tools::serve_folder(argc - 1, argv + 1);
+  if (argc > 1 && std::string_view(argv[1]) == "serve-disk")
+    return narwhal::tools::serve_disk(argc - 1, argv + 1);
   const Options options = narwhal::tools::parse_command_line(argc, argv);
   switch (options.action) {
     case Options::Action::kRun:

@@ -21,6 +21,7 @@
 #include "tools/narwhal/absent.h"
 #include "tools/narwhal/backlog.h"
 #include "tools/narwhal/checks.h"
+#include "tools/narwhal/disk.h"
 #include "tools/narwhal/host_devices.h"
 #include "tools/narwhal/machine.h"
 #include "tools/narwhal/plan.h"
@@ -160,6 +161,10 @@ class Run {
     if (options_.wants_terminal && isatty(STDIN_FILENO) == 0)
       fail("-t: standard input is no terminal; without -t the program gets a pipe");
     check_ports(options_.ports);
+    for (const DiskWish& wish : options_.disks) {
+      disks_.push_back(open_disk(wish));
+      machine_.disks.push_back(disks_.back().settings);
+    }
     try {
       begin_home();
     } catch (const Error& error) {
@@ -303,8 +308,8 @@ class Run {
   void add_shares() {
     // microvm has so many places for devices, and its console, network card and random numbers take
     // three.
-    constexpr size_t kMicrovmShares = 5;
-    machine_.is_q35 |= plan_.shares.size() > kMicrovmShares;
+    constexpr size_t kMicrovmDevices = 5;
+    machine_.is_q35 |= plan_.shares.size() + disks_.size() > kMicrovmDevices;
     for (const PackPlan::Share& share : plan_.shares) {
       const bool read_only = options_.volumes[share.volume].read_only;
       machine_.shares.push_back(
@@ -318,6 +323,13 @@ class Run {
     for (const SharedFolder& share : machine_.shares) devices_.add_folder(share);
   }
 
+  // The archive becomes the guest's memory.
+  void open_disks() {
+    if (!platform_.is_process || options_.dry_run) return;
+    for (const Disk& disk : disks_)
+      devices_.add_disk(disk.settings, disk.size, archive_.get(), options_.memory);
+  }
+
   void write_root() {
     archive_ = make_archive_file(platform_.is_process ? 0 : plan_.root.total_size());
     const ArchiveSummary summary =
@@ -326,6 +338,7 @@ class Run {
     archive_size_ = summary.bytes;
     if (!options_.root_copy.empty()) keep_root();
     for (const std::string& note : summary.notes) say(note);
+    open_disks();
   }
 
   void keep_root() const {
@@ -375,6 +388,8 @@ class Run {
       inherited.push_back(image_.get());
     }
     for (const int fd : devices_.descriptors()) inherited.push_back(fd);
+    if (!platform_.is_process)
+      for (const Disk& disk : disks_) inherited.push_back(disk.fd.get());
     VmProcess vm(command(), inherited, isolation);
     if (options_.verbose && isolation) {
       progress_.clear();
@@ -420,6 +435,7 @@ class Run {
   Platform platform_;
   MachineSettings machine_;
   HostDevices devices_;
+  std::vector<Disk> disks_;
   UniqueFd archive_;
   const ClockFacts clock_ = look_at_clock();
   UniqueFd image_;  // the process home's kernel

@@ -114,6 +114,16 @@ Volume parse_volume(std::string_view text) {
   return volume;
 }
 
+// A file's name may have colons of its own, so only an ending that means something counts.
+DiskWish parse_disk(std::string_view text) {
+  DiskWish disk;
+  disk.read_only = text.ends_with(":ro");
+  disk.path =
+      text.ends_with(":ro") || text.ends_with(":rw") ? text.substr(0, text.size() - 3) : text;
+  if (disk.path.empty()) fail("--disk {}: write FILE or FILE:ro, as in ./data.img", text);
+  return disk;
+}
+
 Mapping parse_include(std::string_view text) {
   Mapping mapping;
   const auto parts = split(text, ':');

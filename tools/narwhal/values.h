@@ -31,6 +31,13 @@ struct Volume {
 };
 Volume parse_volume(std::string_view text);
 
+// --disk FILE[:ro]
+struct DiskWish {
+  std::string path;
+  bool read_only = false;
+};
+DiskWish parse_disk(std::string_view text);
+
 // --include PATH[:GUEST]
 Mapping parse_include(std::string_view text);
 

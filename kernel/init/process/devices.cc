@@ -1,6 +1,7 @@
 #include "kernel/init/devices.h"
 
 #include "kernel/base/log.h"
+#include "kernel/drivers/host/disk.h"
 #include "kernel/drivers/host/host_port.h"
 #include "kernel/drivers/host/net/stream_net.h"
 #include "kernel/drivers/host/net/tap.h"
@@ -22,6 +23,7 @@ struct Port {
 };
 
 [[clang::no_destroy]] constinit Vector<Ref<NetDevice>> net_devices;
+[[clang::no_destroy]] constinit Vector<Ref<BlockDevice>> block_devices;
 
 // What the setting says of a device: "tap,fd=5,mtu=1500".
 struct Description {
@@ -29,13 +31,17 @@ struct Description {
   std::string_view tag;
   u32 fd = ~u32{0};
   u32 mtu = 1500;
+  u64 sectors = 0;
+  bool read_only = false;
+  std::string_view serial;
 };
 
-bool take_number(std::string_view text, u32 most, u32& out) {
+template <typename Number>
+bool take_number(std::string_view text, Number most, Number& out) {
   out = 0;
   for (const char c : text) {
     if (c < '0' || c > '9' || out > most / 10) return false;
-    out = out * 10 + u32(c - '0');
+    out = out * 10 + Number(c - '0');
   }
   return !text.empty() && out <= most;
 }
@@ -50,14 +56,18 @@ std::string_view take_until(std::string_view& text, char separator) {
 
 bool parse(std::string_view text, Description& out) {
   constexpr u32 kMostDescriptor = 1 << 20, kMostMtu = 65521;  // a frame's length fits 16 bits
+  constexpr u64 kMostSectors = ~u64{0} >> 10;
   out.kind = take_until(text, ',');
   while (!text.empty()) {
     auto value = take_until(text, ',');
     const auto name = take_until(value, '=');
-    const bool good = name == "fd"    ? take_number(value, kMostDescriptor, out.fd)
-                      : name == "mtu" ? take_number(value, kMostMtu, out.mtu)
-                      : name == "tag" ? (out.tag = value, !value.empty())
-                                      : false;
+    const bool good = name == "fd"        ? take_number(value, kMostDescriptor, out.fd)
+                      : name == "mtu"     ? take_number(value, kMostMtu, out.mtu)
+                      : name == "tag"     ? (out.tag = value, !value.empty())
+                      : name == "sectors" ? take_number(value, kMostSectors, out.sectors)
+                      : name == "mode"    ? (out.read_only = value == "ro", true)
+                      : name == "serial"  ? (out.serial = value, true)
+                                          : false;
     if (!good) return false;
   }
   return out.fd != ~u32{0};
@@ -69,6 +79,9 @@ Result<> start(const Description& device) {
     TRY(net_devices.push_back(TRY(start_tap(fd, device.mtu))));
   else if (device.kind == "stream")
     TRY(net_devices.push_back(TRY(start_stream_net(fd, device.mtu))));
+  else if (device.kind == "disk")
+    TRY(block_devices.push_back(
+        TRY(start_host_disk(fd, device.sectors, device.read_only, device.serial))));
   else if (device.kind == "9p")
     TRY(start_host_p9(fd, device.tag));
   else
@@ -120,6 +133,10 @@ void confine_kernel() {
 
 Ref<P9Channel> shared_folder(std::string_view tag) {
   return find_host_p9(tag);
+}
+
+Vector<Ref<BlockDevice>> take_block_devices() {
+  return std::move(block_devices);
 }
 
 Vector<Ref<NetDevice>> take_net_devices() {

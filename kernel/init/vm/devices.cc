@@ -1,6 +1,7 @@
 #include "kernel/init/devices.h"
 
 #include "kernel/drivers/uart/uart_port.h"
+#include "kernel/drivers/virtio/block.h"
 #include "kernel/drivers/virtio/console.h"
 #include "kernel/drivers/virtio/discovery.h"
 #include "kernel/drivers/virtio/entropy.h"
@@ -13,9 +14,14 @@ namespace {
 
 constinit bool console_found = false;
 [[clang::no_destroy]] constinit Vector<Ref<NetDevice>> net_devices;
+[[clang::no_destroy]] constinit Vector<Ref<BlockDevice>> block_devices;
 
 Result<> start_net(Ref<VirtioTransport> transport) {
   return net_devices.push_back(TRY(start_virtio_net(std::move(transport))));
+}
+
+Result<> start_block(Ref<VirtioTransport> transport) {
+  return block_devices.push_back(TRY(start_virtio_block(std::move(transport))));
 }
 
 Result<> start_console(Ref<VirtioTransport> transport) {
@@ -31,6 +37,7 @@ struct Driver {
 };
 constexpr Driver kDrivers[] = {
     {VirtioDevice::kNet, "virtio network card", start_net},
+    {VirtioDevice::kBlock, "virtio disk", start_block},
     {VirtioDevice::kConsole, "virtio console", start_console},
     {VirtioDevice::k9p, "virtio shared folder", start_virtio_p9},
     {VirtioDevice::kEntropy, "virtio entropy device", start_virtio_entropy},
@@ -84,6 +91,10 @@ void confine_kernel() {}
 
 Ref<P9Channel> shared_folder(std::string_view tag) {
   return find_p9_channel(tag);
+}
+
+Vector<Ref<BlockDevice>> take_block_devices() {
+  return std::move(block_devices);
 }
 
 Vector<Ref<NetDevice>> take_net_devices() {
