@@ -14,7 +14,7 @@ META_PACKAGE = "linux-image-cloud-amd64"
 # In the order in which they need each other.
 MODULES = [
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
-    "virtio_console", "failover", "net_failover", "virtio_net",
+    "virtio_console", "failover", "net_failover", "virtio_net", "virtio_blk",
 ]
 
 
@@ -46,6 +46,10 @@ def cache_folder():
     return pathlib.Path(base) / "narwhal" / "linux"
 
 
+def module_file(folder, number, name):
+    return folder / "modules" / f"{number:02}-{name}.ko"
+
+
 def unpack(package_file, folder):
     """Takes the kernel and the drivers out of the package."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -57,14 +61,16 @@ def unpack(package_file, folder):
             found = list(pathlib.Path(scratch, "lib/modules").glob(f"**/{name}.ko"))
             if not found:
                 raise Unavailable(f"{package_file.name} has no driver {name}.ko")
-            shutil.copyfile(found[0], folder / "modules" / f"{number:02}-{name}.ko")
+            shutil.copyfile(found[0], module_file(folder, number, name))
 
 
 def prepare(init, say):
     """Returns the folder, complete, with `init` as its first process."""
     name = kernel_package(output_of("apt-cache", "depends", META_PACKAGE))
     folder = cache_folder() / name
-    if not folder.exists():
+    # One that was made when fewer drivers were wanted is made anew.
+    if not all(module_file(folder, number, name).exists() for number, name in enumerate(MODULES)):
+        shutil.rmtree(folder, ignore_errors=True)
         say(f"fetching {name} (once, about 27 MB)")
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Complete or not there at all, whatever interrupts this.
