@@ -6,13 +6,15 @@ _NARWHAL = "//tools/narwhal:narwhal"
 _KERNEL = "//kernel/init:narwhal"
 _PROCESS_KERNEL = "//kernel/init:narwhal_process"
 
-def run_compat_tests(name, program, guest_tags = [], args = [], two_processors = False):
+def run_compat_tests(name, program, guest_tags = [], args = [], caught = False, two_processors = False):
     """NAME_native, NAME_guest and NAME_process for a program that prints what GoogleTest prints.
 
     NAME_guest runs it in a virtual machine, NAME_process in the kernel as a Linux process.
 
     two_processors: NAME_guest2 as well, in a virtual machine with two processors. For what threads and processes do to
     each other.
+
+    caught: NAME_process_caught as well, in the kernel as a Linux process that rewrites no system calls.
 
     guest_tags: "manual" keeps a program out of `bazel test //...` whose guest run is known to disagree.
     """
@@ -32,6 +34,8 @@ def run_compat_tests(name, program, guest_tags = [], args = [], two_processors =
     ]
     if two_processors:
         homes.append(("_guest2", _KERNEL, ["--platform=vm", "--cpus=2"]))
+    if caught:
+        homes.append(("_process_caught", _PROCESS_KERNEL, ["--platform=process", "--no-rewrite"]))
     for suffix, kernel, options in homes:
         native.sh_test(
             name = name + suffix,
@@ -49,7 +53,7 @@ def run_compat_tests(name, program, guest_tags = [], args = [], two_processors =
             tags = ["guest", "no-sandbox"] + guest_tags,
         )
 
-def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args = [], two_processors = False, **kwargs):
+def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args = [], caught = False, two_processors = False, **kwargs):
     """A GoogleTest program without sanitizers, and what run_compat_tests makes to run it.
 
     linkage: "static", "static-pie" or "dynamic".
@@ -70,4 +74,4 @@ def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args
         ],
         **kwargs
     )
-    run_compat_tests(name, ":" + name, guest_tags, args, two_processors)
+    run_compat_tests(name, ":" + name, guest_tags, args, caught, two_processors)

@@ -14,8 +14,8 @@ struct Registers {
   unsigned long rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15, flags, rax;
 };
 
-// uintptr_t around_call(Registers*): loads them all, makes the call, and stores what came out. Returns
-// where it came back to.
+// uintptr_t around_call(Registers*): loads them all, makes the call, and stores what came out.
+// Returns where it came back to.
 asm(R"(
     .text
     .type around_call, @function
@@ -222,11 +222,6 @@ TEST(GsBase, IsTheProgramsOwn) {
   EXPECT_OK(syscall(SYS_arch_prctl, ARCH_GET_GS, &base));
   EXPECT_EQ(0u, base);
   for (int i = 0; i < kTimes; ++i) EXPECT_EQ(getpid(), code());
-}
-
-bool has_base_instructions() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & 1) != 0;
 }
 
 TEST(GsBase, SetByInstruction) {

@@ -95,6 +95,21 @@ TEST(Steps, GoOverALoadBeforeTheCall) {
   }
 }
 
+TEST(Steps, GoOverAShortInstructionBeforeTheCall) {
+  const ScopedAction action(SIGTRAP, note_step);
+  for (const ShortCode& made : calling_in_short()) {
+    const MadeCode code(made.code);
+    const size_t after = made.call_at + 2;
+    std::vector<uintptr_t> each = {0, made.call_at};
+    if (after + 1 < made.code.size()) each.push_back(made.code.size() - 1);
+    EXPECT_EQ(each, steps_in(code, SYS_getpid, after));
+    for (int i = 0; i < 3; ++i) {
+      code.warm(SYS_getpid);
+      EXPECT_EQ(each, steps_in(code, SYS_getpid, after));
+    }
+  }
+}
+
 // --- signals at any moment
 
 std::atomic<int> interruptions;
@@ -154,6 +169,19 @@ TEST(Signals, AreReportedInTheProgramWithALoadBeforeTheCall) {
   interrupt(code, SYS_getpid, getpid());
 }
 
+TEST(Signals, AreReportedInTheProgramWithAShortInstructionBeforeTheCall) {
+  for (const ShortCode& made : calling_in_short()) {
+    const MadeCode code(made.code);
+    code_begins = code.address(0) - MadeCode::kBegin;
+    code_ends = code_begins + kPage;
+    allowed[0] = code.address();
+    allowed[1] = code.address(made.call_at);
+    allowed[2] = code.address(made.call_at + 2);
+    allowed[3] = code.address(made.code.size() - 1);
+    interrupt(code, SYS_getpid, getpid());
+  }
+}
+
 // --- faults
 
 uintptr_t fault_place, fault_address;
@@ -168,12 +196,10 @@ void note_fault(int, siginfo_t* info, void* context) {
 }
 
 // The instruction before a call reads memory that is not there.
-TEST(Signals, FaultBeforeTheCall) {
-  // movl %edi, %eax; movq 8(%rsi), %r9 with a displacement of four bytes; syscall; ret
-  const MadeCode code({0x89, 0xf8, 0x4c, 0x8b, 0x8e, 0x08, 0, 0, 0, 0x0f, 0x05, 0xc3});
+void fault_before_the_call(const MadeCode& code) {
   const auto call = reinterpret_cast<long (*)(long, const void*)>(code.start());
   const unsigned long words[2] = {};
-  for (int i = 0; i < 8; ++i) EXPECT_EQ(getpid(), call(SYS_getpid, words));
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(getpid(), call(SYS_getpid, words));
   const ScopedAction action(SIGSEGV, note_fault, SA_NODEFER);
   for (int i = 0; i < 4; ++i) {
     has_faulted = false;
@@ -186,6 +212,13 @@ TEST(Signals, FaultBeforeTheCall) {
     EXPECT_EQ(8u, fault_address);
   }
   for (int i = 0; i < 8; ++i) EXPECT_EQ(getpid(), call(SYS_getpid, words));
+}
+
+TEST(Signals, FaultBeforeTheCall) {
+  // movl %edi, %eax; movq 8(%rsi), %r9 with a displacement of four bytes; syscall; ret
+  fault_before_the_call(MadeCode({0x89, 0xf8, 0x4c, 0x8b, 0x8e, 0x08, 0, 0, 0, 0x0f, 0x05, 0xc3}));
+  // The same with a displacement of one byte.
+  fault_before_the_call(MadeCode({0x89, 0xf8, 0x4c, 0x8b, 0x4e, 0x08, 0x0f, 0x05, 0xc3}));
 }
 
 // --- calls that are begun again

@@ -1,6 +1,7 @@
 // Functions that are made byte by byte, each around a system call.
 #pragma once
 
+#include <cpuid.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +16,12 @@
 namespace compat {
 
 using Code = std::vector<unsigned char>;
+
+// Whether the processor can read and set the bases of FS and GS.
+inline bool has_base_instructions() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & 1) != 0;
+}
 
 inline Code joined(std::initializer_list<Code> parts) {
   Code all;
@@ -40,6 +47,19 @@ inline Code calling(long number) {
 inline constexpr size_t kLoadAt = 2, kLoadCallAt = 7;
 inline Code calling_what_is_asked() {
   return {0x89, 0xf8, 0x4c, 0x8b, 0x4c, 0x24, 0x08, 0x0f, 0x05, 0xc3};
+}
+
+// A function of one number that has it from a register, in instructions of two, three and four
+// bytes before the call. Behind it one byte, which may matter, and the way out.
+struct ShortCode {
+  size_t call_at;
+  Code code;
+};
+inline std::vector<ShortCode> calling_in_short() {
+  return {{2, {0x89, 0xf8, 0x0f, 0x05, 0xc3}},                    // movl %edi, %eax; syscall; ret
+          {2, {0x89, 0xf8, 0x0f, 0x05, 0x48, 0x89, 0xc0, 0xc3}},  // the same; movq %rax, %rax; ret
+          {3, {0x48, 0x89, 0xf8, 0x0f, 0x05, 0xc3}},              // movq %rdi, %rax; syscall; ret
+          {4, {0x48, 0x8d, 0x47, 0x00, 0x0f, 0x05, 0xc3}}};  // leaq 0(%rdi), %rax; syscall; ret
 }
 
 // A page of code. The function begins behind some that does nothing, as functions do.
@@ -71,7 +91,7 @@ class MadeCode {
   long operator()(long first = 0) const { return reinterpret_cast<long (*)(long)>(start())(first); }
   // Often enough for whoever makes frequent calls faster.
   void warm(long first = 0) const {
-    for (int i = 0; i < 8; ++i) (*this)(first);
+    for (int i = 0; i < 40; ++i) (*this)(first);
   }
 
  private:

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "compat_tests/common/code.h"
 #include "compat_tests/common/files.h"
 #include "compat_tests/common/signals.h"
 #include "compat_tests/processes/again.h"
@@ -299,6 +300,16 @@ TEST_F(Core, UntouchedMemoryIsZero) {
   EXPECT_EQ(std::string(4, '\0'), file.memory(at, 4));
   EXPECT_EQ("x", file.memory(at + 40 * kPage, 1));
   munmap(at, 64 * kPage);
+}
+
+// However a kernel makes calls faster that are made often.
+TEST_F(Core, HasCodeAsItWasWritten) {
+  for (const Code& bytes : {calling(SYS_getpid), calling_in_short()[1].code}) {
+    const MadeCode code(bytes);
+    die([&] { code.warm(SYS_getpid); });
+    EXPECT_EQ(std::string(bytes.begin(), bytes.end()), core().memory(code.start(), bytes.size()));
+    remove_core();
+  }
 }
 
 TEST_F(Core, AdviceKeepsMemoryOut) {
