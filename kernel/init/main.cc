@@ -84,19 +84,9 @@ Result<> make_parts_known() {
   return {};
 }
 
-// The others come in when this one sleeps. Programs see all of them from the beginning.
-void wait_for_cpus() {
-  constexpr u64 kPause = kNanosPerMilli / 10;
-  while (online_cpus() < platform::cpu_count()) {
-    prepare_to_sleep();
-    sleep_until(platform::monotonic_ns() + kPause, Interruptible::kNo).ignore();
-  }
-}
-
 // `status` is what the machine ends with if this fails.
 Result<> bring_up(BootSettings& settings, TextSink& problem, u8& status) {
   status = kBadBoot;
-  wait_for_cpus();
   TRY(parse_command_line(platform::command_line(), settings, problem));
   log_level = settings.log_level;
   start_devices(settings);
@@ -115,6 +105,7 @@ Result<> bring_up(BootSettings& settings, TextSink& problem, u8& status) {
   set_program_ended_handler(end_machine);
   set_missing_call_reporter(report_missing_call);
   confine_kernel();
+  wait_for_cpus();
   if (auto started = start_program(settings, std::move(files), problem); !started.ok()) {
     status = start_failure_status(started.error());
     return started;

@@ -27,6 +27,7 @@ struct CpuLocal {
   u32 interrupts_on = 0;
   u32 interrupts_pending = 0;
   u64 user_gs_base = 0;  // offset 64; process home: the program's, while the kernel runs
+  u64 user_fs_base = 0;  // offset 72; process home: the program's, as far as the kernel knows
 };
 
 #ifdef NARWHAL_FAKE_PLATFORM

@@ -9,8 +9,17 @@
 // has fewer by one.
 #include "kernel/platform/machine.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/wait_queue.h"
 
 namespace narwhal {
+
+void wait_for_cpus() {
+  constexpr u64 kPause = kNanosPerMilli / 10;
+  while (online_cpus() < platform::cpu_count()) {
+    prepare_to_sleep();
+    sleep_until(platform::monotonic_ns() + kPause, Interruptible::kNo).ignore();
+  }
+}
 
 u32 Scheduler::choose_cpu(const Thread& thread) {
   const u32 count = platform::cpu_count(), here = cpu_local().index, last = thread.cpu_;

@@ -23,6 +23,9 @@ inline constexpr u64 kAccountingTick = 10 * kNanosPerMilli;
 
 // CPUs that take part in scheduling.
 u32 online_cpus();
+// Returns when all that were started do: they come in when this one sleeps. Before the first
+// program, which sees all of them from the beginning.
+void wait_for_cpus();
 
 class Scheduler {
  public:

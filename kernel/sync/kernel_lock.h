@@ -37,6 +37,21 @@ class KernelLock : NonCopyable {
     last_.store(me, Order::kRelaxed);
   }
   void release() { owner_.store(0, Order::kRelease); }
+
+  // For homes where who waits can sleep. `futex(word, value)` sleeps while the word is `value`, or
+  // for less; release_and_look() tells whether somebody has to be woken, who sleeps on word().
+  template <typename Futex>
+  void sleep(Futex futex) {
+    sleepers_.fetch_add(1);
+    if (const u32 owner = owner_.load(); owner != 0) futex(word(), owner);
+    sleepers_.fetch_sub(1);
+  }
+  bool release_and_look() {
+    owner_.exchange(0);
+    return sleepers_.load() != 0;
+  }
+  u32& word() { return *reinterpret_cast<u32*>(&owner_); }
+
   bool held_by(u32 me) const { return owner_.load(Order::kRelaxed) == me; }
 
  private:
@@ -45,6 +60,7 @@ class KernelLock : NonCopyable {
   Atomic<u32> owner_{0};
   Atomic<u32> waiting_{0};
   Atomic<u32> last_{0};
+  Atomic<u32> sleepers_{0};
 };
 
 }  // namespace narwhal

@@ -1,6 +1,9 @@
 #include "kernel/sync/kernel_lock.h"
 
 #include <gtest/gtest.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <thread>
@@ -73,6 +76,30 @@ TEST(KernelLock, AGreedyOwnerLetsOthersGoFirst) {
   }
   done = true;
   greedy.join();
+}
+
+// Who waits sleeps, and is woken by whoever gives the lock back. The futex is one of the host's.
+TEST(KernelLock, WhoSleepsIsWoken) {
+  constexpr u32 kCpus = 4;
+  constexpr u64 kTurns = 5'000;
+  KernelLock lock;
+  const auto call = [](u32& word, int operation, u32 value) {
+    syscall(SYS_futex, &word, operation, value, nullptr, nullptr, 0);
+  };
+  u64 inside = 0;
+  std::vector<std::thread> cpus;
+  for (u32 cpu = 1; cpu <= kCpus; ++cpu)
+    cpus.emplace_back([&, cpu] {
+      for (u64 i = 0; i < kTurns; ++i) {
+        lock.acquire(cpu, [&] {
+          lock.sleep([&](u32& word, u32 value) { call(word, FUTEX_WAIT, value); });
+        });
+        ++inside;
+        if (lock.release_and_look()) call(lock.word(), FUTEX_WAKE, 1);
+      }
+    });
+  for (std::thread& cpu : cpus) cpu.join();
+  EXPECT_EQ(kCpus * kTurns, inside);
 }
 
 }  // namespace

@@ -94,6 +94,7 @@ TEST(Machine, IsAProcess) {
   MachineSettings settings;
   settings.kernel = "/k";
   settings.memory = 64 << 20;
+  settings.processors = 3;
   settings.command_line = "net=none";
   settings.channels = {5, 6, 7, 8, 9};
   std::vector<std::string> words = process_command(settings, {4, 1 << 20, 0});
@@ -101,6 +102,7 @@ TEST(Machine, IsAProcess) {
                                            "--memory-fd=4",
                                            "--archive-size=1048576",
                                            "--memory=67108864",
+                                           "--cpus=3",
                                            "--stdin=5",
                                            "--stdout=6",
                                            "--stderr=7",

@@ -21,6 +21,7 @@ constexpr int kSetSystemCallDispatch = 59;      // PR_SET_SYSCALL_USER_DISPATCH
 constexpr unsigned long kUserSegmentBases = 2;  // HWCAP2_FSGSBASE
 // The process' filter has room for the descriptors of so many, with the streams and the network.
 constexpr size_t kMostFolders = 50;
+constexpr unsigned kMostProcessors = 16;  // kMostCpus in kernel/platform/process
 constexpr std::string_view kPassedOver = "; the kernel cannot be a process: ";
 
 std::string why_no_process(const std::string& command_name) {
@@ -58,7 +59,6 @@ Platform machine(const Accelerator& accelerator, bool is_trial, const std::strin
 std::string objection(const Options& options, const HostFacts& facts) {
   const std::string asked = what_needs_machine(options);
   if (!asked.empty()) return asked;
-  if (options.processors > 1) return "--cpus: it has one processor yet";
   if (!options.kernel.empty())
     return "--kernel names a machine's kernel, unless --platform process is given";
   if (!facts.no_process.empty()) return facts.no_process;
@@ -91,6 +91,7 @@ HostFacts look_at_host(const std::string& command_name) {
 }
 
 std::string what_needs_machine(const Options& options) {
+  if (options.processors > kMostProcessors) return "--cpus asks for more than 16 processors";
   if (!options.linux_folder.empty()) return "--linux boots another kernel in a machine";
   if (options.counts_instructions) return "--icount counts a machine's instructions";
   if (options.waits_for_debugger) return "--gdb waits for a debugger of a machine";
@@ -114,12 +115,6 @@ Platform choose_platform(const Options& options, const HostFacts& facts) {
   if (options.platform == PlatformWish::kVm || accelerator.is_kvm || !is_chosen)
     return machine(accelerator, accelerator.is_kvm && is_chosen, "");
   return process_or_emulation(options, facts, accelerator.obstacle);
-}
-
-std::string note_on_processors(const Options& options, const Platform& platform) {
-  if (options.processors == 1 || !platform.is_process) return "";
-  return fmt::format("--cpus {}: with --platform process the kernel uses one processor",
-                     options.processors);
 }
 
 Platform next_platform(const Options& options, const HostFacts& facts, const Platform& failed) {

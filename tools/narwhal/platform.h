@@ -32,9 +32,6 @@ std::string what_needs_machine(const Options& options);
 // when what is asked for cannot be had.
 Platform choose_platform(const Options& options, const HostFacts& facts);
 
-// What the platform makes of --cpus, where that is not what was asked for; empty: nothing to tell.
-std::string note_on_processors(const Options& options, const Platform& platform);
-
 // After a trial has failed: the next in that order. `failed` is the one that did.
 Platform next_platform(const Options& options, const HostFacts& facts, const Platform& failed);
 

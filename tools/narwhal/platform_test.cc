@@ -43,18 +43,6 @@ TEST(Platform, AutoTakesHardwareThenAProcessThenEmulation) {
             "kernel cannot be a process: it is too old");
 }
 
-TEST(Platform, AProcessHasOneProcessor) {
-  Options options = wish(PlatformWish::kProcess);
-  const HostFacts facts = {kNone, "", ""};
-  const Platform process = choose_platform(options, facts);
-  EXPECT_EQ(note_on_processors(options, process), "");
-  options.processors = 2;
-  EXPECT_EQ(note_on_processors(options, process),
-            "--cpus 2: with --platform process the kernel uses one processor");
-  options.platform = PlatformWish::kVm;
-  EXPECT_EQ(note_on_processors(options, choose_platform(options, facts)), "");
-}
-
 TEST(Platform, AutoTakesAMachineForWhatAProcessLacks) {
   Options options = wish(PlatformWish::kAuto);
   HostFacts facts = {kNone, "", "passt is missing"};
@@ -68,6 +56,7 @@ TEST(Platform, AutoTakesAMachineForWhatAProcessLacks) {
         +[](Options& o) { o.counts_instructions = true; },
         +[](Options& o) { o.waits_for_debugger = true; }, +[](Options& o) { o.names_board = true; },
         +[](Options& o) { o.qemu = "/qemu"; }, +[](Options& o) { o.volumes.resize(51); },
+        +[](Options& o) { o.processors = 17; },
         +[](Options& o) { o.accelerator = AcceleratorWish::kTcg; }}) {
     Options more = options;
     ask(more);
@@ -76,9 +65,8 @@ TEST(Platform, AutoTakesAMachineForWhatAProcessLacks) {
     more.platform = PlatformWish::kProcess;
     EXPECT_THROW(choose_platform(more, facts), Error);
   }
-  options.processors = 2;
-  EXPECT_FALSE(choose_platform(options, facts).is_process);
-  options.processors = 1;
+  options.processors = 16;
+  EXPECT_TRUE(choose_platform(options, facts).is_process);
   options.kernel = "/kernel";
   EXPECT_FALSE(choose_platform(options, facts).is_process);
   options.platform = PlatformWish::kProcess;

@@ -116,11 +116,7 @@ class Run {
     platform_ = choose_platform(options_, facts_);
     prepare();
     progress_.clear();
-    if (!options_.dry_run) {
-      say_about_copies(options_, plan_);
-      if (const std::string note = note_on_processors(options_, platform_); !note.empty())
-        say(note);
-    }
+    if (!options_.dry_run) say_about_copies(options_, plan_);
     if (options_.verbose) {
       for (const std::string& note : plan_.notes) say(note);
       say(fmt::format("root: {} in {} members, packed in {} ms", format_size(archive_size_),

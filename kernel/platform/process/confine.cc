@@ -8,6 +8,7 @@
 #include "kernel/platform/process/filter.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/processors.h"
 #include "kernel/platform/process/time.h"
 
 namespace narwhal::process_home {
@@ -83,13 +84,19 @@ void confine() {
     LOG_INFO("confinement: no Landlock: " << landlock.error());
   limit_resources(used);
 
-  const HostObjects objects{
-      boot_state.memory_fd, {streams, stream_count}, host_timer(), host_clock()};
+  int timers[kMostCpus];
+  for (u32 cpu = 0; cpu < boot_state.cpus; ++cpu) timers[cpu] = timer_of(cpu);
+  const HostObjects objects{.memory = boot_state.memory_fd,
+                            .streams = {streams, stream_count},
+                            .timers = {timers, boot_state.cpus},
+                            .call_signal = boot_state.cpus > 1 ? kCallSignal : -1,
+                            .clock = host_clock()};
   const Filter filter(objects);
   const auto instructions = filter.instructions();
   start_maker(instructions.data(), u16(instructions.size()));
   if (!host::install_filter(instructions.data(), u16(instructions.size())).ok())
     panic("the host takes no seccomp filter");
+  start_further_cpus();
 }
 
 }  // namespace narwhal::process_home

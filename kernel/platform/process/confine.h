@@ -9,6 +9,7 @@ void grant(int fd);
 
 // From here on this process can make the calls that confine.cc lists and no others, whoever makes
 // them and from where; another one ends it. All descriptors but those in use are closed. For good.
+// Then the further CPUs begin to run.
 void confine();
 
 }  // namespace narwhal::process_home

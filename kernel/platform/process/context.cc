@@ -15,6 +15,7 @@ u64 read_fs() {
 }
 void write_fs(u64 base) {
   asm volatile("wrfsbase %0" ::"r"(base));
+  cpu_local().user_fs_base = base;
 }
 u64& user_gs() {
   return cpu_local().user_gs_base;

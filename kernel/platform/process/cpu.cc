@@ -29,13 +29,15 @@ static_assert(offsetof(CpuLocal, current) == 24);
 static_assert(offsetof(CpuLocal, interrupts_on) == 56);
 static_assert(offsetof(CpuLocal, interrupts_pending) == 60);
 static_assert(offsetof(CpuLocal, user_gs_base) == 64);
+static_assert(offsetof(CpuLocal, user_fs_base) == 72);
 static_assert(offsetof(UserRegs, rdi) == 112 && offsetof(UserRegs, orig_rax) == 120 &&
               offsetof(UserRegs, rip) == 128 && sizeof(UserRegs) == 168);
 
 namespace process_home {
-namespace {
 
-constinit CpuLocal cpu_block;
+constinit CpuLocal cpu_blocks[kMostCpus];
+
+namespace {
 
 // Signals that would end this process, besides those that have a meaning here (signal(7)); and
 // those that come from a terminal.
@@ -62,10 +64,13 @@ void set_interrupt_stack(u64 top) {
 }
 
 void cpu_init() {
-  cpu_block.self = &cpu_block;
-  asm volatile("wrgsbase %0" ::"r"(&cpu_block) : "memory");
-  host_processes_init(cpu_block);
-  for (const int signal : {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys, kSigIo,
+  for (u32 i = 0; i < kMostCpus; ++i) {
+    cpu_blocks[i].self = &cpu_blocks[i];
+    cpu_blocks[i].index = i;
+  }
+  asm volatile("wrgsbase %0" ::"r"(&cpu_blocks[0]) : "memory");
+  host_processes_init();
+  for (const int signal : {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys, kSigIo, kCallSignal,
                            HostSignal{kTimerSignal}, HostSignal{host::kChildEnded}})
     install(signal);
   // A stream whose reader is gone is an error of write(2).
@@ -119,13 +124,5 @@ void platform::take_pending_interrupts() {
     __atomic_store_n(&cpu.interrupts_on, 1, __ATOMIC_SEQ_CST);
   } while (__atomic_load_n(&cpu.interrupts_pending, __ATOMIC_SEQ_CST) != 0);
 }
-
-// One host thread is the only CPU.
-u32 platform::cpu_count() {
-  return 1;
-}
-void platform::start_cpus() {}
-void platform::interrupt_cpu(u32) {}
-void platform::synchronize_cpus() {}
 
 }  // namespace narwhal

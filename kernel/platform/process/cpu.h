@@ -1,14 +1,17 @@
-// The one virtual CPU: its block, its signals.
+// Virtual CPUs: their blocks, their signals.
 #pragma once
 
 #include "kernel/platform/cpu_local.h"
+#include "kernel/platform/process/layout.h"
 
 namespace narwhal::process_home {
 
-// Kinds of interrupts: bits of CpuLocal::interrupts_pending.
-inline constexpr u32 kTimerPending = 1, kInputPending = 2;
+extern CpuLocal cpu_blocks[kMostCpus];
 
-// GS, the signal stack, the signals' handlers. From here on faults are reported.
+// Kinds of interrupts: bits of CpuLocal::interrupts_pending.
+inline constexpr u32 kTimerPending = 1, kInputPending = 2, kReschedulePending = 4;
+
+// GS, the signal stack, the signals' handlers, of the first CPU. From here on faults are reported.
 void cpu_init();
 // Takes away all that the host put into the address space besides the window: it is the program's.
 void clear_program_half();

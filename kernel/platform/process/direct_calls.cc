@@ -6,7 +6,10 @@
 #include "kernel/platform/rewrite/call_ways.h"
 #include "kernel/platform/rewrite/find_site.h"
 
-extern "C" void narwhal_direct_entry();
+extern "C" {
+void narwhal_direct_entry();
+void narwhal_direct_entry_of_many();
+}
 
 namespace narwhal::process_home {
 
@@ -16,8 +19,9 @@ static_assert(kImageOffset % (4 * kGiB) == 0 && kFirstWindow % (4 * kGiB) == 0 &
 
 void start_rewriting() {
   static constinit AddressSpace::CallRewriter rewriter{};
-  rewriter = {reinterpret_cast<u64>(&narwhal_direct_entry), reinterpret_cast<u64>(&cpu_local()),
-              &rewrite::find_site};
+  const bool many = boot_state.cpus > 1;
+  rewriter = {reinterpret_cast<u64>(many ? &narwhal_direct_entry_of_many : &narwhal_direct_entry),
+              reinterpret_cast<u64>(&cpu_local()), &rewrite::find_site};
   AddressSpace::set_call_rewriter(&rewriter);
   call_ways.rewriting = true;
 }

@@ -61,6 +61,9 @@ void read_arguments(int count, const char* const* words) {
       boot.memory_fd = int(number(value));
     } else if ((value = value_of(words[i], "--memory="))) {
       boot.memory_size = align_down(number(value), kLargePageSize);
+    } else if ((value = value_of(words[i], "--cpus="))) {
+      boot.cpus = u32(number(value));
+      if (boot.cpus == 0 || boot.cpus > kMostCpus) stop("narwhal: --cpus: 1 to 16\n");
     } else if ((value = value_of(words[i], "--archive-size="))) {
       boot.archive_size = number(value);
     } else if ((value = value_of(words[i], "--stdin="))) {

@@ -4,9 +4,11 @@
 # where the kernel wants to go on, and the signal frame is left behind: handlers are installed so that the host changes
 # no mask, so there is nothing to return from. GS holds the CpuLocal while the kernel runs, and while a program runs that
 # has no GS base of its own. Offsets in it: 8 kernel_stack_top, 16 user_stack_scratch, 56 interrupts_on, 60
-# interrupts_pending, 64 user_gs_base.
+# interrupts_pending, 64 user_gs_base, 72 user_fs_base.
 #
-# The other way in is a direct call: narwhal_direct_entry.
+# The other way in is a direct call: narwhal_direct_entry. Of several CPUs each takes the kernel lock on the way in, once
+# the program's registers are in memory, and gives it back on the way out, before the last look at what is pending
+# (processors.h).
 
 #include "kernel/platform/x86/user_regs.inc"
 
@@ -86,12 +88,15 @@ narwhal_return_slowly:
     call narwhal_upcall_return_to_user
 
 # Out of the kernel. A signal that comes between the look at what is pending and the iretq finds its place in this
-# range, and starts it again from the top: the registers' memory is as it was, nobody else uses this stack.
+# range, and starts it again, by way of the kernel: the registers' memory is as it was, nobody else uses this stack.
     .globl narwhal_restore_all
     .hidden narwhal_restore_all
     .globl narwhal_exit_begin
     .hidden narwhal_exit_begin
 narwhal_restore_all:
+    cmpb $0, narwhal_many_cpus(%rip)
+    je narwhal_exit_begin
+    call narwhal_kernel_lock_release
 narwhal_exit_begin:
     cmpl $0, %gs:60
     jne narwhal_continue_interrupt
@@ -113,13 +118,45 @@ narwhal_exit_begin:
 narwhal_exit_end:
 
 # --- direct calls -----------------------------------------------------------------------------------------------------
+# The arithmetic flags, without popfq, which takes longer than all the rest: overflow by an addition, the others from ah.
+    .macro SET_FLAGS_FROM_AX
+    addb $127, %al
+    sahf
+    .endm
+
 # From a stub (kernel/platform/rewrite/stub.cc), which has made sure that GS is a CPU's block. As after `syscall`: the
 # number in rax, the way back in rcx; r11 is free. Interrupts are held back, as they are while the program runs: a signal
 # that comes in here is noted, and waits until the kernel lets it in.
-    .globl narwhal_direct_entry
-    .hidden narwhal_direct_entry
+#
+# Of several CPUs, GS may hold another one's block: the program has read it there, and set it here. Then it does not go
+# with the thread that runs, whose FS base is another one; the call is one for the host, which is what the instruction
+# before the way back says.
+    .macro TAKE_FLAGS_FROM_RCX
+    movq %rcx, %rax
+    shrq $48, %rax
+    shlq $16, %rcx
+    shrq $16, %rcx
+    SET_FLAGS_FROM_AX
+    movq %r11, %rax
+    .endm
+
+    .macro DIRECT_ENTRY name, many
+    .globl \name
+    .hidden \name
     .balign 64
-narwhal_direct_entry:
+\name:
+    .if \many
+    # With no register free but r11, and the flags to be kept: they go into ax, and from there on top of rcx.
+    movq %rax, %r11
+    lahf
+    seto %al
+    shlq $48, %rax
+    orq %rax, %rcx
+    rdfsbase %rax
+    cmpq %rax, %gs:72
+    jne 4f
+    TAKE_FLAGS_FROM_RCX
+    .endif
     movq %rsp, %gs:16
     movq %gs:8, %rsp
     pushq $0x2b                     # ss
@@ -135,14 +172,18 @@ narwhal_direct_entry:
     jnz 3f
 1:  xorl %ebp, %ebp                 # the end of the kernel's chain of frames
     movq %rsp, %rdi
+    .if \many
+    call narwhal_direct_call_of_many
+    .else
     call narwhal_direct_call_from_user
+    .endif
     testb %al, %al
     jnz narwhal_return_slowly
 
     # Back to where `syscall` would go, with what it changes changed and all else as it was: without iretq. Serves when
     # the frame is that of the call still: who puts another in its place (rt_sigreturn, execve) sets orig_rax to ~0. The
-    # callee-saved registers but rbp hold the program's values. A signal that finds its place from here on to the last
-    # jump goes on at narwhal_restore_all, with the frame that is in memory.
+    # callee-saved registers but rbp hold the program's values. A signal that finds its place from the look at what is
+    # pending to the last jump goes on as one that interrupted the program, with the frame that is in memory.
     movq REGS_RFLAGS(%rsp), %rcx
     movq REGS_RIP(%rsp), %rdx
     cmpq $-1, REGS_ORIG_RAX(%rsp)
@@ -154,30 +195,43 @@ narwhal_direct_entry:
     jnz narwhal_restore_all
     cmpq $0, %gs:64
     jne narwhal_restore_all
+    .if \many
+    call narwhal_kernel_lock_release
+    movq REGS_RFLAGS(%rsp), %rcx
+    movq REGS_RIP(%rsp), %rdx
+    .endif
+    jmp narwhal_fast_exit_begin
+
+3:  pushq $2                        # as narwhal_signal_entry
+    popfq
+    jmp 1b
+    .if \many
+4:  TAKE_FLAGS_FROM_RCX
+    leaq -2(%rcx), %rcx
+    jmpq *%rcx
+    .endif
+    .endm
+    DIRECT_ENTRY narwhal_direct_entry, 0
+    DIRECT_ENTRY narwhal_direct_entry_of_many, 1
+
     .globl narwhal_fast_exit_begin
     .hidden narwhal_fast_exit_begin
 narwhal_fast_exit_begin:
     cmpl $0, %gs:60
     jne narwhal_continue_interrupt
-    # The arithmetic flags, without popfq, which takes longer than all the rest: overflow by an addition, the others from
-    # ah. Those that it would set besides are as in the kernel.
+    # Flags that popfq would set besides the arithmetic ones are as in the kernel.
     movq %rcx, %r11
     movl %ecx, %eax
     shrl $11, %eax
     andl $1, %eax
     movb %cl, %ah
-    addb $127, %al
-    sahf
+    SET_FLAGS_FROM_AX
     movq %rdx, %rcx
     RESTORE_AFTER_CALL
     jmpq *%rcx
     .globl narwhal_fast_exit_end
     .hidden narwhal_fast_exit_end
 narwhal_fast_exit_end:
-
-3:  pushq $2                        # as narwhal_signal_entry
-    popfq
-    jmp 1b
 
 # A fault in the kernel: its registers are at rsp, below what its stack held.
     .globl narwhal_continue_kernel_fault

@@ -4,6 +4,8 @@
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/host.h"
+#include "kernel/platform/process/processors.h"
+#include "kernel/platform/process/time.h"
 
 extern "C" narwhal::i64 narwhal_idle_poll(narwhal::host::PollFd* polled, narwhal::u64 count,
                                           const narwhal::host::TimeSpec* most);
@@ -14,6 +16,22 @@ namespace {
 constexpr usize kMaxWatches = 64;
 constinit Watch* watches[kMaxWatches] = {};
 constinit usize watch_count = 0;
+
+// Of several CPUs, the one that sleeps with descriptors, and as many as it knows of.
+constexpr u32 kNobody = ~u32{0};
+constinit u32 watcher = kNobody;
+constinit u64 times_armed = 0;
+constinit u64 times_armed_before = 0;
+
+bool is_watched() {
+  return watcher != kNobody && times_armed_before == times_armed;
+}
+
+u32 another_idle_cpu() {
+  for (u32 cpu = 0; cpu < platform::cpu_count(); ++cpu)
+    if (cpu != cpu_local().index && is_idle(cpu)) return cpu;
+  return kNobody;
+}
 
 struct PollSet {
   host::PollFd polled[kMaxWatches];
@@ -50,7 +68,19 @@ void add_watch(Watch& watch) {
 }
 
 void arm(Watch& watch, i16 events) {
+  if ((watch.events & events) == events) return;
   watch.events |= events;
+  ++times_armed;
+  if (many_cpus()) watch_soon();
+}
+
+bool somebody_should_watch() {
+  return !is_watched() && another_idle_cpu() != kNobody;
+}
+
+void let_somebody_watch() {
+  if (!is_watched())
+    if (const u32 cpu = another_idle_cpu(); cpu != kNobody) platform::interrupt_cpu(cpu);
 }
 
 bool poll_events() {
@@ -63,9 +93,22 @@ bool poll_events() {
 bool wait_for_events(u64 most_ns) {
   PollSet set;
   const host::TimeSpec most{i64(most_ns / kNanosPerSecond), i64(most_ns % kNanosPerSecond)};
-  const i64 ready =
-      narwhal_idle_poll(set.polled, set.count, most_ns == platform::kNoDeadline ? nullptr : &most);
-  return ready > 0 && set.call_ready();
+  const host::TimeSpec* const limit = most_ns == platform::kNoDeadline ? nullptr : &most;
+  if (!many_cpus()) return narwhal_idle_poll(set.polled, set.count, limit) > 0 && set.call_ready();
+
+  const bool watches = !is_watched();
+  if (watches) {
+    watcher = cpu_local().index;
+    times_armed_before = times_armed;
+  }
+  set_idle(true);
+  kernel_lock_release();
+  const i64 ready = narwhal_idle_poll(set.polled, watches ? set.count : 0, limit);
+  kernel_lock_take();
+  set_idle(false);
+  if (watcher == cpu_local().index) watcher = kNobody;
+  // Meanwhile another one may have looked, too.
+  return ready > 0 && poll_events();
 }
 
 }  // namespace narwhal::process_home

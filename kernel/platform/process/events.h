@@ -2,7 +2,9 @@
 //
 // A watch is armed by who waits for a descriptor, and calls its handler once, in interrupt context,
 // when the descriptor is ready. The idle CPU waits for all that are armed in one host call; a busy
-// one looks at its timer ticks.
+// one looks at its timer ticks. Of several idle CPUs one waits for them. What is armed while it
+// sleeps it does not see: whoever arms it, or leaves off waiting, sees to it a little later that an
+// idle one looks again, unless he is idle himself by then.
 #pragma once
 
 #include "kernel/base/types.h"
@@ -24,7 +26,11 @@ void arm(Watch& watch, i16 events);
 // Calls the handlers of what is ready now.
 // True: there were some.
 bool poll_events();
-// Sleeps until something is ready, a signal comes or the time is over. True: a handler was called.
+// Sleeps until something is ready, a signal comes or the time is over, outside of the kernel lock.
+// True: a handler was called.
 bool wait_for_events(u64 most_ns);
+// Whether something is armed that nobody waits for, while another CPU has nothing to do.
+bool somebody_should_watch();
+void let_somebody_watch();
 
 }  // namespace narwhal::process_home

@@ -22,7 +22,8 @@ struct FilterInstruction {
 struct HostObjects {
   int memory = -1;
   std::span<const int> streams;
-  int timer = -1;
+  std::span<const int> timers;
+  int call_signal = -1;
   int clock = -1;
 };
 
@@ -107,8 +108,10 @@ class Filter {
         return must_be_one_of(argument, {&objects_.memory, 1});
       case Kind::kStreams:
         return must_be_one_of(argument, objects_.streams);
-      case Kind::kTimer:
-        return must_be_one_of(argument, {&objects_.timer, 1});
+      case Kind::kTimers:
+        return must_be_one_of(argument, objects_.timers);
+      case Kind::kCall:
+        return must_be_one_of(argument, {&objects_.call_signal, 1});
       case Kind::kClock:
         return must_be_one_of(argument, {&objects_.clock, 1});
     }
@@ -124,7 +127,7 @@ class Filter {
     add({kReturn, 0, 0, kKillProcess});
   }
 
-  static constexpr usize kMost = 160 + 4 * kMostStreams;
+  static constexpr usize kMost = 190 + 4 * kMostStreams;
   HostObjects objects_;
   FilterInstruction instructions_[kMost];
   usize count_ = 0;

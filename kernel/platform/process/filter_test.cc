@@ -18,13 +18,14 @@ struct Call {
 static_assert(sizeof(Call) == 64);
 
 constexpr int kStreamNumbers[] = {4, 5, -1, 9, 7};
-constexpr int kMemoryNumber = 3, kTimerNumber = 0;
+constexpr int kTimerNumbers[] = {0};
+constexpr int kMemoryNumber = 3;
 constexpr u64 kKill = Filter::kKillProcess, kAllow = Filter::kAllow, kTrap = Filter::kTrap;
 
 // What the host does with the filter, which it also checks: every jump leads to an instruction, and
 // every way ends.
 u32 decide(const Call& call,
-           const HostObjects& objects = HostObjects{kMemoryNumber, kStreamNumbers, kTimerNumber}) {
+           const HostObjects& objects = HostObjects{kMemoryNumber, kStreamNumbers, kTimerNumbers}) {
   const Filter filter(objects);
   const auto program = filter.instructions();
   u32 accumulator = 0;
@@ -109,7 +110,7 @@ TEST(Filter, ReadsAndWritesTheStreamsOnly) {
   }
 }
 
-TEST(Filter, SetsTheOneTimer) {
+TEST(Filter, SetsTheTimersThatThereAre) {
   EXPECT_EQ(decide(223, {0, 0, 0x1000, 0}), kAllow);
   EXPECT_EQ(decide(223, {1, 0, 0x1000, 0}), kKill);
   EXPECT_EQ(decide(223, {0, 1, 0x1000, 0}), kKill);       // TIMER_ABSTIME
@@ -132,13 +133,34 @@ TEST(Filter, WaitsForItsTurn) {
     EXPECT_EQ(decide(202, {0x1000, operation, 0, 0}), kKill) << operation;
 }
 
+// One CPU has nobody to tell anything; several send each other the one signal that nobody minds.
+TEST(Filter, SendsOneSignalOnly) {
+  constexpr int kTimersOfTwo[] = {0, 1};
+  const HostObjects two{kMemoryNumber, kStreamNumbers, kTimersOfTwo, kCallSignal};
+  for (u64 signal = 0; signal < 70; ++signal) {
+    Call call;
+    call.number = 234;
+    call.arguments[0] = 1000;
+    call.arguments[1] = 1001;
+    call.arguments[2] = signal;
+    EXPECT_EQ(decide(call), kKill) << signal;
+    EXPECT_EQ(decide(call, two), signal == 23 ? kAllow : kKill) << signal;
+  }
+  for (u64 timer = 0; timer < 4; ++timer) {
+    Call call;
+    call.number = 223;
+    call.arguments[0] = timer;
+    EXPECT_EQ(decide(call, two), timer < 2 ? kAllow : kKill) << timer;
+  }
+}
+
 TEST(Filter, AsksForTheTimeWhereThereIsNoOtherClock) {
   EXPECT_EQ(decide(228, {1, 0x1000}), kKill);
   Call call;
   call.number = 228;
   for (const u64 clock : {0, 1, 2, 4}) {
     call.arguments[0] = clock;
-    const HostObjects objects{kMemoryNumber, kStreamNumbers, kTimerNumber, 1};
+    const HostObjects objects{kMemoryNumber, kStreamNumbers, kTimerNumbers, -1, 1};
     EXPECT_EQ(decide(call, objects), clock == 1 ? kAllow : kKill) << clock;
   }
 }

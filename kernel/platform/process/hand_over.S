@@ -61,21 +61,23 @@ narwhal_wait_for_turn:              # rbx: the seat. No stack.
     syscall
     ud2
 
-# [[noreturn]] void narwhal_take_seat(Seat& seat, void* start, u64 size): the first wait of a new host process, which
-# gives back the memory that its stack was in.
+# [[noreturn]] void narwhal_take_seat(Seat& seat, void* start, u64 size, u32& users): the first wait of a new host thread.
+# The last of those that use it gives back the memory that their stacks were in.
     .globl narwhal_take_seat
     .hidden narwhal_take_seat
     .balign 16
 narwhal_take_seat:
     movq %rdi, %rbx
+    lock decl (%rcx)
+    jnz narwhal_wait_for_turn       # no stack from here on
     movq %rsi, %rdi
     movq %rdx, %rsi
     movl $MUNMAP, %eax
     syscall
     jmp narwhal_wait_for_turn
 
-# i64 narwhal_clone_at(u64 flags, void* stack, void (*function)(void*), void* argument): clone(2) without CLONE_VM, whose
-# child calls function(argument) on a stack of its own that ends there.
+# i64 narwhal_clone_at(u64 flags, void* stack, void (*function)(void*), void* argument): clone(2), whose child calls
+# function(argument) on a stack of its own that ends there.
     .globl narwhal_clone_at
     .hidden narwhal_clone_at
     .balign 16

@@ -149,7 +149,7 @@ i64 wall_clock_ns() {
   return i64(clock(kRealtime));
 }
 
-Result<int> make_timer(int signal) {
+Result<int> make_timer(int signal, int thread) {
   constexpr i32 kToThread = 4;  // SIGEV_THREAD_ID
   struct {
     u64 value = 0;
@@ -160,7 +160,7 @@ Result<int> make_timer(int signal) {
   } event;
   static_assert(sizeof event == 64);
   event.signal = signal;
-  event.thread = i32(call(kGettid));
+  event.thread = thread;
   i32 timer = -1;
   const i64 result = call(kTimerCreate, kMonotonic, word(&event), word(&timer));
   if (failed(result)) return error(result);
@@ -255,6 +255,12 @@ Result<int> restrict_by_landlock() {
 
 int process_id() {
   return int(call(kGetpid));
+}
+int thread_id() {
+  return int(call(kGettid));
+}
+void signal_thread(int process, int thread, int signal) {
+  call(kTgkill, u64(process), u64(thread), u64(signal));
 }
 bool take_ended_child(i32& status) {
   constexpr u64 kAny = ~u64{0}, kDoNotWait = 1;

@@ -55,6 +55,7 @@ enum class Number : u64 {
   kTimerSettime = 223,
   kClockGettime = 228,
   kExitGroup = 231,
+  kTgkill = 234,
   kPpoll = 271,
   kFallocate = 285,
   kPrlimit = 302,
@@ -127,8 +128,9 @@ Result<usize> poll_now(std::span<PollFd> polled);
 // --- time
 u64 monotonic_ns();
 i64 wall_clock_ns();
-// A timer that sends `signal` to this thread, once, `wait_ns` from now; 0 stops it.
-Result<int> make_timer(int signal);
+// A timer that sends `signal` to a thread of this process, once.
+Result<int> make_timer(int signal, int thread);
+// From now; 0 stops it.
 void set_timer(int timer, u64 wait_ns);
 
 // --- signals and system calls
@@ -166,8 +168,11 @@ Result<> forbid_new_privileges();
 // A seccomp filter of classic BPF, for good.
 Result<> install_filter(const void* instructions, u16 count);
 
-// --- host processes
+// --- host processes and their threads
 int process_id();
+int thread_id();
+// Sends a signal to a thread (tgkill(2)).
+void signal_thread(int process, int thread, int signal);
 // fork(2): shares what is mapped shared; else a copy. The child gets 0.
 i64 fork();
 // A child that has ended, if there is one, and its status as wait(2) has it.

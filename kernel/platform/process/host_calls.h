@@ -16,7 +16,8 @@ struct ArgumentRule {
     kAtMost,   // no more than `value`
     kMemory,   // the memory file's descriptor
     kStreams,  // the descriptor of a stream, the control channel, the log or a device
-    kTimer,    // the timer that was made before
+    kTimers,   // the timers that were made before, one for each virtual CPU
+    kCall,     // the signal that virtual CPUs send each other, where there are several
     kClock,    // the host's clock, where it has to be asked
   };
   Kind kind = Kind::kAny;
@@ -41,7 +42,8 @@ inline constexpr ArgumentRule kAny{};
 inline constexpr ArgumentRule kNone{Kind::kValue, 0};
 inline constexpr ArgumentRule kMemory{Kind::kMemory};
 inline constexpr ArgumentRule kStreams{Kind::kStreams};
-inline constexpr ArgumentRule kTimer{Kind::kTimer};
+inline constexpr ArgumentRule kTimers{Kind::kTimers};
+inline constexpr ArgumentRule kCall{Kind::kCall};
 inline constexpr ArgumentRule kClock{Kind::kClock};
 inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
 inline constexpr ArgumentRule kFutexOperation{Kind::kAtMost, host::kFutexWake};
@@ -77,9 +79,14 @@ inline constexpr HostCall kHostCalls[] = {
      "sleeping until something happens; whether a stream is ready"},
     {host::Number::kTimerSettime,
      "timer_settime",
-     {rules::kTimer, rules::kNone, rules::kAny, rules::kNone},
-     "the one timer, which was made before; a time from now",
+     {rules::kTimers, rules::kNone, rules::kAny, rules::kNone},
+     "the timers that were made before, one for each virtual CPU; a time from now",
      "the timer's interrupt"},
+    {host::Number::kTgkill,
+     "tgkill",
+     {rules::kAny, rules::kAny, rules::kCall},
+     "`SIGURG`, and only where there are several virtual CPUs",
+     "one virtual CPU wants something of another"},
     {host::Number::kClockGettime,
      "clock_gettime",
      {rules::kClock},

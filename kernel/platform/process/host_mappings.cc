@@ -45,7 +45,7 @@ void forget_all() {
   forget(kUserMin.value, kUserEnd.value);
 }
 
-// For a host process in which this CPU does not run: it forgets when somebody comes.
+// For a host process in which no CPU runs: it forgets when somebody comes.
 void forget_later(HostProcess& process, u64 start, u64 end) {
   if (process.all_stale) return;
   for (u32 i = 0; i < process.stale_count; ++i) {
@@ -156,8 +156,7 @@ void x86::prepare_root(u64) {}
 void x86::use_root(u64 root, u64& tag) {
   using namespace process_home;
   InterruptGuard guard;
-  if (here().root == root) return;
-  go_to(root, tag);
+  if (here().root != root) go_to(root, tag);
   forget_stale(here());
 }
 
@@ -173,10 +172,18 @@ void x86::stop_using_root(u64 root) {
 void x86::forget_entries(u64 root, u64& tag, u64 address, usize pages) {
   using namespace process_home;
   const u64 end = address + pages * kPageSize;
-  if (here().root == root)
+  InterruptGuard guard;
+  if (here().root == root) {
     forget(address, end);
-  else if (HostProcess* const process = process_of(root, tag))
-    forget_later(*process, address, end);
+  } else if (HostProcess* const process = process_of(root, tag)) {
+    if (is_shared(*process)) {
+      // A program may be running there: at once.
+      Visit there(*process);
+      forget(address, end);
+    } else {
+      forget_later(*process, address, end);
+    }
+  }
 }
 
 void x86::entries_made(u64 root, u64& tag, u64 address, u64 frames, usize pages,

@@ -2,10 +2,13 @@
 
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/base/panic.h"
+#include "kernel/mm/frame.h"
 #include "kernel/platform/context.h"
 #include "kernel/platform/machine.h"
+#include "kernel/platform/process/cpu.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/maker.h"
+#include "kernel/platform/process/processors.h"
 #include "kernel/platform/process/time.h"
 #include "kernel/platform/x86/fpu.h"
 
@@ -20,6 +23,7 @@ static_assert(offsetof(Seat, turn) == 0 && offsetof(Seat, exit_status) == 4 &&
 
 constinit HostProcess host_processes[kMostHostProcesses];
 constinit u32 processes_wanted = 1;
+constinit u64 signal_stacks[kMostCpus] = {};
 
 namespace {
 
@@ -27,9 +31,15 @@ namespace {
 // that it knows when it starts.
 struct alignas(kSignalStackSize) SignalStack {
   CpuLocal* cpu;
-  std::byte bytes[kSignalStackSize - sizeof(CpuLocal*)];
+  u64 process;  // number of the host process
+  std::byte bytes[kSignalStackSize - sizeof(CpuLocal*) - sizeof(u64)];
 };
-constinit SignalStack signal_stacks[kMostHostProcesses][kMostCpus] = {};
+using SignalStacks = SignalStack[kMostHostProcesses];
+constinit SignalStacks stacks_of_first = {};
+
+SignalStack& stack_of(u32 cpu, usize process) {
+  return reinterpret_cast<SignalStack*>(signal_stacks[cpu])[process];
+}
 
 // What a CPU carries from one host process to the next.
 struct Luggage {
@@ -46,11 +56,16 @@ Luggage& my_luggage() {
   return luggage[cpu_local().index];
 }
 
+void begin_stack(u32 cpu, usize process) {
+  stack_of(cpu, process).cpu = &cpu_blocks[cpu];
+  stack_of(cpu, process).process = process;
+}
+
 // Asks for host processes up to this number; they come while the CPU does other things.
 void ask_for(usize count) {
   if (count > most || count <= processes_wanted) return;
   for (usize i = processes_wanted; i < count; ++i)
-    for (usize cpu = 0; cpu < kMostCpus; ++cpu) signal_stacks[i][cpu].cpu = &cpu_local();
+    for (u32 cpu = 0; cpu < boot_state.cpus; ++cpu) begin_stack(cpu, i);
   __atomic_store_n(&processes_wanted, u32(count), __ATOMIC_SEQ_CST);
   host::wake(processes_wanted);
 }
@@ -73,6 +88,7 @@ HostProcess* make_one() {
   return &next;
 }
 
+// Where another CPU runs a program, nothing else can: so there are at least as many as CPUs.
 HostProcess& choose() {
   HostProcess* const mine = my_luggage().here;
   if (mine->root == 0) return *mine;
@@ -80,7 +96,9 @@ HostProcess& choose() {
   for (usize i = 0; i < made; ++i) {
     HostProcess& process = host_processes[i];
     if (process.root == 0) return process;
-    if (&process != mine && (!oldest || process.last_used < oldest->last_used)) oldest = &process;
+    if (&process != mine && !is_shared(process) &&
+        (!oldest || process.last_used < oldest->last_used))
+      oldest = &process;
   }
   if (HostProcess* fresh = make_one()) return *fresh;
   HostProcess& chosen = oldest ? *oldest : *mine;
@@ -118,14 +136,41 @@ usize most_wanted() {
   return number < kMostHostProcesses ? number : kMostHostProcesses;
 }
 
-usize owner_of(u64 signal_stack) {
-  return (signal_stack - reinterpret_cast<u64>(signal_stacks)) / sizeof signal_stacks[0];
+HostProcess& owner_of(u64 signal_stack) {
+  return host_processes[reinterpret_cast<const SignalStack*>(signal_stack)->process];
+}
+
+// The signal stacks of the further CPUs, of which most are never touched.
+void make_signal_stacks() {
+  for (u32 cpu = 1; cpu < boot_state.cpus; ++cpu) {
+    unsigned order = 0;
+    while (kPageSize << order < sizeof(SignalStacks)) ++order;
+    const auto frames = allocate_frames(order, FrameContent::kAny);
+    if (!frames.ok()) panic("--cpus: each processor needs some more memory");
+    signal_stacks[cpu] = reinterpret_cast<u64>(platform::direct_map(frames.value()));
+  }
+}
+
+// What each CPU can be in at the same time.
+void require_processes(usize count) {
+  ask_for(count);
+  while (made < count)
+    if (!make_one()) panic("--cpus: the host gives too few processes");
 }
 
 }  // namespace
 
+HostProcess& where(u32 cpu) {
+  return *luggage[cpu].here;
+}
 HostProcess& here() {
   return *my_luggage().here;
+}
+
+bool is_shared(const HostProcess& process) {
+  for (u32 cpu = 0; cpu < platform::cpu_count(); ++cpu)
+    if (luggage[cpu].here == &process && cpu != cpu_local().index) return true;
+  return false;
 }
 
 bool in_first() {
@@ -159,30 +204,42 @@ void go_to(u64 root, u64& hint) {
   if (process != my_luggage().here) move_to(*process);
 }
 
+Visit::Visit(HostProcess& process) : from_(here()) {
+  move_to(process);
+}
+Visit::~Visit() {
+  move_to(from_);
+}
+
 bool is_here(u64 signal_stack) {
-  return &host_processes[owner_of(signal_stack)] == my_luggage().here;
+  return &owner_of(signal_stack) == my_luggage().here;
 }
 
 void timer_fired(u64 signal_stack) {
-  host_processes[owner_of(signal_stack)].seats[cpu_local().index].armed = platform::kNoDeadline;
+  owner_of(signal_stack).seats[cpu_local().index].armed = platform::kNoDeadline;
 }
 
-void* signal_stack_of(usize process, usize cpu) {
-  return &signal_stacks[process][cpu];
-}
-
-void host_processes_init(CpuLocal& cpu) {
-  host_processes[0].state = HostProcess::kReady;
-  luggage[cpu.index].here = &host_processes[0];
-  signal_stacks[0][cpu.index].cpu = &cpu;
-  if (!host::set_signal_stack({signal_stack_of(0, cpu.index), 0, kSignalStackSize}).ok())
+void host_processes_init() {
+  signal_stacks[0] = reinterpret_cast<u64>(stacks_of_first);
+  begin_stack(0, 0);
+  for (Luggage& carried : luggage) carried.here = &host_processes[0];
+  HostProcess& first = host_processes[0];
+  first.state = HostProcess::kReady;
+  first.seats[0].process = host::process_id();
+  first.seats[0].thread = host::thread_id();
+  if (!host::set_signal_stack({&stack_of(0, 0), 0, kSignalStackSize}).ok())
     panic("the host takes no signal stack");
 }
 
 void start_maker(const void* filter, u16 count) {
   ASSERT(platform::fpu_area_size() <= sizeof Luggage::fpu);
-  const usize wanted = most_wanted();
+  usize wanted = most_wanted();
+  const u32 cpus = boot_state.cpus;
+  make_signal_stacks();
+  for (u32 cpu = 1; cpu < cpus; ++cpu) begin_stack(cpu, 0);
+  if (wanted < cpus) wanted = cpus;
   if (wanted > 1 && make_maker(filter, count)) most = wanted;
+  if (cpus > 1) require_processes(cpus);
 }
 
 usize host_process_count() {

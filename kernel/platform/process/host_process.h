@@ -8,10 +8,10 @@
 
 #include "kernel/base/addr.h"
 #include "kernel/platform/cpu_local.h"
+#include "kernel/platform/process/layout.h"
 
 namespace narwhal::process_home {
 
-inline constexpr usize kMostCpus = 1;
 // The first, which the host's execve made, included. With more address spaces in use at a time they
 // take turns, and each turn begins with an empty cache.
 inline constexpr usize kMostHostProcesses = 64;
@@ -22,7 +22,9 @@ struct Seat {
   u32 exit_status = 0;
   u64 stack = 0;        // where the CPU goes on when it comes here
   int timer = -1;       // of the host, signals this thread
-  u64 armed = ~u64{0};  // what it is set to
+  int process = 0;      // the host's numbers of both
+  int thread = 0;
+  u64 armed = ~u64{0};  // what the timer is set to
 
   static constexpr u32 kAway = 0, kHere = 1, kExit = 2;
 };
@@ -47,7 +49,8 @@ struct HostProcess {
 // Bytes of a signal stack; it is aligned to its size. entry.S knows it.
 inline constexpr u64 kSignalStackSize = 64 * kKiB;
 
-// That in which this CPU runs, and its seat there.
+// That in which a CPU runs, this one's, and its seat there.
+HostProcess& where(u32 cpu);
 HostProcess& here();
 bool in_first();
 Seat& seat();
@@ -58,17 +61,30 @@ HostProcess* process_of(u64 root, u64 hint);
 HostProcess* process_with(u64 root);
 // Takes this CPU to the host process of a root; there is one afterwards. Interrupts are held back.
 void go_to(u64 root, u64& hint);
+// Whether another CPU is in it.
+bool is_shared(const HostProcess& process);
+// This CPU is in another host process for a while. Interrupts are held back.
+class Visit : NonCopyable {
+ public:
+  explicit Visit(HostProcess& process);
+  ~Visit();
+
+ private:
+  HostProcess& from_;
+};
 
 // A signal came to a thread whose signal stack begins there: whether this CPU runs in it.
 bool is_here(u64 signal_stack);
 // Its timer fired, and fires once. Whether it was due by our clock says nothing about that.
 void timer_fired(u64 signal_stack);
 
-// The first host process' only seat.
-void host_processes_init(CpuLocal& cpu);
+// The first host process and its first seat.
+void host_processes_init();
 // From now on others can be made, by one more host process that does nothing else, confined by
 // `filter` (struct sock_filter[count]; null: not at all). Called before the program's first
-// instruction; what it uses later it copies now, to where the program cannot write.
+// instruction; what it uses later it copies now, to where the program cannot write. The further
+// CPUs' threads of the first are made, and confined, at once, and as many host processes as there
+// are CPUs.
 void start_maker(const void* filter, u16 count);
 
 // How many are in use or were.

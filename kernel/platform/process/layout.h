@@ -26,6 +26,8 @@ inline constexpr u64 kWindowSize = 512 * kGiB;
 inline constexpr u64 kFirstWindow = 0x6200'0000'0000;
 inline constexpr u64 kWindowChoices = 28;
 
+inline constexpr usize kMostCpus = 16;
+
 inline constexpr usize kMaxCommandLine = 16384;
 
 // What start.cc leaves for the rest. Descriptors are -1 where there is none.
@@ -35,6 +37,7 @@ struct BootState {
   u64 data_end = 0;              // its end, page-aligned
   u64 memory_size = 0;           // of the file
   u64 archive_size = 0;          // the archive is the memory file's beginning
+  u32 cpus = 1;                  // that are wanted
   bool uses_host_clock = false;  // the time-stamp counter is none
   u64 tsc_khz = 0;               // as whoever started us measured it; 0: unknown
   int memory_fd = -1;

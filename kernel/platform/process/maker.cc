@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernel/platform/process/cpu.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/process/signals.h"
@@ -15,7 +16,7 @@ narwhal::i64 narwhal_clone_at(narwhal::u64 flags, void* stack, void (*function)(
                               void* argument);
 void narwhal_signal_return();
 [[noreturn]] void narwhal_take_seat(narwhal::process_home::Seat& seat, void* start,
-                                    narwhal::u64 size);
+                                    narwhal::u64 size, narwhal::u32& users);
 }
 #pragma GCC visibility pop
 
@@ -23,42 +24,111 @@ namespace narwhal::process_home {
 namespace {
 
 constexpr u64 kPrivateSize = 64 * kKiB;
+constexpr u64 kThreadSize = 8 * kKiB;  // behind that, for each further CPU
 constexpr usize kFilterSize = 8 * kKiB;
 
 // At the beginning of the maker's private memory; the rest is its stack.
 struct Orders {
   int parent;  // process id of the first host process
-  u16 filter_count;
-  int timer;  // what the filter lets set
+  u32 cpus;
+  u64 signal_stacks[kMostCpus];
+  // Of each host process' own copy:
+  u32 ready;  // futex word: how many of its further threads are
+  u32 users;  // threads that need this memory still; the last gives it back
   bool confined;
+  u16 filter_count;
   host::SignalAction when_child_ends;
   alignas(8) std::byte filter[kFilterSize];
+
+  u64 size() const { return kPrivateSize + (cpus - 1) * kThreadSize; }
+};
+
+// At the beginning of a further thread's piece of it; the rest is its stack.
+struct ThreadOrders {
+  Orders* orders;
+  usize process;
+  u32 cpu;
 };
 
 // Here and below: runs in the maker, or in what it made. No global variable is read but the number
 // that is wanted, nothing is called that reads one, and no constant is used that holds an address:
 // such constants are relocated, and lie in shared memory.
 
-// What another host process needs for itself: all else is inherited.
-[[noreturn]] void become_host_process(const Orders& orders, usize index, int maker) {
-  const auto require = [](bool fine) {
-    if (!fine) host::exit(1);  // ends the maker, and so all
-  };
-  require(host::die_with_parent(maker).ok());
-  host::set_process_name("narwhal:space");
-  require(host::set_signal_stack({signal_stack_of(index, 0), 0, kSignalStackSize}).ok());
-  const auto timer = host::make_timer(kTimerSignal);
-  require(timer.ok() && timer.value() == orders.timer);
+void require(bool fine) {
+  if (!fine) host::exit(1);  // ends the maker, and so all
+}
+
+// What each host thread has to set for itself.
+void prepare_thread(const Orders& orders, usize process, u32 cpu) {
+  void* const stack =
+      reinterpret_cast<void*>(orders.signal_stacks[cpu] + process * kSignalStackSize);
+  require(host::set_signal_stack({stack, 0, kSignalStackSize}).ok());
   require(host::dispatch_system_calls(reinterpret_cast<u64>(kernel_text_start),
                                       u64(kernel_text_end - kernel_text_start))
               .ok());
+  asm volatile("wrgsbase %0" ::"r"(&cpu_blocks[cpu]) : "memory");
   host::unblock_all_signals();
   if (orders.confined) require(host::install_filter(orders.filter, orders.filter_count).ok());
-  HostProcess& process = host_processes[index];
-  process.seats[0].timer = timer.value();
-  __atomic_store_n(&process.state, HostProcess::kReady, __ATOMIC_SEQ_CST);
+}
+
+[[noreturn]] void be_further_thread(void* argument) {
+  const ThreadOrders& mine = *static_cast<const ThreadOrders*>(argument);
+  Orders& orders = *mine.orders;
+  prepare_thread(orders, mine.process, mine.cpu);
+  __atomic_fetch_add(&orders.ready, 1, __ATOMIC_SEQ_CST);
+  host::wake(orders.ready);
+  narwhal_take_seat(host_processes[mine.process].seats[mine.cpu], &orders, orders.size(),
+                    orders.users);
+}
+
+// The threads of this host process for all CPUs but the first, confined and waiting. Signals are
+// blocked. False: the host gives no more of them.
+bool make_threads(Orders& orders, usize process) {
+  // What clone(2) wants for a thread: all is shared.
+  constexpr u64 kThread = 0x100 | 0x200 | 0x400 | 0x800 | 0x1'0000 | 0x4'0000;
+  const u64 pieces = reinterpret_cast<u64>(&orders) + kPrivateSize;
+  const int process_id = host::process_id();
+  for (u32 cpu = 1; cpu < orders.cpus; ++cpu) {
+    const u64 piece = pieces + (cpu - 1) * kThreadSize;
+    auto& thread_orders = *reinterpret_cast<ThreadOrders*>(piece);
+    thread_orders = {&orders, process, cpu};
+    const i64 thread = narwhal_clone_at(kThread, reinterpret_cast<void*>(piece + kThreadSize),
+                                        be_further_thread, &thread_orders);
+    if (thread <= 0) return false;
+    const auto timer = host::make_timer(kTimerSignal, int(thread));
+    require(timer.ok() && timer.value() == timer_of(cpu));
+    Seat& seat = host_processes[process].seats[cpu];
+    seat.timer = timer.value();
+    seat.process = process_id;
+    seat.thread = int(thread);
+  }
+  u32 ready;
+  while ((ready = __atomic_load_n(&orders.ready, __ATOMIC_SEQ_CST)) + 1 < orders.cpus)
+    host::wait(orders.ready, ready);
+  return true;
+}
+
+void tell_state(HostProcess& process, HostProcess::State state) {
+  __atomic_store_n(&process.state, state, __ATOMIC_SEQ_CST);
   host::wake(process.state);
-  narwhal_take_seat(process.seats[0], const_cast<Orders*>(&orders), kPrivateSize);
+}
+
+// What another host process needs for itself: all else is inherited.
+[[noreturn]] void become_host_process(Orders& orders, usize index, int maker) {
+  require(host::die_with_parent(maker).ok());
+  host::set_process_name("narwhal:space");
+  HostProcess& process = host_processes[index];
+  const auto timer = host::make_timer(kTimerSignal, host::thread_id());
+  require(timer.ok() && timer.value() == timer_of(0));
+  process.seats[0].timer = timer.value();
+  process.seats[0].process = host::process_id();
+  process.seats[0].thread = host::thread_id();
+  const bool complete = make_threads(orders, index);
+  prepare_thread(orders, index, 0);
+  tell_state(process, complete ? HostProcess::kReady : HostProcess::kFailed);
+  if (!complete)
+    for (u32 never = 0;;) host::wait(never, 0);
+  narwhal_take_seat(process.seats[0], &orders, orders.size(), orders.users);
 }
 
 // Once one of them is gone, all must go; the first has to know when the filter ended it. Somebody
@@ -70,7 +140,7 @@ void look_for_ended(int, void*, void*) {
 
 // Makes as many as are wanted, which is the one number that it takes from the others.
 [[noreturn]] void make_processes(void* private_memory) {
-  const Orders& orders = *static_cast<const Orders*>(private_memory);
+  Orders& orders = *static_cast<Orders*>(private_memory);
   if (!host::die_with_parent(orders.parent).ok()) host::exit(1);
   host::set_process_name("narwhal:maker");
   // Its handler runs on the private stack; other signals stay blocked.
@@ -87,8 +157,7 @@ void look_for_ended(int, void*, void*) {
     if (child == 0) become_host_process(orders, count, maker);
     HostProcess& process = host_processes[count++];
     if (child > 0) continue;
-    __atomic_store_n(&process.state, HostProcess::kFailed, __ATOMIC_SEQ_CST);
-    host::wake(process.state);
+    tell_state(process, HostProcess::kFailed);
     break;
   }
   for (u32 never = 0;;) host::wait(never, 0);
@@ -98,10 +167,12 @@ void look_for_ended(int, void*, void*) {
 
 bool make_maker(const void* filter, u16 count) {
   const u64 at = boot_state.window_base + kMakerOffset;
-  if (count * u64{8} > kFilterSize || !host::map_anonymous(at, kPrivateSize).ok()) return false;
+  const u64 size = kPrivateSize + (boot_state.cpus - 1) * kThreadSize;
+  if (count * u64{8} > kFilterSize || !host::map_anonymous(at, size).ok()) return false;
   auto& orders = *reinterpret_cast<Orders*>(at);
   orders.parent = host::process_id();
-  orders.timer = seat().timer;
+  orders.cpus = orders.users = boot_state.cpus;
+  for (u32 cpu = 0; cpu < orders.cpus; ++cpu) orders.signal_stacks[cpu] = signal_stacks[cpu];
   constexpr u64 kRestorer = 0x04000000;
   orders.when_child_ends = {look_for_ended, kRestorer, narwhal_signal_return, 0};
   orders.confined = filter != nullptr;
@@ -111,10 +182,11 @@ bool make_maker(const void* filter, u16 count) {
   host::block_all_signals();
   const i64 maker = narwhal_clone_at(
       u64(host::kChildEnded), reinterpret_cast<void*>(at + kPrivateSize), make_processes, &orders);
+  // From here on it has a copy, and ours is of use for our own threads only.
+  const bool complete = maker > 0 && make_threads(orders, 0);
   host::unblock_all_signals();
-  // From here on it has a copy, and ours is of no use.
-  host::unmap(at, kPrivateSize).ignore();
-  return maker > 0;
+  if (__atomic_sub_fetch(&orders.users, 1, __ATOMIC_SEQ_CST) == 0) host::unmap(at, size).ignore();
+  return complete;
 }
 
 }  // namespace narwhal::process_home

@@ -12,6 +12,7 @@
 #include "kernel/platform/process/host_mappings.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/processors.h"
 #include "kernel/platform/process/stacks.h"
 #include "kernel/platform/process/time.h"
 #include "kernel/platform/rewrite/call_ways.h"
@@ -28,7 +29,6 @@ void narwhal_continue_syscall();
 void narwhal_continue_trap();
 void narwhal_continue_interrupt();
 void narwhal_continue_kernel_fault();
-void narwhal_restore_all();
 }
 
 namespace narwhal::process_home {
@@ -53,18 +53,27 @@ constexpr u64 kLegacyCallError = 0x80 * 8 + 2;
 constexpr u64 kLegacyCallSize = 2;
 
 // What the signal said, for the code that goes on; nothing comes between, interrupts are held back.
-constinit upcall::UserTrap trap{};
-constinit upcall::StubPlace trap_place = upcall::StubPlace::kOutside;
+struct Message {
+  upcall::UserTrap trap{};
+  upcall::StubPlace place = upcall::StubPlace::kOutside;
+};
+constinit Message messages[kMostCpus];
+
+Message& message() {
+  return messages[cpu_local().index];
+}
 
 Continuation go_on(UserRegs& regs, void (*code)()) {
   return {reinterpret_cast<u64>(&regs), reinterpret_cast<u64>(code)};
 }
 
 bool is_interrupt(int signal) {
-  return signal == kTimerSignal || signal == kSigIo;
+  return signal == kTimerSignal || signal == kSigIo || signal == kCallSignal;
 }
 u32 pending_bit(int signal) {
-  return signal == kSigIo ? kInputPending : kTimerPending;
+  return signal == kSigIo         ? kInputPending
+         : signal == kCallSignal ? kReschedulePending
+                                 : kTimerPending;
 }
 
 // Sent by another process, and so no fault of anybody's here: si_code says it (sigaction(2)). It
@@ -94,9 +103,12 @@ Continuation from_user(int signal, const HostSignalInfo& info, HostContext& cont
   UserRegs& regs = platform::user_regs_at(reinterpret_cast<void*>(cpu.kernel_stack_top));
   take_back_fpu(context);
   copy_registers(context, regs);
-  trap_place = upcall::StubPlace::kOutside;
+  // The program may have set its base with no word to us.
+  asm volatile("rdfsbase %0" : "=r"(cpu.user_fs_base));
+  Message& said = message();
+  said.place = upcall::StubPlace::kOutside;
   // Of a stub nobody hears but its own faults, which end there if they can.
-  if (signal != kSigSegv) trap_place = upcall::leave_stub(regs);
+  if (signal != kSigSegv) said.place = upcall::leave_stub(regs);
   if (is_interrupt(signal)) {
     cpu.interrupts_pending |= pending_bit(signal);
     return go_on(regs, narwhal_continue_interrupt);
@@ -108,13 +120,13 @@ Continuation from_user(int signal, const HostSignalInfo& info, HostContext& cont
     }
     // `int 0x80` is no way into this kernel.
     regs.rip -= kLegacyCallSize;
-    trap = {u8(kGeneralProtection), kLegacyCallError, 0};
+    said.trap = {u8(kGeneralProtection), kLegacyCallError, 0};
     return go_on(regs, narwhal_continue_trap);
   }
   // Of a debug exception the host tells whether it was a single step, which is all there is here.
   const u64 debug_status = info.code == kTrapTrace ? DebugRegisters::kStep : 0;
-  trap = {u8(context.vector), context.error,
-          context.vector == kDebugException ? debug_status : context.cr2};
+  said.trap = {u8(context.vector), context.error,
+               context.vector == kDebugException ? debug_status : context.cr2};
   return go_on(regs, narwhal_continue_trap);
 }
 
@@ -129,7 +141,7 @@ Continuation fault_in_kernel(HostContext& context) {
   }
   take_back_fpu(context);
   copy_registers(context, regs);
-  trap = {u8(context.vector), context.error, context.cr2};
+  message().trap = {u8(context.vector), context.error, context.cr2};
   return go_on(regs, narwhal_continue_kernel_fault);
 }
 
@@ -145,7 +157,7 @@ Continuation interrupt_in_kernel(int signal, HostContext& context) {
       between(context.rip, narwhal_fast_exit_begin, narwhal_fast_exit_end)) {
     take_back_fpu(context);
     return go_on(platform::user_regs_at(reinterpret_cast<void*>(cpu.kernel_stack_top)),
-                 narwhal_restore_all);
+                 narwhal_continue_interrupt);
   }
   if (between(context.rip, narwhal_idle_begin, narwhal_idle_end)) {
     context.rip = reinterpret_cast<u64>(narwhal_idle_stop);
@@ -188,7 +200,7 @@ bool is_lack_of_memory(i32 code) {
   end_all(kFailed);
 }
 
-upcall::PageFault page_fault() {
+upcall::PageFault page_fault(const upcall::UserTrap& trap) {
   return {UserAddr(trap.address),
           trap.error_code & kFaultFetch   ? Protection::kExecute
           : trap.error_code & kFaultWrite ? Protection::kWrite
@@ -209,13 +221,15 @@ extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& in
   if (signal == host::kChildEnded) lost_host_process(info);
   if (signal == kTimerSignal) timer_fired(context.stack_start);
   if (!is_here(context.stack_start)) return kWhereItCameFrom;
+  if (signal == kCallSignal && !answer_calls()) return kWhereItCameFrom;
   if (signal == kSigSegv && between(context.rip, kernel_text_start, kernel_text_end) &&
       bring_in_stack(context.cr2))
     return kWhereItCameFrom;
   if (!between(context.rip, kernel_text_start, kernel_text_end)) {
     // A program that has no GS base of its own runs with ours. Its stack is not ours: that is the
     // kernel, run astray.
-    const bool is_ours = gs_before == reinterpret_cast<u64>(&cpu_local());
+    // So is one that it read on another CPU, and has set here.
+    const bool is_ours = gs_before - reinterpret_cast<u64>(cpu_blocks) < sizeof cpu_blocks;
     if (is_ours && in_window(context.rsp)) return fault_in_kernel(context);
     cpu_local().user_gs_base = is_ours ? 0 : gs_before;
     return from_user(signal, info, context);
@@ -224,6 +238,7 @@ extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& in
 }
 
 extern "C" bool narwhal_caught_call_from_user(UserRegs& regs) {
+  kernel_lock_take_if_outside();
   ++call_ways.of_cpu[cpu_local().index].caught;
   platform::interrupts_restore(true);
   if (upcall::on_caught_call(regs)) ++call_ways.of_cpu[cpu_local().index].rewritten;
@@ -236,9 +251,15 @@ extern "C" bool narwhal_direct_call_from_user(UserRegs& regs) {
   return upcall::on_syscall(regs);
 }
 
+extern "C" bool narwhal_direct_call_of_many(UserRegs& regs) {
+  kernel_lock_take();
+  return narwhal_direct_call_from_user(regs);
+}
+
 extern "C" void narwhal_trap_from_user(UserRegs& regs) {
-  upcall::UserTrap came = trap;
-  if (trap_place == upcall::StubPlace::kBefore && came.vector == kDebugException) {
+  kernel_lock_take_if_outside();
+  upcall::UserTrap came = message().trap;
+  if (message().place == upcall::StubPlace::kBefore && came.vector == kDebugException) {
     // A step onto an instruction that is not where it seems: the next is over it, at its place.
     platform::interrupts_restore(true);
     upcall::undo_call(regs);
@@ -246,7 +267,7 @@ extern "C" void narwhal_trap_from_user(UserRegs& regs) {
     return;
   }
   if (came.vector == kPageFault) {
-    upcall::PageFault fault = page_fault();
+    upcall::PageFault fault = page_fault(came);
     if (in_window(fault.address.value)) {
       // The kernel's; to the program it is as if it were no address at all.
       came = {u8(kGeneralProtection), 0, 0};
@@ -269,12 +290,14 @@ extern "C" void narwhal_trap_from_user(UserRegs& regs) {
 }
 
 extern "C" void narwhal_interrupt_from_user() {
+  kernel_lock_take_if_outside();
   run_interrupts(true);
 }
 
 extern "C" void narwhal_fault_from_kernel(UserRegs& regs) {
+  const upcall::UserTrap trap = message().trap;
   if (trap.vector == kPageFault && trap.address < kUserEnd.value && !in_window(trap.address)) {
-    upcall::PageFault fault = page_fault();
+    upcall::PageFault fault = page_fault(trap);
     if (bring_in(fault.address.value, fault.access, fault.present)) return;
     if (cpu_local().spinlock_depth == 0 && platform::interrupts_enabled() &&
         upcall::on_page_fault(fault, nullptr))

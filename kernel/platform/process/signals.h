@@ -14,6 +14,7 @@ enum HostSignal : int {
   kSigSegv = 11,
   kSigPipe = 13,
   kSigAlrm = 14,
+  kCallSignal = 23,  // SIGURG, which does nothing to a process that does not wait for it
   kSigIo = 29,
   kSigSys = 31,
 };

@@ -10,6 +10,7 @@
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/processors.h"
 #include "kernel/platform/upcalls.h"
 
 namespace narwhal {
@@ -24,7 +25,15 @@ constinit i64 wall_clock_at_boot = 0;
 // fire too early, after a deadline that was moved, or when the CPU is elsewhere; then it is set
 // again where that is needed. So a deadline that moves back and forth costs no call, nor do most
 // hand-overs.
-constinit u64 deadline = platform::kNoDeadline;
+struct Wanted {
+  u64 deadline = platform::kNoDeadline;  // of upcall::on_timer()
+  u64 watch = platform::kNoDeadline;     // when to look whether somebody waits for events
+};
+constinit Wanted wanted_of[kMostCpus];
+
+Wanted& wanted() {
+  return wanted_of[cpu_local().index];
+}
 
 // The host's clock and the time-stamp counter as close together as they can be read.
 struct Sample {
@@ -89,8 +98,8 @@ void time_init() {
   else
     measure_tsc();
   wall_clock_at_boot = host::wall_clock_ns() - i64(platform::monotonic_ns());
-  const auto made = host::make_timer(kTimerSignal);
-  if (!made.ok()) panic("the host gives no timer");
+  const auto made = host::make_timer(kTimerSignal, host::thread_id());
+  if (!made.ok() || made.value() != timer_of(0)) panic("the host gives no timer");
   seat().timer = made.value();
 }
 
@@ -125,13 +134,27 @@ bool punch_hole(PhysAddr start, u64 size) {
 }  // namespace
 
 void timer_interrupt(bool user_mode) {
-  if (platform::monotonic_ns() < deadline) {
+  Wanted& mine = wanted();
+  const u64 now = platform::monotonic_ns();
+  if (now >= mine.watch) {
+    mine.watch = platform::kNoDeadline;
+    let_somebody_watch();
+  }
+  if (now < mine.deadline) {
     rearm_timer();
     return;
   }
-  deadline = platform::kNoDeadline;
+  mine.deadline = platform::kNoDeadline;
+  rearm_timer();
   poll_events();
   upcall::on_timer(user_mode);
+}
+
+void watch_soon() {
+  constexpr u64 kDelay = kNanosPerMilli;
+  if (wanted().watch != platform::kNoDeadline || !somebody_should_watch()) return;
+  wanted().watch = platform::monotonic_ns() + kDelay;
+  rearm_timer();
 }
 
 int host_clock() {
@@ -139,12 +162,10 @@ int host_clock() {
   return boot_state.uses_host_clock ? kMonotonic : -1;
 }
 
-int host_timer() {
-  return seat().timer;
-}
-
 void rearm_timer() {
-  if (deadline < seat().armed) arm(deadline);
+  const Wanted& mine = wanted();
+  const u64 first = mine.deadline < mine.watch ? mine.deadline : mine.watch;
+  if (first < seat().armed) arm(first);
 }
 
 }  // namespace process_home
@@ -165,7 +186,7 @@ platform::TscClock platform::tsc_clock() {
 
 void platform::set_timer(u64 deadline_ns) {
   using namespace process_home;
-  deadline = deadline_ns;
+  wanted().deadline = deadline_ns;
   rearm_timer();
 }
 
@@ -173,23 +194,31 @@ void platform::set_timer(u64 deadline_ns) {
 // for a while goes back to the host, piece by piece.
 void platform::wait_for_interrupt() {
   using namespace process_home;
+  Wanted& mine = wanted();
+  mine.watch = kNoDeadline;  // by this CPU
   while (cpu_local().interrupts_pending == 0) {
     const u64 now = monotonic_ns();
-    if (deadline <= now) {
+    if (mine.deadline <= now) {
       cpu_local().interrupts_pending |= kTimerPending;
       break;
     }
     const u64 give_back = when_to_give_back(now);
+    bool has_news;
     if (give_back <= now) {
       if (!start_is_forgotten) forget_start();
       give_back_free_memory(punch_hole);
-      if (poll_events()) return;
-      continue;
+      has_news = poll_events();
+    } else {
+      const u64 until = mine.deadline < give_back ? mine.deadline : give_back;
+      has_news = wait_for_events(until == kNoDeadline ? kNoDeadline : until - now);
     }
-    const u64 until = deadline < give_back ? deadline : give_back;
-    if (wait_for_events(until == kNoDeadline ? kNoDeadline : until - now)) return;
+    if (has_news) {
+      if (many_cpus()) watch_soon();
+      return;
+    }
   }
   run_interrupts(false);
+  if (many_cpus()) watch_soon();
 }
 
 }  // namespace narwhal

@@ -1,6 +1,8 @@
 // Time from the time-stamp counter, measured against the host's clock.
 #pragma once
 
+#include "kernel/base/types.h"
+
 namespace narwhal::process_home {
 
 inline constexpr int kTimerSignal = 14;  // SIGALRM
@@ -9,10 +11,15 @@ inline constexpr int kTimerSignal = 14;  // SIGALRM
 void time_init();
 // The host's timer fired: calls upcall::on_timer() when it was time.
 void timer_interrupt(bool user_mode);
-// The host's timer.
-int host_timer();
+// The host's number of a CPU's timer, in each host process: the host counts from 0.
+constexpr int timer_of(u32 cpu) {
+  return int(cpu);
+}
 // The host's clock if it is asked each time, else -1.
 int host_clock();
+// If something is armed (events.h) that nobody waits for, and nobody does in a little while, then
+// another CPU that has nothing to do is told to.
+void watch_soon();
 // The CPU goes on with another host timer (host_process.h): makes it fire in time.
 void rearm_timer();
 

@@ -8,6 +8,7 @@
 #include "kernel/platform/vm/processors_state.h"
 #include "kernel/platform/vm/trap.h"
 #include "kernel/platform/vm/window.h"
+#include "kernel/platform/x86/panic.h"
 
 // Assembly gives it back by storing 0 in its first word.
 constinit narwhal::KernelLock narwhal_kernel_lock;
@@ -35,7 +36,12 @@ struct Call {
 };
 constinit Call call;
 
+// The kernel has panicked.
+constinit Atomic<bool> halted{false};
+
 void answer_call() {
+  if (halted.load(Order::kRelaxed))
+    for (;;) asm volatile("cli\nhlt");
   Processor& me = processors[cpu_local().index];
   if (!me.called.load(Order::kRelaxed) || !me.called.exchange(false, Order::kAcquire)) return;
   if (call.pages != 0)
@@ -111,6 +117,13 @@ void platform::synchronize_cpus() {
   if (vm::many_cpus())
     vm::ask_others(0, 0,
                    [](u32 cpu) { return vm::processors[cpu].root != vm::boot_state.root_table; });
+}
+
+void x86::halt_other_cpus() {
+  vm::halted.store(true);
+  for (u32 cpu = 0; cpu < vm::processor_count; ++cpu)
+    if (cpu != cpu_local().index)
+      vm::apic_send_interrupt(vm::processors[cpu].apic_id, vm::kCallVector);
 }
 
 void platform::wait_for_interrupt() {

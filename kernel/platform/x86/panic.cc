@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "kernel/arch/x86_64/instructions.h"
+#include "kernel/base/atomic.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/symbols/symbol_table.h"
@@ -43,7 +44,7 @@ constexpr std::string_view kTrapNames[] = {
 constexpr u8 kPanicStatus = 0x7f;
 constexpr u32 kDoubleFault = 8, kPageFault = 14;
 
-constinit bool panicking = false;
+constinit Atomic<u32> panicking{0};  // the CPU that does, counted from 1
 
 void print(std::string_view text) {
   log_line(LogLevel::kError, text);
@@ -113,11 +114,18 @@ void print_registers(const UserRegs& r) {
   platform::power_off(kPanicStatus);
 }
 
-// Only once: a panic in a panic just stops.
+// Only once: a panic in a panic just stops, and one on another CPU leaves the end to the first. Early
+// on a CPU does not know its number yet.
 void begin() {
   platform::interrupts_save_disable();
-  if (panicking) platform::power_off(kPanicStatus);
-  panicking = true;
+  const bool alone = platform::cpu_count() == 1;
+  const u32 me = alone ? 1 : cpu_local().index + 1;
+  u32 first = 0;
+  if (!panicking.compare_exchange(first, me)) {
+    if (first == me) platform::power_off(kPanicStatus);
+    for (;;) __builtin_ia32_pause();
+  }
+  if (!alone) x86::halt_other_cpus();
 }
 
 }  // namespace

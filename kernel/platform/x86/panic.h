@@ -12,6 +12,9 @@ struct KernelPlaces {
 };
 KernelPlaces kernel_places();  // the home's
 
+// The home's: whatever they run, they do nothing more.
+void halt_other_cpus();
+
 // A trap in the kernel that nothing can repair.
 [[noreturn]] void panic_with_trap(u32 vector, u64 error, u64 address, const UserRegs& regs);
 

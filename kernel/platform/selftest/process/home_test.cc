@@ -10,8 +10,10 @@
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/processors.h"
 #include "kernel/platform/selftest/process/process_tests.h"
 #include "kernel/platform/user_copy.h"
+#include "kernel/sched/scheduler.h"
 #include "kernel/sched/wait_queue.h"
 
 extern "C" narwhal::usize narwhal_user_copy(void* to, const void* from, narwhal::usize size);
@@ -155,10 +157,13 @@ void test_home() {
   test_window();
   // In one host process, then with more of them.
   test_turns();
-  if (asked_for("confined") || asked_for_a_crime())
+  if (asked_for("confined") || asked_for_a_crime()) {
     process_home::confine();
-  else
+  } else {
     process_home::start_maker(nullptr, 0);
+    process_home::start_further_cpus();
+  }
+  wait_for_cpus();
   test_turns();
   test_host_processes();
   // Takes long, once is enough.
