@@ -11,7 +11,7 @@ def run_compat_tests(name, program, guest_tags = [], args = [], caught = False, 
 
     NAME_guest runs it in a virtual machine, NAME_process in the kernel as a Linux process.
 
-    two_processors: NAME_guest2 as well, in a virtual machine with two processors. For what threads and processes do to
+    two_processors: NAME_guest2 and NAME_process2 as well, with two processors. For what threads and processes do to
     each other.
 
     caught: NAME_process_caught as well, in the kernel as a Linux process that rewrites no system calls.
@@ -33,7 +33,10 @@ def run_compat_tests(name, program, guest_tags = [], args = [], caught = False, 
         ("_process", _PROCESS_KERNEL, ["--platform=process"]),
     ]
     if two_processors:
-        homes.append(("_guest2", _KERNEL, ["--platform=vm", "--cpus=2"]))
+        homes += [
+            ("_guest2", _KERNEL, ["--platform=vm", "--cpus=2"]),
+            ("_process2", _PROCESS_KERNEL, ["--platform=process", "--cpus=2"]),
+        ]
     if caught:
         homes.append(("_process_caught", _PROCESS_KERNEL, ["--platform=process", "--no-rewrite"]))
     for suffix, kernel, options in homes:
