@@ -24,6 +24,16 @@ expect "endless recursion" 127 "a kernel stack overflowed into its guard page" r
 for count in 1 2 3; do
   expect "$count host processes" 0 "checks passed" run --settings=hostprocesses=$count
 done
+# Several CPUs, each with a thread in each host process.
+for cpus in 2 5; do
+  expect "$cpus CPUs" 0 "checks passed" run --cpus=$cpus
+  expect "$cpus CPUs, confined" 0 "checks passed" run --cpus=$cpus --settings=selftest=confined
+  expect "$cpus CPUs, few host processes" 0 "checks passed" run --cpus=$cpus --settings=hostprocesses=1
+  expect "$cpus CPUs, panic" 127 "panic: asked for on the command line" run --cpus=$cpus --settings=selftest=panic
+  expect "$cpus CPUs, lost" 126 "was killed" run --cpus=$cpus --settings=selftest=lost
+done
+expect "2 CPUs, a crime" 159 "an empty call takes" run --cpus=2 --settings=selftest=open
+expect "too many CPUs" 125 "--cpus: 1 to 16" run --cpus=17
 # A host whose time-stamp counter is no clock.
 expect "the host's clock" 0 "checks passed" run --clock=host --settings=selftest=hostclock
 expect "memory that the host does not have" 125 "the host has no memory left" run --settings=selftest=memory
