@@ -1,7 +1,8 @@
 // The block of data that each CPU keeps for itself, and the flag that holds interrupts back.
 //
 // The vm and process homes reach the block through the GS base, the fake home through a plain
-// global; the offsets of members that assembly knows are asserted where each home sets the block up.
+// global; the offsets of members that assembly knows are asserted where each home sets the block
+// up.
 #pragma once
 
 #include "kernel/base/types.h"

@@ -91,9 +91,8 @@ TEST(KernelLock, WhoSleepsIsWoken) {
   for (u32 cpu = 1; cpu <= kCpus; ++cpu)
     cpus.emplace_back([&, cpu] {
       for (u64 i = 0; i < kTurns; ++i) {
-        lock.acquire(cpu, [&] {
-          lock.sleep([&](u32& word, u32 value) { call(word, FUTEX_WAIT, value); });
-        });
+        lock.acquire(
+            cpu, [&] { lock.sleep([&](u32& word, u32 value) { call(word, FUTEX_WAIT, value); }); });
         ++inside;
         if (lock.release_and_look()) call(lock.word(), FUTEX_WAKE, 1);
       }

@@ -70,8 +70,8 @@ void cpu_init() {
   }
   asm volatile("wrgsbase %0" ::"r"(&cpu_blocks[0]) : "memory");
   host_processes_init();
-  for (const int signal : {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys, kSigIo, kCallSignal,
-                           HostSignal{kTimerSignal}, HostSignal{host::kChildEnded}})
+  for (const int signal : {kSigIll, kSigTrap, kSigBus, kSigFpe, kSigSegv, kSigSys, kSigIo,
+                           kCallSignal, HostSignal{kTimerSignal}, HostSignal{host::kChildEnded}})
     install(signal);
   // A stream whose reader is gone is an error of write(2).
   const host::SignalAction ignore{reinterpret_cast<void (*)(int, void*, void*)>(1), 0, nullptr, 0};

@@ -20,9 +20,9 @@ inline constexpr usize kMostHostProcesses = 64;
 struct Seat {
   u32 turn = kAway;  // futex word: whether the CPU is here
   u32 exit_status = 0;
-  u64 stack = 0;        // where the CPU goes on when it comes here
-  int timer = -1;       // of the host, signals this thread
-  int process = 0;      // the host's numbers of both
+  u64 stack = 0;    // where the CPU goes on when it comes here
+  int timer = -1;   // of the host, signals this thread
+  int process = 0;  // the host's numbers of both
   int thread = 0;
   u64 armed = ~u64{0};  // what the timer is set to
 

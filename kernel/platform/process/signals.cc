@@ -71,7 +71,7 @@ bool is_interrupt(int signal) {
   return signal == kTimerSignal || signal == kSigIo || signal == kCallSignal;
 }
 u32 pending_bit(int signal) {
-  return signal == kSigIo         ? kInputPending
+  return signal == kSigIo        ? kInputPending
          : signal == kCallSignal ? kReschedulePending
                                  : kTimerPending;
 }

@@ -114,8 +114,8 @@ void print_registers(const UserRegs& r) {
   platform::power_off(kPanicStatus);
 }
 
-// Only once: a panic in a panic just stops, and one on another CPU leaves the end to the first. Early
-// on a CPU does not know its number yet.
+// Only once: a panic in a panic just stops, and one on another CPU leaves the end to the first.
+// Early on a CPU does not know its number yet.
 void begin() {
   platform::interrupts_save_disable();
   const bool alone = platform::cpu_count() == 1;
