@@ -2,6 +2,8 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
+#include <atomic>
+
 #include "compat_tests/common/signals.h"
 #include "compat_tests/polling/polling.h"
 
@@ -167,6 +169,31 @@ TEST(Epoll, ClosedDescriptorsLeaveTheSet) {
   ASSERT_OK(set.add(pipe.writing, EPOLLOUT));
   pipe.writing.reset();
   EXPECT_EQ(0u, set.next());
+}
+
+// Each end takes the watch apart, and with two processors they do so at the same time.
+TEST(Epoll, BothEndsCloseAtOnce) {
+  constexpr int kRounds = 2000;
+  std::atomic<int> round = 0, done = 0;
+  int set = -1, watched = -1;
+  std::thread other([&] {
+    for (int i = 1; i <= kRounds; ++i) {
+      while (round < i) sched_yield();
+      EXPECT_OK(close(watched));
+      done = i;
+    }
+  });
+  for (int i = 1; i <= kRounds; ++i) {
+    set = epoll_create1(0);
+    watched = eventfd(0, 0);
+    epoll_event event = {};
+    event.events = EPOLLIN;
+    EXPECT_OK(epoll_ctl(set, EPOLL_CTL_ADD, watched, &event));
+    round = i;
+    EXPECT_OK(close(set));
+    while (done < i) sched_yield();
+  }
+  other.join();
 }
 
 TEST(Epoll, DuplicateKeepsAClosedDescriptorInTheSet) {

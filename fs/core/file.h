@@ -37,6 +37,11 @@ using FileRef = Ref<File>;
 class FileObserver {
  public:
   ListNode observer_node;
+  // The file's end has come. In any context, under a spinlock: keeps alive whom the observer belongs
+  // to until file_closing() has been called. False: they are at their own end, and take the observer
+  // off themselves.
+  virtual bool hold() = 0;
+  // Takes the observer off the file.
   virtual void file_closing(File& file) = 0;
 
  protected:

@@ -1,6 +1,7 @@
 // The end of an open file description.
 #include "fs/core/file_lock.h"
 #include "fs/core/inode.h"
+#include "kernel/sched/thread.h"
 
 namespace narwhal {
 
@@ -17,12 +18,17 @@ void File::remove_observer(FileObserver& observer) {
 void File::last_ref_dropped() {
   for (;;) {
     FileObserver* observer;
+    bool held;
     {
       SpinGuard guard(observers_lock_);
-      observer = observers_.pop_front();
+      observer = observers_.front();
+      if (!observer) break;
+      held = observer->hold();
     }
-    if (!observer) break;
-    observer->file_closing(*this);
+    if (held)
+      observer->file_closing(*this);
+    else
+      yield();  // another one ends the observer now
   }
   delete async_signals_.exchange(nullptr);
   if (Inode* locked = inode()) release_description_locks(*locked, this);

@@ -112,6 +112,7 @@ void Epoll::destroy(Watch& watch) {
 // mutex is already ours.
 void Epoll::Watch::file_closing(File&) TA_NO_ANALYSIS {
   Epoll& owner = epoll;
+  const auto held = Ref<Epoll>::adopt(&owner);  // by hold()
   const bool nested = owner.mutex_.held_by_current();
   if (!nested) owner.mutex_.lock();
   owner.destroy(*this);

@@ -43,6 +43,7 @@ class Epoll final : public AnonymousFile {
  private:
   struct Watch final : Waiter, FileObserver {
     Watch(Epoll& e, File& f, WaitQueue& q, int n) : epoll(e), file(f), queue(q), fd(n) {}
+    bool hold() override { return epoll.try_add_ref(); }
     void file_closing(File& closing) override;
 
     Epoll& epoll;
