@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "kernel/base/list.h"
 #include "kernel/base/ref.h"
 
 namespace narwhal {
@@ -18,6 +19,13 @@ class P9Channel : public RefCounted {
   // message on its way. Not interruptible. EIO when the device is broken, ENOBUFS is waited out.
   virtual Result<usize> exchange(std::span<const std::byte> message,
                                  std::span<std::byte> answer) = 0;
+
+  ListNode channels_node;
 };
+
+// Channels live as long as the kernel. They are found at boot, by one thread.
+void keep_p9_channel(Ref<P9Channel> channel);
+// The channel with this tag; null when there is none.
+Ref<P9Channel> find_p9_channel(std::string_view tag);
 
 }  // namespace narwhal

@@ -1,6 +1,4 @@
-// Messages of 9P2000.L: little-endian fields one behind the other, behind a head of size[4] type[1]
-// tag[2] (Plan 9's intro(5); the additions for Linux in diod's protocol.md and in Linux's
-// include/net/9p/9p.h).
+// Takes questions of 9P2000.L apart and puts answers together (kernel/abi/p9.h).
 #pragma once
 
 #include <cstdint>
@@ -9,45 +7,13 @@
 #include <string_view>
 #include <type_traits>
 
+#include "kernel/abi/p9.h"
+
 namespace narwhal::tools::p9 {
 
-// A question; the answer to each has the next number.
-enum class MessageType : uint8_t {
-  kError = 6,
-  kStatfs = 8,
-  kOpen = 12,
-  kCreate = 14,
-  kSymlink = 16,
-  kMknod = 18,
-  kReadlink = 22,
-  kGetattr = 24,
-  kSetattr = 26,
-  kXattrWalk = 30,
-  kXattrCreate = 32,
-  kReaddir = 40,
-  kFsync = 50,
-  kLink = 70,
-  kMkdir = 72,
-  kRenameAt = 74,
-  kUnlinkAt = 76,
-  kVersion = 100,
-  kAttach = 104,
-  kFlush = 108,
-  kWalk = 110,
-  kRead = 116,
-  kWrite = 118,
-  kClunk = 120,
-};
-
-inline constexpr size_t kHeadSize = 7;
-
-// What a file is known by: `path` is its inode's number.
-struct Qid {
-  uint8_t type = 0;
-  uint32_t version = 0;
-  uint64_t path = 0;
-  static constexpr uint8_t kDirectory = 0x80, kSymlink = 0x02;
-};
+using narwhal::p9::kHeadSize;
+using narwhal::p9::MessageType;
+using narwhal::p9::Qid;
 
 // Takes fields out of a question. What is not there reads as zero, and complete() says so.
 class Reader {

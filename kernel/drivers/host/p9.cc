@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernel/abi/p9.h"
 #include "kernel/base/list.h"
 #include "kernel/base/log.h"
 #include "kernel/platform/cpu_local.h"
@@ -13,8 +14,7 @@
 namespace narwhal {
 namespace {
 
-// size[4] type[1] tag[2], little end first.
-constexpr usize kHeadSize = 7;
+using p9::kHeadSize;
 u32 size_in(const std::byte* head) {
   return u32(head[0]) | u32(head[1]) << 8 | u32(head[2]) << 16 | u32(head[3]) << 24;
 }
@@ -55,8 +55,6 @@ class HostP9 final : public P9Channel {
       sleep(Interruptible::kNo).ignore();
     }
   }
-
-  ListNode node;
 
  private:
   enum State : u8 {
@@ -194,21 +192,11 @@ class HostP9 final : public P9Channel {
   WaitQueue answered_;
 };
 
-// They live as long as the kernel, and are found at boot, by one thread.
-[[clang::no_destroy]] constinit List<HostP9, &HostP9::node> channels;
-
 }  // namespace
 
 Result<> start_host_p9(int fd, std::string_view tag) {
-  Ref<HostP9> channel = TRY(make_ref<HostP9>(fd, tag));
-  channels.push_back(*channel.release());
+  keep_p9_channel(TRY(make_ref<HostP9>(fd, tag)));
   return {};
-}
-
-Ref<P9Channel> find_host_p9(std::string_view tag) {
-  for (HostP9& channel : channels)
-    if (channel.tag() == tag) return Ref<P9Channel>(&channel);
-  return nullptr;
 }
 
 }  // namespace narwhal

@@ -8,7 +8,5 @@ namespace narwhal {
 
 // `fd` does not block. `tag` (P9Channel's) must live for ever. ENOMEM.
 Result<> start_host_p9(int fd, std::string_view tag);
-// The channel with this tag; null when there is none.
-Ref<P9Channel> find_host_p9(std::string_view tag);
 
 }  // namespace narwhal

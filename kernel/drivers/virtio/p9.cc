@@ -51,8 +51,6 @@ class VirtioP9 final : public P9Channel {
     }
   }
 
-  ListNode node;
-
  private:
   enum State : u8 {
     kWaiting,  // for room in the queue: somebody's answer makes it
@@ -111,24 +109,15 @@ class VirtioP9 final : public P9Channel {
   usize tag_size_ = 0;
 };
 
-// They live as long as the machine, and are found at boot, by one thread.
-[[clang::no_destroy]] constinit List<VirtioP9, &VirtioP9::node> channels;
-
 }  // namespace
 
 Result<> start_virtio_p9(Ref<VirtioTransport> transport) {
   Ref<VirtioP9> channel = TRY(make_ref<VirtioP9>(std::move(transport)));
   // From here on the device knows the channel's address.
-  VirtioP9& kept = *channel.release();
-  TRY(kept.start());
-  channels.push_back(kept);
+  channel->add_ref();
+  TRY(channel->start());
+  keep_p9_channel(std::move(channel));
   return {};
-}
-
-Ref<P9Channel> find_p9_channel(std::string_view tag) {
-  for (VirtioP9& channel : channels)
-    if (channel.tag() == tag) return Ref<P9Channel>(&channel);
-  return nullptr;
 }
 
 }  // namespace narwhal

@@ -9,7 +9,5 @@ namespace narwhal {
 
 // ENODEV, ENOMEM.
 Result<> start_virtio_p9(Ref<VirtioTransport> transport);
-// The channel with this tag; null when there is none.
-Ref<P9Channel> find_p9_channel(std::string_view tag);
 
 }  // namespace narwhal

@@ -132,7 +132,7 @@ void confine_kernel() {
 }
 
 Ref<P9Channel> shared_folder(std::string_view tag) {
-  return find_host_p9(tag);
+  return find_p9_channel(tag);
 }
 
 Vector<Ref<BlockDevice>> take_block_devices() {

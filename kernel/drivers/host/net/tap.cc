@@ -3,24 +3,11 @@
 #include <cstring>
 
 #include "kernel/drivers/host/net/host_net.h"
+#include "kernel/drivers/virtio_net_header.h"
 #include "kernel/platform/process/host.h"
 
 namespace narwhal {
 namespace {
-
-// struct virtio_net_hdr_v1 (virtio 1.1, section 5.1.6).
-struct Header {
-  u8 flags;
-  u8 segmentation;
-  u16 header_length;
-  u16 segment_size;
-  u16 checksum_start;
-  u16 checksum_offset;
-  u16 buffers;
-};
-static_assert(sizeof(Header) == 12);
-constexpr u8 kNeedsChecksum = 1, kChecksumValid = 2;
-constexpr u8 kSegmentsOfTcp4 = 1, kSegmentsOfTcp6 = 4;
 
 class Tap final : public HostNet {
  public:
@@ -43,7 +30,7 @@ class Tap final : public HostNet {
 
   bool offer();
 
-  Header header_{};
+  VirtioNetHeader header_{};
   // Where the next frame will be read to; the first `ready_` are in place.
   host::Piece pieces_[1 + kMostBuffers] = {};
   PacketBuffers::Buffer* offered_[kMostBuffers] = {};
@@ -89,7 +76,7 @@ NetDevice::Received Tap::receive() {
       pieces_[1 + i] = pieces_[ready_ - i];
     }
     ready_ = rest;
-    frame.checksum_good = (header_.flags & (kNeedsChecksum | kChecksumValid)) != 0;
+    frame.checksum_good = header_.checksum_good();
     return frame;
   }
 }
@@ -97,17 +84,7 @@ NetDevice::Received Tap::receive() {
 // The host takes a copy at once.
 Result<> Tap::transmit(const Transmit& packet) {
   if (packet.pieces.empty() || packet.pieces.size() > kMostPieces) return Errno::kInval;
-  Header header{};
-  if (packet.needs_checksum) {
-    header.flags = kNeedsChecksum;
-    header.checksum_start = packet.checksum_start;
-    header.checksum_offset = packet.checksum_offset;
-  }
-  if (packet.segment_size != 0) {
-    header.segmentation = packet.is_ipv6 ? kSegmentsOfTcp6 : kSegmentsOfTcp4;
-    header.segment_size = packet.segment_size;
-    header.header_length = packet.header_length;
-  }
+  VirtioNetHeader header = VirtioNetHeader::of(packet);
   host::Piece pieces[1 + kMostPieces];
   pieces[0] = {&header, sizeof header};
   usize count = 1;

@@ -220,7 +220,6 @@ NetDevice::Received VirtioNet::receive() {
     receive_.disable_interrupts();
     if (!wants_room_) transmit_.disable_interrupts();
   }
-  constexpr u8 kNeedsChecksum = 1, kChecksumValid = 2;
   for (;;) {
     auto done = receive_.pop();
     if (!done.token) {
@@ -250,9 +249,7 @@ NetDevice::Received VirtioNet::receive() {
       drop(frame);
       continue;
     }
-    // A sum that is still to be filled in never left this machine.
-    frame.checksum_good =
-        checksums_received_ && (header.flags & (kNeedsChecksum | kChecksumValid)) != 0;
+    frame.checksum_good = checksums_received_ && header.checksum_good();
     return frame;
   }
 }
@@ -276,17 +273,7 @@ Result<> VirtioNet::transmit(const Transmit& packet) {
     }
   }
 
-  Header header{};
-  if (packet.needs_checksum) {
-    header.flags = 1;  // VIRTIO_NET_HDR_F_NEEDS_CSUM
-    header.checksum_start = packet.checksum_start;
-    header.checksum_offset = packet.checksum_offset;
-  }
-  if (packet.segment_size != 0) {
-    header.segmentation = packet.is_ipv6 ? 4 : 1;  // VIRTIO_NET_HDR_GSO_TCPV6, ..._TCPV4
-    header.header_length = packet.header_length;
-    header.segment_size = packet.segment_size;
-  }
+  const Header header = Header::of(packet);
   Slot& slot = *free_slots_;
   VirtQueue::Segment segments[kMostPieces + 1];
   usize count = 0;

@@ -12,6 +12,7 @@
 #include "kernel/base/atomic.h"
 #include "kernel/drivers/net_device.h"
 #include "kernel/drivers/virtio/queue.h"
+#include "kernel/drivers/virtio_net_header.h"
 #include "kernel/mm/frame.h"
 
 namespace narwhal {
@@ -36,17 +37,7 @@ class VirtioNet final : public NetDevice {
   bool enable_events() override;
 
  private:
-  // Section 5.1.6; as long as this since version 1.
-  struct Header {
-    u8 flags;
-    u8 segmentation;
-    u16 header_length;
-    u16 segment_size;
-    u16 checksum_start;
-    u16 checksum_offset;
-    u16 buffers;
-  };
-  static_assert(sizeof(Header) == 12);
+  using Header = VirtioNetHeader;  // as long as this since version 1
   static constexpr u32 kBufferSize = kPageSize / 2;
   static constexpr usize kPerFrame = kPageSize / kBufferSize;
   static constexpr usize kMostPieces = 64;
