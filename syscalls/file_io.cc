@@ -62,7 +62,7 @@ SysResult write_file(Task& task, File& file, IoBuffer& from, TransferPlace place
     if (!moved.ok()) {
       const Errno error = moved.error();
       // A pipe's reader may leave in the middle; a socket says so only when nothing was sent.
-      if (total == 0 || file.kind() == File::Kind::kPipe) broken_pipe_raised(task, error);
+      if (total == 0 || file.kind() != File::Kind::kSocket) broken_pipe_raised(task, error);
       if (total != 0) break;
       if (error == Errno::kFBig && size_limit != ~u64{0}) raise_signal(task, Signal::kXfsz);
       return error;

@@ -52,12 +52,12 @@ class Confinement(guest.TestCase):
         self.assertEqual(status['NoNewPrivs'], '1')
         self.assertEqual(status['Seccomp'], '2')
 
-    def test_it_holds_the_memory_file_and_sockets(self):
-        for options, sockets in ((NO_NETWORK, 5), ([], 6)):
+    def test_it_holds_the_memory_file_our_streams_and_sockets(self):
+        for options, sockets in ((NO_NETWORK, 2), ([], 3)):
             _, process = self.start(options)
             folder = f'/proc/{process}/fd'
             kinds = sorted(os.readlink(f'{folder}/{fd}').split(':')[0] for fd in os.listdir(folder))
-            self.assertEqual(kinds, ['/memfd'] + sockets * ['socket'], options)
+            self.assertEqual(kinds, ['/memfd'] + 3 * ['pipe'] + sockets * ['socket'], options)
 
     def test_its_limits_leave_no_room(self):
         _, process = self.start()

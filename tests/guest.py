@@ -13,7 +13,7 @@ A test is a Python program that `guest_test` (tests/guest_test.bzl) runs:
 
 $NARWHAL and $NARWHAL_KERNEL (for the process home $NARWHAL_PROCESS_KERNEL) name the command and the image,
 $NARWHAL_PLATFORM the platform ("vm" where it is not set), and $NARWHAL_ACCEL, where it is set, the machine's accelerator.
-What one platform lacks is excused by name: needs_machine() and its like. Each guest has a time limit. When a test fails,
+What one platform lacks is excused by name: needs_machine(), needs_process(). Each guest has a time limit. When a test fails,
 everything that its guests printed is shown, the kernel's messages too;
 $NARWHAL_TEST_LOG=debug (`bazel test --test_env=NARWHAL_TEST_LOG=debug`) asks the kernel for more of them.
 """
@@ -57,6 +57,11 @@ def kvm_is_there():
 def needs_machine(reason):
     """Marks a test of what only a virtual machine has."""
     return unittest.skipIf(PLATFORM == 'process', 'in a virtual machine only: ' + reason)
+
+
+def needs_process(reason):
+    """Marks a test of what only the process home has."""
+    return unittest.skipIf(PLATFORM == 'vm', 'in the process home only: ' + reason)
 
 
 class GuestError(AssertionError):

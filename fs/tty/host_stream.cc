@@ -5,48 +5,57 @@
 
 namespace narwhal {
 
-Result<usize> HostStream::look_ahead() {
-  if (ahead_begin_ == ahead_end_) {
-    ahead_begin_ = ahead_end_ = 0;
-    ahead_end_ = TRY(port_->read({ahead_, kAheadSize}));
+Result<usize> HostStream::take(usize most) {
+  if (begin_ == end_) {
+    if (buffer_.empty()) TRY(buffer_.resize(kBufferSize));
+    begin_ = end_ = 0;
+    end_ = TRY(port_->read({buffer_.data(), most < kBufferSize ? most : kBufferSize}));
   }
-  return ahead_end_ - ahead_begin_;
+  return end_ - begin_;
 }
 
+Result<usize> HostStream::look_ahead() {
+  constexpr usize kEnough = 2048;
+  return take(kEnough);
+}
+
+// What the program does not ask for stays with the host, for whoever reads after it.
 Result<usize> HostStream::read(IoBuffer& to) {
   if (to.remaining() == 0) return usize{0};
   Guard guard(mutex_);
   usize total = 0;
-  while (to.remaining() != 0) {
-    auto ready = look_ahead();
+  for (;;) {
+    const usize wanted = to.remaining();
+    auto ready = take(wanted);
     if (!ready.ok() && total == 0) return ready.error();
     if (!ready.ok() || ready.value() == 0) break;
-    auto moved = to.write(ahead_ + ahead_begin_, ready.value());
+    auto moved = to.write(buffer_.data() + begin_, ready.value());
     if (!moved.ok() && total == 0) return moved.error();
     if (!moved.ok()) break;
-    ahead_begin_ += moved.value();
+    begin_ += moved.value();
     total += moved.value();
+    // Less than was wanted is all that there is.
+    if (to.remaining() == 0 || ready.value() < kBufferSize) break;
   }
   return total;
 }
 
 Result<usize> HostStream::write(IoBuffer& from) {
   Guard guard(mutex_);
+  if (buffer_.empty()) TRY(buffer_.resize(kBufferSize));
   usize total = 0;
   while (from.remaining() != 0) {
-    // Bytes leave the buffer only when the port has taken them.
-    std::byte chunk[512];
-    usize size = from.remaining() < sizeof chunk ? from.remaining() : sizeof chunk;
+    // Bytes leave the program's buffer only when the port has taken them.
+    usize size = from.remaining() < kBufferSize ? from.remaining() : kBufferSize;
     // Up to the first byte that can't be read.
-    while (size != 0 && !from.peek(chunk, size).ok()) size /= 2;
+    while (size != 0 && !from.peek(buffer_.data(), size).ok()) size /= 2;
     if (size == 0 && total == 0) return Errno::kFault;
     if (size == 0) break;
-    auto taken = port_->write({chunk, size});
+    auto taken = port_->write({buffer_.data(), size});
     if (!taken.ok() && total == 0) return taken.error();
     if (!taken.ok()) break;
     from.skip(taken.value());
     total += taken.value();
-    if (taken.value() < size) break;
   }
   return total;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fs/core/anonymous_file.h"
+#include "kernel/base/vector.h"
 #include "kernel/drivers/console_port.h"
 
 namespace narwhal {
@@ -22,17 +23,22 @@ class HostStream final : public RefCounted {
   u64 inode_number() const { return inode_number_; }
 
  private:
-  static constexpr usize kAheadSize = 2048;
-  // Takes bytes from the port if none are here. EAGAIN; 0 at the end.
+  // At most so many bytes go to the host, or come from it, at once.
+  static constexpr usize kBufferSize = 16 * kKiB;
+
+  // Takes at most so many bytes from the port, if none are here. EAGAIN; 0 at the end; ENOMEM.
+  Result<usize> take(usize most) TA_REQUIRES(mutex_);
+  // For who does not read yet, but wants to know whether there is something, and how much.
   Result<usize> look_ahead() TA_REQUIRES(mutex_);
 
   const Ref<ConsolePort> port_;
   const u64 inode_number_;
   Mutex<LockRank::kTerminal> mutex_;
-  // Bytes taken from the port and not read yet, [ahead_begin_, ahead_end_).
-  std::byte ahead_[kAheadSize] TA_GUARDED_BY(mutex_);
-  usize ahead_begin_ TA_GUARDED_BY(mutex_) = 0;
-  usize ahead_end_ TA_GUARDED_BY(mutex_) = 0;
+  // Empty until the stream is used. In it, [begin_, end_), what was taken from the port and not
+  // read yet; or what is just being written.
+  Vector<std::byte> buffer_ TA_GUARDED_BY(mutex_);
+  usize begin_ TA_GUARDED_BY(mutex_) = 0;
+  usize end_ TA_GUARDED_BY(mutex_) = 0;
 };
 
 class HostStreamFile final : public AnonymousFile {

@@ -111,9 +111,11 @@ bool Terminal::flush_output() {
   bool moved = false;
   while (!bytes.empty() && !discipline_.stopped()) {
     const std::span<const std::byte> front = bytes.front();
-    auto taken = output_ ? output_->write(front) : Result<usize>(front.size());
-    if (!taken.ok() || taken.value() == 0) break;
-    bytes.pop(taken.value());
+    auto written = output_ ? output_->write(front) : Result<usize>(front.size());
+    const bool hung_up = written.failed(Errno::kPipe);  // what it is shown is lost
+    const usize taken = hung_up ? front.size() : std::move(written).value_or(0);
+    if (taken == 0) break;
+    bytes.pop(taken);
     moved = true;
   }
   return moved;

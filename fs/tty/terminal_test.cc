@@ -27,6 +27,7 @@ class FakePort final : public ConsolePort {
     return size;
   }
   Result<usize> write(std::span<const std::byte> from) override {
+    if (hung_up) return Errno::kPipe;
     const usize size = std::min(from.size(), room);
     if (size == 0 && !from.empty()) return Errno::kAgain;
     shown.append(reinterpret_cast<const char*>(from.data()), size);
@@ -44,6 +45,7 @@ class FakePort final : public ConsolePort {
   std::string typed, shown;
   usize room = ~usize{0};
   bool closed = false;
+  bool hung_up = false;
 };
 
 // The processes of a session: who asks, and what was sent to whom.
@@ -418,6 +420,34 @@ TEST_F(TerminalTest, HostStreamsTakeWhatTheHostTakes) {
   IoBuffer broken{UserBuffer{kUser + 4000, 1000}};
   EXPECT_EQ(out->write(broken).value(), 96u);
   EXPECT_EQ(out->write(broken).error(), Errno::kFault);
+}
+
+TEST_F(TerminalTest, HostStreamsLeaveWhatIsNotAskedFor) {
+  auto in = open_host_stream(port_, OpenFlags::kReadOnly).take();
+  port_->typed = std::string(40'000, 'x') + "end";
+  char text[40'000];
+  IoBuffer few{std::span<std::byte>(std::as_writable_bytes(std::span(text).first(3)))};
+  EXPECT_EQ(in->read(few).value(), 3u);
+  EXPECT_EQ(port_->typed.size(), 40'000u);
+  IoBuffer many{std::span<std::byte>(std::as_writable_bytes(std::span(text)))};
+  EXPECT_EQ(in->read(many).value(), 40'000u);
+  EXPECT_TRUE(port_->typed.empty());
+}
+
+TEST_F(TerminalTest, HostStreamsTellErrors) {
+  auto out = open_host_stream(port_, OpenFlags::kWriteOnly).take();
+  const std::string text(40'000, 'x');
+  IoBuffer from{std::as_bytes(std::span(text))};
+  EXPECT_EQ(out->write(from).value(), 40'000u);
+  EXPECT_EQ(port_->shown, text);
+  port_->hung_up = true;
+  IoBuffer again{std::as_bytes(std::span(text))};
+  EXPECT_EQ(out->write(again).error(), Errno::kPipe);
+}
+
+TEST_F(TerminalTest, OutputToWhatHungUpIsLost) {
+  port_->hung_up = true;
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(write("a line of a long text\n").value(), 22u);
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ class ConsolePort : public RefCounted {
   // Takes what has come. EAGAIN: nothing yet; 0: the host closed its end and all was read.
   virtual Result<usize> read(std::span<std::byte> to) = 0;
   // Gives bytes to the host; may take fewer than given. EAGAIN: the host has not taken what it was
-  // given before. What is written while the host's end is closed is dropped, as a terminal that
-  // hung up does.
+  // given before. EPIPE, or the host's own error: it will never take them. A port whose end may be
+  // opened later drops what is written while it is closed.
   virtual Result<usize> write(std::span<const std::byte> from) = 0;
   virtual PollEvents poll() = 0;
   WaitQueue& queue() { return queue_; }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,6 +47,19 @@ SocketPair make_socket_pair(int type) {
     fail("cannot set up a pair of sockets: {}", strerror(errno));
   }
   return pair;
+}
+
+UniqueFd stream_of_ours(int stream) {
+  struct stat status;
+  if (fstat(stream, &status) != 0) return {};
+  if (S_ISFIFO(status.st_mode)) {
+    const int access = fcntl(stream, F_GETFL) & O_ACCMODE;
+    return UniqueFd(
+        open(fmt::format("/proc/self/fd/{}", stream).c_str(), access | O_NONBLOCK | O_CLOEXEC));
+  }
+  if (S_ISREG(status.st_mode) || (S_ISCHR(status.st_mode) && isatty(stream) == 0))
+    return UniqueFd(fcntl(stream, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  return {};
 }
 
 OutputPump::OutputPump(UniqueFd from, int to) : from_(std::move(from)), to_(to) {

@@ -24,6 +24,12 @@ struct SocketPair {
 // Ours does not block. `type`: SOCK_STREAM, or SOCK_SEQPACKET.
 SocketPair make_socket_pair(int type = SOCK_STREAM);
 
+// For a kernel that reads and writes one of our streams itself: a regular file or device as it is,
+// a pipe by an open file description of its own that does not block (our own may be shared with
+// other processes, and stays as it is). Nothing, where that can't be: terminals, sockets, and pipes
+// of somebody else's.
+UniqueFd stream_of_ours(int stream);
+
 // Bytes that were read and not written yet.
 class PendingBytes {
  public:

@@ -9,12 +9,10 @@
 namespace narwhal {
 namespace {
 
-// A descriptor may be shared with other processes, so its flags stay as they are, and each transfer
-// is preceded by the question whether it would wait. Nothing is read ahead: what the program does
-// not ask for stays for whoever reads after it.
+// Nothing is read ahead: what the program does not ask for stays for whoever reads after it.
 class HostPort final : public ConsolePort {
  public:
-  HostPort(std::string_view name, int fd) : name_(name) {
+  HostPort(std::string_view name, int fd) : name_(name), kind_(host::kind_of_transfers(fd)) {
     watch_.fd = fd;
     watch_.ready = [](void* self) { static_cast<HostPort*>(self)->ready(); };
     watch_.argument = this;
@@ -22,15 +20,17 @@ class HostPort final : public ConsolePort {
     // Only where nobody else can mind: the flag belongs to the open file, and the signal goes to a
     // group of processes that is ours.
     const auto& boot = process_home::boot_state;
-    if (boot.control_fd >= 0 && (fd == boot.streams[0] || fd == boot.control_fd))
+    if (kind_ != host::Transfers::kOfFile && boot.control_fd >= 0 &&
+        (fd == boot.streams[0] || fd == boot.control_fd))
       host::signal_input(fd, true).ignore();
   }
   std::string_view name() const override { return name_; }
 
   Result<usize> read(std::span<std::byte> to) override {
     if (to.empty()) return usize{0};
-    if (!ask(host::kPollIn)) return Errno::kAgain;
+    if (may_wait() && !ask(host::kPollIn)) return Errno::kAgain;
     auto got = host::read(watch_.fd, to);
+    if (got.failed(Errno::kAgain)) wait_for(host::kPollIn);
     // A file says only now that it is over; whoever waits by poll() shall look again.
     if (got.ok() && got.value() == 0 && !ended_) {
       ended_ = true;
@@ -41,15 +41,15 @@ class HostPort final : public ConsolePort {
 
   Result<usize> write(std::span<const std::byte> from) override {
     if (from.empty()) return usize{0};
-    const i16 now = ask(host::kPollOut);
-    if (!now) return Errno::kAgain;
-    // Where the reader is gone, the bytes are, too.
-    if (now & host::kPollError) return from.size();
-    // A pipe or terminal that can be written takes this much without waiting (pipe(7), PIPE_BUF).
-    constexpr usize kSure = 4096;
-    const auto written =
-        host::write(watch_.fd, from.first(from.size() < kSure ? from.size() : kSure));
-    return written.failed(Errno::kPipe) ? Result<usize>(from.size()) : written;
+    if (may_wait()) {
+      if (!ask(host::kPollOut)) return Errno::kAgain;
+      // A pipe or terminal that can be written takes this much without waiting (pipe(7), PIPE_BUF).
+      constexpr usize kSure = 4096;
+      if (from.size() > kSure) from = from.first(kSure);
+    }
+    const auto written = host::write(watch_.fd, from);
+    if (written.failed(Errno::kAgain)) wait_for(host::kPollOut);
+    return written;
   }
 
   PollEvents poll() override {
@@ -71,15 +71,20 @@ class HostPort final : public ConsolePort {
     host::poll_now({&polled, 1}).ignore();
     const i16 missing = i16(events & ~polled.happened);
     const bool over = polled.happened & (host::kPollError | host::kPollHangUp);
-    if (missing != 0 && !over) {
-      InterruptGuard guard;
-      process_home::arm(watch_, missing);
-    }
+    if (missing != 0 && !over) wait_for(missing);
     return polled.happened;
+  }
+  // Others may hold the open file, too, whose flags stay as they are: then each transfer is
+  // preceded by the question whether it would wait.
+  bool may_wait() const { return kind_ == host::Transfers::kMayWait; }
+  void wait_for(i16 events) {
+    InterruptGuard guard;
+    process_home::arm(watch_, events);
   }
   void ready() { queue().wake(kPollReadable | kPollWritable, ~usize{0}); }
 
   std::string_view name_;
+  const host::Transfers kind_;
   process_home::Watch watch_;
   bool ended_ = false;
 };

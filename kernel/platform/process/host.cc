@@ -126,6 +126,13 @@ Result<int> open_read_only(const char* path) {
 void close(int fd) {
   call(kClose, u64(fd));
 }
+Transfers kind_of_transfers(int fd) {
+  constexpr u64 kGetFlags = 3, kNonBlocking = 04000, kFromHere = 1;
+  // What has a position; pipes, sockets and terminals have none (ESPIPE).
+  if (!failed(call(kLseek, u64(fd), 0, kFromHere))) return Transfers::kOfFile;
+  const i64 flags = call(kFcntl, u64(fd), kGetFlags);
+  return !failed(flags) && flags & kNonBlocking ? Transfers::kNeverWait : Transfers::kMayWait;
+}
 Result<> signal_input(int fd, bool to_group) {
   constexpr u64 kGetFlags = 3, kSetFlags = 4, kSetOwner = 15, kAsynchronous = 020000;
   constexpr i32 kThread = 0, kGroup = 2;

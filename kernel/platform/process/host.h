@@ -31,6 +31,7 @@ enum class Number : u64 {
   kOpen = 2,
   kClose = 3,
   kMmap = 9,
+  kLseek = 8,
   kMprotect = 10,
   kMunmap = 11,
   kSigaction = 13,
@@ -122,6 +123,10 @@ void close(int fd);
 // From now on, when there is something to be read, SIGIO is sent (F_SETOWN and O_ASYNC in fcntl(2))
 // to this thread, or to all of this process' group. Of descriptors that can't do it, EINVAL.
 Result<> signal_input(int fd, bool to_group);
+// Whether read(2) and write(2) may have to wait for others: never on a regular file, and not where
+// O_NONBLOCK is set.
+enum class Transfers : u8 { kMayWait, kNeverWait, kOfFile };
+Transfers kind_of_transfers(int fd);
 // How many are ready now.
 Result<usize> poll_now(std::span<PollFd> polled);
 
