@@ -100,6 +100,7 @@ void Scheduler::tick(bool user_mode, u64 next_timer_ns) {
     Thread& thread = *cpu.running;
     if (now >= cpu.tick_ns) {
       ++(user_mode ? thread.user_ticks_ : thread.system_ticks_);
+      ++(user_mode ? cpu.user_ticks : cpu.system_ticks);
       if (thread.watch_cpu_time_.load(Order::kRelaxed)) thread.set_user_work(UserWork::kCpuTime);
       cpu.tick_ns = now + kAccountingTick;
     }
@@ -361,7 +362,7 @@ void Scheduler::init() {
   idle->cpu_ = index;
   idle->active_ = true;
   idle->state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
-  idle->slice_start_ns_ = platform::monotonic_ns();
+  idle->slice_start_ns_ = cpu.began_ns = platform::monotonic_ns();
   cpu.idle = cpu.running = idle;
   cpu.local = &cpu_local();
   cpu_local().current = idle;

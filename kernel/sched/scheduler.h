@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernel/platform/machine.h"
+#include "kernel/sched/cpu_times.h"
 #include "kernel/sched/thread.h"
 #include "kernel/sync/spinlock.h"
 
@@ -59,6 +60,7 @@ class Scheduler {
   static u64 runtime_of(const Thread& thread);
   static void call_into_kernel(Thread& thread);
   static void set_allowed_cpus(Thread& thread, u64 cpus);
+  static CpuTimes times_of(u32 cpu);
   static bool runs_where_it_may_not(const Thread& thread) {
     return cpus_[thread.cpu_].running == &thread && !may_run(thread, thread.cpu_);
   }
@@ -88,6 +90,8 @@ class Scheduler {
     u64 slice_end_ns = 0;
     u64 tick_ns = 0;
     u32 ticks = 0;  // interrupts of the timer
+    u64 began_ns = 0;
+    u64 user_ticks = 0, system_ticks = 0;  // that found it busy
     u32 stacks_cached = 0;
     std::byte* stacks[kCachedStacks] = {};
   };

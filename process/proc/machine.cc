@@ -3,6 +3,7 @@
 #include "fs/proc/proc.h"
 #include "kernel/mm/frame.h"
 #include "kernel/sched/clock.h"
+#include "kernel/sched/cpu_times.h"
 #include "process/load.h"
 #include "process/pid_table.h"
 
@@ -24,15 +25,15 @@ Result<> show_loadavg(TextSink& out) {
   return {};
 }
 
-struct CpuTimes {
-  u64 user, system, idle;  // of all CPUs together, ns
-};
-
-CpuTimes cpu_times() {
-  const ResourceUsage usage = total_usage();
-  const u64 all = platform::monotonic_ns() * platform::cpu_count();
-  const u64 busy = usage.user_ns + usage.system_ns;
-  return {usage.user_ns, usage.system_ns, all > busy ? all - busy : 0};
+CpuTimes all_cpu_times() {
+  CpuTimes all;
+  for (u32 cpu = 0; cpu < platform::cpu_count(); ++cpu) {
+    const CpuTimes times = cpu_times(cpu);
+    all.user_ns += times.user_ns;
+    all.system_ns += times.system_ns;
+    all.idle_ns += times.idle_ns;
+  }
+  return all;
 }
 
 void show_seconds(TextSink& out, u64 ns) {
@@ -42,25 +43,22 @@ void show_seconds(TextSink& out, u64 ns) {
 Result<> show_uptime(TextSink& out) {
   show_seconds(out, platform::monotonic_ns());
   out << ' ';
-  show_seconds(out, cpu_times().idle);
+  show_seconds(out, all_cpu_times().idle_ns);
   out << '\n';
   return {};
 }
 
-void show_cpu(TextSink& out, const CpuTimes& times, u64 share) {
-  out << times.user / share / kTickNs << " 0 " << times.system / share / kTickNs << ' '
-      << times.idle / share / kTickNs << " 0 0 0 0 0 0\n";
+void show_cpu(TextSink& out, const CpuTimes& times) {
+  out << times.user_ns / kTickNs << " 0 " << times.system_ns / kTickNs << ' '
+      << times.idle_ns / kTickNs << " 0 0 0 0 0 0\n";
 }
 
-// Times are counted by task, so CPUs are shown with equal shares.
 Result<> show_stat(TextSink& out) {
-  const CpuTimes times = cpu_times();
-  const u32 cpus = platform::cpu_count();
   out << "cpu  ";
-  show_cpu(out, times, 1);
-  for (u32 cpu = 0; cpu < cpus; ++cpu) {
+  show_cpu(out, all_cpu_times());
+  for (u32 cpu = 0; cpu < platform::cpu_count(); ++cpu) {
     out << "cpu" << cpu << ' ';
-    show_cpu(out, times, cpus);
+    show_cpu(out, cpu_times(cpu));
   }
   const ResourceUsage usage = total_usage();
   out << "intr 0\nctxt " << usage.voluntary_switches + usage.involuntary_switches << "\nbtime "

@@ -28,7 +28,7 @@ bool is_watched() {
 }
 
 u32 another_idle_cpu() {
-  for (u32 cpu = 0; cpu < platform::cpu_count(); ++cpu)
+  for (u32 cpu = 0; cpu < running_cpus(); ++cpu)
     if (cpu != cpu_local().index && is_idle(cpu)) return cpu;
   return kNobody;
 }

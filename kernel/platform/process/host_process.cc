@@ -168,7 +168,7 @@ HostProcess& here() {
 }
 
 bool is_shared(const HostProcess& process) {
-  for (u32 cpu = 0; cpu < platform::cpu_count(); ++cpu)
+  for (u32 cpu = 0; cpu < running_cpus(); ++cpu)
     if (luggage[cpu].here == &process && cpu != cpu_local().index) return true;
   return false;
 }

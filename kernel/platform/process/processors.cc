@@ -65,6 +65,10 @@ void ask_others() {
 
 }  // namespace
 
+u32 running_cpus() {
+  return processor_count;
+}
+
 void kernel_lock_take() {
   u32 spins = 0;
   kernel_lock.acquire(cpu_local().index + 1, [&] { wait_for_lock(spins); });
@@ -116,12 +120,12 @@ void start_further_cpus() {
 
 }  // namespace process_home
 
+// There will be that many, or an end.
 u32 platform::cpu_count() {
-  return process_home::processor_count;
+  return process_home::boot_state.cpus;
 }
 
-// Those that are wanted come when the process is confined (confine.h): threads inherit what it has
-// given up.
+// They begin when the process is confined (confine.h): threads inherit what it has given up.
 void platform::start_cpus() {}
 
 void platform::interrupt_cpu(u32 cpu) {

@@ -17,6 +17,9 @@ inline bool many_cpus() {
   return narwhal_many_cpus;
 }
 
+// How many have begun to run.
+u32 running_cpus();
+
 // With interrupts held back.
 void kernel_lock_take();
 void kernel_lock_take_if_outside();
