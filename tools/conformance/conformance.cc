@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "tools/base/companion.h"
 #include "tools/base/error.h"
 #include "tools/base/files.h"
 #include "tools/base/host_view.h"
@@ -64,20 +65,10 @@ std::string own_path() {
 }
 
 std::string find_runner(const std::string& command_name) {
-  const std::string inside = "/narwhal/tools/conformance/runner";
-  std::vector<std::string> places;
-  const char* const runfiles = getenv("RUNFILES_DIR");
-  if (runfiles != nullptr) places.push_back(runfiles + inside);
-  places.push_back(command_name + ".runfiles" + inside);
-  const std::string self = own_path();
-  const std::string folder(parent_path(self));
-  places.push_back(self + ".runfiles" + inside);
-  places.push_back(folder + "/../conformance/runner");
-  places.push_back(folder + "/../lib/narwhal/conformance-runner");
-  for (const std::string& place : places) {
-    char path[PATH_MAX];
-    if (access(place.c_str(), X_OK) == 0 && realpath(place.c_str(), path) != nullptr) return path;
-  }
+  const std::string place =
+      find_companion(command_name, "tools/conformance/runner", "conformance-runner");
+  char path[PATH_MAX];
+  if (access(place.c_str(), X_OK) == 0 && realpath(place.c_str(), path) != nullptr) return path;
   fail("the tests' runner was not found; build it (bazel build //tools/conformance:runner)");
 }
 

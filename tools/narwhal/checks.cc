@@ -4,13 +4,13 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 
+#include "tools/base/companion.h"
 #include "tools/base/error.h"
 #include "tools/base/files.h"
 #include "tools/base/unique_fd.h"
@@ -89,19 +89,8 @@ std::string find_kernel(const std::string& wanted, const std::string& command_na
     }
     return named;
   }
-  std::vector<std::string> places;
-  const char* const runfiles = getenv("RUNFILES_DIR");
-  if (runfiles != nullptr) places.push_back(std::string(runfiles) + "/narwhal/kernel/init/" + file);
-  places.push_back(command_name + ".runfiles/narwhal/kernel/init/" + file);
-  char self[PATH_MAX];
-  if (realpath("/proc/self/exe", self) != nullptr) {
-    const std::string folder(parent_path(self));
-    places.push_back(std::string(self) + ".runfiles/narwhal/kernel/init/" + file);
-    places.push_back(folder + "/../lib/narwhal/" + file);
-  }
-  for (const std::string& place : places) {
-    if (access(place.c_str(), R_OK) == 0) return place;
-  }
+  const std::string place = find_companion(command_name, "kernel/init/" + file, file);
+  if (!place.empty()) return place;
   fail(
       "the kernel was not found; build it (bazel build //kernel/init:{}) and name it with "
       "--kernel or {}",

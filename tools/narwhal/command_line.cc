@@ -133,7 +133,13 @@ void add_machine_options(CLI::App& app, Options& options, RawValues& raw) {
   app.add_flag("--kernel-log{info}", options.kernel_log,
                "Show the kernel's messages (=error, warn, info or debug)")
       ->group(watching);
-  app.add_flag("--gdb", options.waits_for_debugger, "Wait for gdb on port 1234 before starting")
+  app.add_flag("--gdb", options.waits_for_debugger,
+               "Wait for gdb before starting, and say how to attach it")
+      ->group(watching);
+  app.add_option("--profile", options.profile,
+                 "Write a flame graph of program and kernel to a file (.svg), by perf; with "
+                 "--platform process, as root")
+      ->type_name("FILE")
       ->group(watching);
   app.add_option("--keep-root", options.root_copy, "Write the root archive to a file, too")
       ->type_name("FILE")

@@ -42,6 +42,7 @@ struct Options {
   bool leaves_calls = false;  // --no-rewrite
   bool wants_terminal = false;  // -t
   bool waits_for_debugger = false;
+  std::string profile;  // where the profile goes; empty: none
   std::string kernel;
   std::string kernel_log;  // level; empty: not shown
   std::string qemu;

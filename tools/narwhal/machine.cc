@@ -171,6 +171,7 @@ std::vector<std::string> process_command(const MachineSettings& settings,
     words.emplace_back("--clock=host");
   else if (memory.tsc_khz != 0)
     words.push_back(fmt::format("--tsc-khz={}", memory.tsc_khz));
+  if (settings.waits_for_debugger) words.emplace_back("--debuggable=wait");
   if (memory.image_fd >= 0) words.push_back(fmt::format("--image-fd={}", memory.image_fd));
   return words;
 }

@@ -11,6 +11,7 @@
 #include "tools/conformance/conformance.h"
 #include "tools/disk/serve_disk.h"
 #include "tools/narwhal/command_line.h"
+#include "tools/narwhal/profile.h"
 #include "tools/narwhal/run.h"
 #include "tools/p9/serve_folder.h"
 
@@ -37,6 +38,7 @@ int act(int argc, char** argv) {
   const Options options = narwhal::tools::parse_command_line(argc, argv);
   switch (options.action) {
     case Options::Action::kRun:
+      if (!options.profile.empty()) narwhal::tools::profile(options, argc, argv);
       return narwhal::tools::run(options, argv[0]);
     case Options::Action::kPack:
       return narwhal::tools::pack(options);

@@ -71,6 +71,16 @@ std::string qemu_said(std::string_view errors) {
 }
 
 // "DIRECT CAUGHT REWRITTEN"; empty when it is something else.
+// As the kernel prints it: 0x and digits.
+std::optional<uint64_t> address(std::string_view text) {
+  if (!text.starts_with("0x")) return std::nullopt;
+  text.remove_prefix(2);
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
 std::string in_words(std::string_view counts) {
   std::istringstream words{std::string(counts)};
   uint64_t direct = 0, caught = 0, rewritten = 0;
@@ -140,6 +150,8 @@ void Outcome::take_control_line(std::string_view line) {
       blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1);
   if (word == "started") {
     started = true;
+  } else if (word == "debugger") {
+    waiting_at = address(rest);
   } else if (word == "error") {
     keep(errors, rest);
   } else if (word == "missing") {

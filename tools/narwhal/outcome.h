@@ -18,6 +18,8 @@ struct Outcome {
   std::optional<std::string> panic;  // the kernel stopped
   std::string calls;                 // how many system calls came each way, in words
   bool started = false;
+  // A kernel that is a process waits for gdb: where it has put itself.
+  std::optional<uint64_t> waiting_at;
 
   // Milliseconds from the start of QEMU; -1: it did not happen.
   double time_to_program = -1;

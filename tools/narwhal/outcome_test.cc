@@ -6,6 +6,16 @@
 namespace narwhal::tools {
 namespace {
 
+TEST(Outcome, WaitsForADebugger) {
+  Outcome outcome;
+  outcome.take_control_line("debugger 0x624000000000");
+  EXPECT_EQ(outcome.waiting_at, 0x6240'0000'0000u);
+  for (const char* const line : {"debugger", "debugger 12", "debugger 0x", "debugger 0x12 rm"}) {
+    outcome.take_control_line(line);
+    EXPECT_EQ(outcome.waiting_at, std::nullopt) << line;
+  }
+}
+
 TEST(Outcome, ReadsWhatAHostileKernelSays) {
   Outcome outcome;
   for (const char* const line :

@@ -94,7 +94,6 @@ std::string what_needs_machine(const Options& options) {
   if (options.processors > kMostProcessors) return "--cpus asks for more than 16 processors";
   if (!options.linux_folder.empty()) return "--linux boots another kernel in a machine";
   if (options.counts_instructions) return "--icount counts a machine's instructions";
-  if (options.waits_for_debugger) return "--gdb waits for a debugger of a machine";
   if (options.names_board) return "--machine chooses a machine's board";
   if (!options.qemu.empty()) return "--qemu starts a machine";
   if (options.volumes.size() > kMostFolders) return "-v is there more than 50 times";

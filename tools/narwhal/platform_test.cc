@@ -54,9 +54,8 @@ TEST(Platform, AutoTakesAMachineForWhatAProcessLacks) {
   for (const auto ask :
        {+[](Options& o) { o.linux_folder = "/linux"; },
         +[](Options& o) { o.counts_instructions = true; },
-        +[](Options& o) { o.waits_for_debugger = true; }, +[](Options& o) { o.names_board = true; },
-        +[](Options& o) { o.qemu = "/qemu"; }, +[](Options& o) { o.volumes.resize(51); },
-        +[](Options& o) { o.processors = 17; },
+        +[](Options& o) { o.names_board = true; }, +[](Options& o) { o.qemu = "/qemu"; },
+        +[](Options& o) { o.volumes.resize(51); }, +[](Options& o) { o.processors = 17; },
         +[](Options& o) { o.accelerator = AcceleratorWish::kTcg; }}) {
     Options more = options;
     ask(more);

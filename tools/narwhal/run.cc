@@ -21,6 +21,7 @@
 #include "tools/narwhal/absent.h"
 #include "tools/narwhal/backlog.h"
 #include "tools/narwhal/checks.h"
+#include "tools/narwhal/debugger.h"
 #include "tools/narwhal/disk.h"
 #include "tools/narwhal/host_devices.h"
 #include "tools/narwhal/machine.h"
@@ -406,7 +407,7 @@ class Run {
     // Only QEMU holds its ends now, so that they end with it.
     for (SocketPair* const pair : {&in, &out, &error, &control, &serial}) pair->theirs.reset();
     devices_.close_descriptors();
-    if (options_.waits_for_debugger) {
+    if (options_.waits_for_debugger && !platform_.is_process) {
       progress_.clear();
       say(fmt::format("waiting for gdb: gdb {} -ex 'target remote 127.0.0.1:1234'",
                       machine_.kernel));
@@ -417,6 +418,13 @@ class Run {
     settings.waits_for_debugger = options_.waits_for_debugger;
     settings.has_terminal = kind_of_stream(STDIN_FILENO) == "tty" && !is_linux();
     settings.is_trial = is_trial && !options_.waits_for_debugger;
+    if (options_.waits_for_debugger) {
+      settings.on_wait_for_debugger = [this, &vm](uint64_t image) {
+        progress_.clear();
+        say("waiting for gdb: " +
+            debugger_command({vm.pid(), machine_.kernel, image, options_.program}));
+      };
+    }
     settings.on_first_sign = [this, &vm] {
       if (relay_)
         relay_->start();

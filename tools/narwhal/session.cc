@@ -191,6 +191,8 @@ void Session::handle_control_line(const std::string& line) {
   guest_reacted_ = true;
   const bool had_started = outcome_.started;
   outcome_.take_control_line(line);
+  if (outcome_.waiting_at && settings_.on_wait_for_debugger)
+    settings_.on_wait_for_debugger(*std::exchange(outcome_.waiting_at, std::nullopt));
   if (outcome_.started && !had_started) {
     outcome_.time_to_program = milliseconds_since_start();
     first_sign();

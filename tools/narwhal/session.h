@@ -40,6 +40,8 @@ struct SessionSettings {
   // Called once, before the program's first output or when the kernel says that the program was
   // started.
   std::function<void()> on_first_sign;
+  // Called when the kernel, a process, waits for gdb, with where it has put itself.
+  std::function<void(uint64_t image)> on_wait_for_debugger;
 };
 
 // Our ends of the guest's ports.

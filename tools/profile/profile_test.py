@@ -57,7 +57,7 @@ class ProfileTest(unittest.TestCase):
     def test_program_and_kernel_are_seen(self):
         with tempfile.TemporaryDirectory() as folder:
             output = pathlib.Path(folder, "stacks")
-            run = subprocess.run(["python3", "-B", "tools/profile/profile_guest.py", output, "--net", "none", os.environ["PROGRAM"]],
+            run = subprocess.run([os.environ["NARWHAL"], "run", "--profile", output, "--net", "none", os.environ["PROGRAM"]],
                                  capture_output=True, text=True, check=False, timeout=100)
             self.assertEqual((run.returncode, run.stdout), (0, "done\n"), run.stderr)
             text = output.read_text(encoding="utf-8")

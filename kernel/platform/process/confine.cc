@@ -5,6 +5,7 @@
 
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
+#include "kernel/platform/process/debugger.h"
 #include "kernel/platform/process/filter.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
@@ -94,6 +95,8 @@ void confine() {
   const Filter filter(objects);
   const auto instructions = filter.instructions();
   start_maker(instructions.data(), u16(instructions.size()));
+  // Such a wait is no call that the filter knows.
+  if (boot_state.waits_for_debugger) wait_for_debugger();
   if (!host::install_filter(instructions.data(), u16(instructions.size())).ok())
     panic("the host takes no seccomp filter");
   start_further_cpus();

@@ -80,6 +80,8 @@ void read_arguments(int count, const char* const* words) {
       boot.image_fd = int(number(value));
     } else if (std::strcmp(words[i], "--debuggable") == 0) {
       boot.is_debuggable = true;
+    } else if (std::strcmp(words[i], "--debuggable=wait") == 0) {
+      boot.is_debuggable = boot.waits_for_debugger = true;
     } else if (std::strcmp(words[i], "--clock=host") == 0) {
       boot.uses_host_clock = true;
     } else if ((value = value_of(words[i], "--tsc-khz="))) {

@@ -46,6 +46,7 @@ struct BootState {
   int log_fd = 2;
   int image_fd = -1;           // this executable; -1: /proc/self/exe is
   bool is_debuggable = false;  // gdb and perf of the same user may look into this process
+  bool waits_for_debugger = false;
   usize command_line_size = 0;
   char command_line[kMaxCommandLine] = {};
 };
