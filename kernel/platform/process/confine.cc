@@ -68,6 +68,7 @@ void grant(int fd) {
 }
 
 void confine() {
+  const std::span<const int> devices(streams, stream_count);
   for (const int fd : boot_state.streams) grant(fd);
   grant(boot_state.control_fd);
   grant(boot_state.log_fd);
@@ -89,6 +90,7 @@ void confine() {
   for (u32 cpu = 0; cpu < boot_state.cpus; ++cpu) timers[cpu] = timer_of(cpu);
   const HostObjects objects{.memory = boot_state.memory_fd,
                             .streams = {streams, stream_count},
+                            .devices = devices,
                             .timers = {timers, boot_state.cpus},
                             .call_signal = boot_state.cpus > 1 ? kCallSignal : -1,
                             .clock = host_clock()};

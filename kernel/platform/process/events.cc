@@ -1,9 +1,12 @@
 #include "kernel/platform/process/events.h"
 
+#include <utility>
+
 #include "kernel/base/panic.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/host.h"
+#include "kernel/platform/process/layout.h"
 #include "kernel/platform/process/processors.h"
 #include "kernel/platform/process/time.h"
 
@@ -33,6 +36,20 @@ u32 another_idle_cpu() {
   return kNobody;
 }
 
+// Since the last tick: handlers called, and whether the CPU was idle.
+constinit u32 calls_since_tick = 0;
+constinit bool was_idle = false;
+constinit bool signals_on = false;
+// From here on the kernel runs so often that it need not be told.
+constexpr u32 kMostSignals = 100;
+
+void switch_signals(bool on) {
+  if (on == signals_on) return;
+  signals_on = on;
+  for (usize i = 0; i < watch_count; ++i)
+    if (watches[i]->may_signal) host::switch_signals(watches[i]->fd, on);
+}
+
 struct PollSet {
   host::PollFd polled[kMaxWatches];
   Watch* owner[kMaxWatches];
@@ -51,6 +68,7 @@ struct PollSet {
     for (usize i = 0; i < count; ++i) {
       if (polled[i].happened == 0) continue;
       any = true;
+      ++calls_since_tick;
       owner[i]->events = 0;
       ++cpu.interrupt_depth;
       owner[i]->ready(owner[i]->argument);
@@ -83,6 +101,19 @@ void let_somebody_watch() {
     if (const u32 cpu = another_idle_cpu(); cpu != kNobody) platform::interrupt_cpu(cpu);
 }
 
+// The signal goes to all processes of a group that is ours where somebody started us for good.
+void allow_signals(Watch& watch) {
+  watch.may_signal = boot_state.control_fd >= 0 && host::direct_signals(watch.fd, true).ok();
+}
+
+void look_at_tick(bool user_mode) {
+  const u32 calls = std::exchange(calls_since_tick, 0);
+  const bool idled = std::exchange(was_idle, false);
+  const bool wanted = user_mode && !idled && calls == 0 && another_idle_cpu() == kNobody;
+  if (signals_on ? calls > kMostSignals : wanted) switch_signals(!signals_on);
+  poll_events();
+}
+
 bool poll_events() {
   PollSet set;
   if (set.count == 0) return false;
@@ -91,6 +122,8 @@ bool poll_events() {
 }
 
 bool wait_for_events(u64 most_ns) {
+  was_idle = true;
+  switch_signals(false);
   PollSet set;
   const host::TimeSpec most{i64(most_ns / kNanosPerSecond), i64(most_ns % kNanosPerSecond)};
   const host::TimeSpec* const limit = most_ns == platform::kNoDeadline ? nullptr : &most;

@@ -21,7 +21,8 @@ struct FilterInstruction {
 // What the rules' words mean in this process.
 struct HostObjects {
   int memory = -1;
-  std::span<const int> streams;
+  std::span<const int> streams;  // devices included
+  std::span<const int> devices;
   std::span<const int> timers;
   int call_signal = -1;
   int clock = -1;
@@ -108,6 +109,8 @@ class Filter {
         return must_be_one_of(argument, {&objects_.memory, 1});
       case Kind::kStreams:
         return must_be_one_of(argument, objects_.streams);
+      case Kind::kDevices:
+        return must_be_one_of(argument, objects_.devices);
       case Kind::kTimers:
         return must_be_one_of(argument, objects_.timers);
       case Kind::kCall:
@@ -127,7 +130,7 @@ class Filter {
     add({kReturn, 0, 0, kKillProcess});
   }
 
-  static constexpr usize kMost = 190 + 4 * kMostStreams;
+  static constexpr usize kMost = 230 + 5 * kMostStreams;
   HostObjects objects_;
   FilterInstruction instructions_[kMost];
   usize count_ = 0;

@@ -18,14 +18,15 @@ struct Call {
 static_assert(sizeof(Call) == 64);
 
 constexpr int kStreamNumbers[] = {4, 5, -1, 9, 7};
+constexpr int kDeviceNumbers[] = {9, 7};
 constexpr int kTimerNumbers[] = {0};
 constexpr int kMemoryNumber = 3;
 constexpr u64 kKill = Filter::kKillProcess, kAllow = Filter::kAllow, kTrap = Filter::kTrap;
 
 // What the host does with the filter, which it also checks: every jump leads to an instruction, and
 // every way ends.
-u32 decide(const Call& call,
-           const HostObjects& objects = HostObjects{kMemoryNumber, kStreamNumbers, kTimerNumbers}) {
+u32 decide(const Call& call, const HostObjects& objects = HostObjects{
+                                 kMemoryNumber, kStreamNumbers, kDeviceNumbers, kTimerNumbers}) {
   const Filter filter(objects);
   const auto program = filter.instructions();
   u32 accumulator = 0;
@@ -110,6 +111,20 @@ TEST(Filter, ReadsAndWritesTheStreamsOnly) {
   }
 }
 
+TEST(Filter, SwitchesSignalsOfDevicesOnly) {
+  constexpr u64 kSet = 4, kNonBlocking = 04000, kAsynchronous = 020000;
+  for (i64 fd = -3; fd < 64; ++fd) {
+    const bool is_device = fd == 7 || fd == 9;
+    EXPECT_EQ(decide(72, {u64(fd), kSet, kNonBlocking}), is_device ? kAllow : kKill) << fd;
+  }
+  EXPECT_EQ(decide(72, {7, kSet, kNonBlocking | kAsynchronous}), kAllow);
+  // Others' descriptors, owners, leases, seals.
+  for (u64 command = 0; command < 2048; ++command)
+    EXPECT_EQ(decide(72, {7, command, kNonBlocking}), command == kSet ? kAllow : kKill) << command;
+  for (const u64 flags : {u64{0}, kAsynchronous, u64{02000}, kNonBlocking | 040000, u64{1} << 32})
+    EXPECT_EQ(decide(72, {7, kSet, flags}), kKill) << flags;
+}
+
 TEST(Filter, SetsTheTimersThatThereAre) {
   EXPECT_EQ(decide(223, {0, 0, 0x1000, 0}), kAllow);
   EXPECT_EQ(decide(223, {1, 0, 0x1000, 0}), kKill);
@@ -136,7 +151,7 @@ TEST(Filter, WaitsForItsTurn) {
 // One CPU has nobody to tell anything; several send each other the one signal that nobody minds.
 TEST(Filter, SendsOneSignalOnly) {
   constexpr int kTimersOfTwo[] = {0, 1};
-  const HostObjects two{kMemoryNumber, kStreamNumbers, kTimersOfTwo, kCallSignal};
+  const HostObjects two{kMemoryNumber, kStreamNumbers, kDeviceNumbers, kTimersOfTwo, kCallSignal};
   for (u64 signal = 0; signal < 70; ++signal) {
     Call call;
     call.number = 234;
@@ -160,7 +175,7 @@ TEST(Filter, AsksForTheTimeWhereThereIsNoOtherClock) {
   call.number = 228;
   for (const u64 clock : {0, 1, 2, 4}) {
     call.arguments[0] = clock;
-    const HostObjects objects{kMemoryNumber, kStreamNumbers, kTimerNumbers, -1, 1};
+    const HostObjects objects{kMemoryNumber, kStreamNumbers, kDeviceNumbers, kTimerNumbers, -1, 1};
     EXPECT_EQ(decide(call, objects), clock == 1 ? kAllow : kKill) << clock;
   }
 }

@@ -127,22 +127,29 @@ void close(int fd) {
   call(kClose, u64(fd));
 }
 Transfers kind_of_transfers(int fd) {
-  constexpr u64 kGetFlags = 3, kNonBlocking = 04000, kFromHere = 1;
+  constexpr u64 kGetFlags = 3, kFromHere = 1;
   // What has a position; pipes, sockets and terminals have none (ESPIPE).
   if (!failed(call(kLseek, u64(fd), 0, kFromHere))) return Transfers::kOfFile;
   const i64 flags = call(kFcntl, u64(fd), kGetFlags);
   return !failed(flags) && flags & kNonBlocking ? Transfers::kNeverWait : Transfers::kMayWait;
 }
-Result<> signal_input(int fd, bool to_group) {
-  constexpr u64 kGetFlags = 3, kSetFlags = 4, kSetOwner = 15, kAsynchronous = 020000;
+Result<> direct_signals(int fd, bool to_group) {
+  constexpr u64 kSetOwner = 15;
   constexpr i32 kThread = 0, kGroup = 2;
   const struct {
     i32 kind, id;
   } owner{to_group ? kGroup : kThread, i32(call(to_group ? kGetpgrp : kGettid))};
-  TRY(outcome(call(kFcntl, u64(fd), kSetOwner, word(&owner))));
+  return outcome(call(kFcntl, u64(fd), kSetOwner, word(&owner)));
+}
+Result<> signal_input(int fd, bool to_group) {
+  constexpr u64 kGetFlags = 3;
+  TRY(direct_signals(fd, to_group));
   const i64 flags = call(kFcntl, u64(fd), kGetFlags);
   if (failed(flags)) return error(flags);
   return outcome(call(kFcntl, u64(fd), kSetFlags, u64(flags) | kAsynchronous));
+}
+void switch_signals(int fd, bool on) {
+  call(kFcntl, u64(fd), kSetFlags, kNonBlocking | (on ? kAsynchronous : 0));
 }
 Result<usize> poll_now(std::span<PollFd> polled) {
   const TimeSpec now{};

@@ -123,6 +123,11 @@ void close(int fd);
 // From now on, when there is something to be read, SIGIO is sent (F_SETOWN and O_ASYNC in fcntl(2))
 // to this thread, or to all of this process' group. Of descriptors that can't do it, EINVAL.
 Result<> signal_input(int fd, bool to_group);
+// To whom that signal goes, without asking for it yet.
+Result<> direct_signals(int fd, bool to_group);
+// Whether it is sent, of a descriptor that does not block and has no other flags.
+inline constexpr u32 kSetFlags = 4, kNonBlocking = 04000, kAsynchronous = 020000;  // F_SETFL, O_...
+void switch_signals(int fd, bool on);
 // Whether read(2) and write(2) may have to wait for others: never on a regular file, and not where
 // O_NONBLOCK is set.
 enum class Transfers : u8 { kMayWait, kNeverWait, kOfFile };

@@ -16,6 +16,7 @@ struct ArgumentRule {
     kAtMost,   // no more than `value`
     kMemory,   // the memory file's descriptor
     kStreams,  // the descriptor of a stream, the control channel, the log or a device
+    kDevices,  // the descriptor of a device
     kTimers,   // the timers that were made before, one for each virtual CPU
     kCall,     // the signal that virtual CPUs send each other, where there are several
     kClock,    // the host's clock, where it has to be asked
@@ -42,6 +43,9 @@ inline constexpr ArgumentRule kAny{};
 inline constexpr ArgumentRule kNone{Kind::kValue, 0};
 inline constexpr ArgumentRule kMemory{Kind::kMemory};
 inline constexpr ArgumentRule kStreams{Kind::kStreams};
+inline constexpr ArgumentRule kDevices{Kind::kDevices};
+inline constexpr ArgumentRule kSetFlags{Kind::kValue, host::kSetFlags};
+inline constexpr ArgumentRule kSignalFlag{Kind::kValue, host::kNonBlocking, host::kAsynchronous};
 inline constexpr ArgumentRule kTimers{Kind::kTimers};
 inline constexpr ArgumentRule kCall{Kind::kCall};
 inline constexpr ArgumentRule kClock{Kind::kClock};
@@ -105,6 +109,13 @@ inline constexpr HostCall kHostCalls[] = {
      {rules::kStreams},
      "the same",
      "standard output and error, what `narwhal run` is told, and shared files"},
+    {host::Number::kFcntl,
+     "fcntl",
+     {rules::kDevices, rules::kSetFlags, rules::kSignalFlag},
+     "devices, `F_SETFL`, `O_NONBLOCK` with or without `O_ASYNC`",
+     "a signal when a packet or an answer comes while a program computes; to whom it goes is "
+     "settled "
+     "before"},
     {host::Number::kExitGroup, "exit_group", {}, "", "the end"},
 };
 

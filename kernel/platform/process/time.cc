@@ -146,7 +146,7 @@ void timer_interrupt(bool user_mode) {
   }
   mine.deadline = platform::kNoDeadline;
   rearm_timer();
-  poll_events();
+  look_at_tick(user_mode);
   upcall::on_timer(user_mode);
 }
 

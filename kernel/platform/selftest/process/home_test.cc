@@ -123,6 +123,41 @@ void test_input() {
     CHECK(host::read(watch.fd, {&got, 1}).ok());
     process_home::arm(watch, host::kPollIn);
   }
+
+  // Of a device the host tells between two ticks that found a program computing and the CPU's next
+  // rest, and not where the kernel looks by itself.
+  host::switch_signals(watch.fd, false);
+  watch.may_signal = true;
+  u32 before = calls;
+  const auto held_back = [](auto&& does) {
+    const bool on = platform::interrupts_save_disable();
+    does();
+    platform::interrupts_restore(on);
+  };
+  const auto input = [&] {
+    held_back([] { process_home::arm(watch, host::kPollIn); });
+    CHECK(host::write(watch.fd, {&byte, 1}).ok());
+    return *const_cast<volatile u32*>(&calls) - before;
+  };
+  const auto take = [&] {
+    held_back([] { process_home::poll_events(); });
+    std::byte got;
+    CHECK(host::read(watch.fd, {&got, 1}).ok());
+    before = calls;
+  };
+  CHECK(input() == 0);
+  take();
+  held_back([] { process_home::look_at_tick(true); });
+  CHECK(input() == 0);  // there was input before that tick
+  take();
+  for (u32 i = 0; i < 2; ++i) held_back([] { process_home::look_at_tick(true); });
+  for (u32 i = 0; i < 3; ++i) {
+    CHECK(input() == 1);
+    take();
+  }
+  held_back([] { process_home::wait_for_events(0); });
+  CHECK(input() == 0);
+  take();
 }
 
 // What was used and is free again is the host's after a while of idling, and comes back as zeros.
