@@ -47,6 +47,7 @@ bool has_jump(const std::byte* bytes, const CallArea& area, u32 slot) {
 template <typename Visit>
 void for_each_jump(CallSites& calls, u64 start, u64 end, Visit visit) {
   for (CallArea* area = calls.areas.load(Order::kAcquire); area; area = area->next) {
+    if (!overlaps(area->low, area->high, start, end)) continue;
     area->for_each_taken([&](u32 slot) {
       CallArea::Entry& entry = area->entries[slot];
       if (entry.live && overlaps(entry.site.at, entry.site.end(), start, end))
@@ -145,8 +146,7 @@ bool State::rewrite_call(u64 call, u64 number, u32 times) {
   std::byte code_of_stub[rewrite::kStubSize];
   rewrite::write_stub(code_of_stub, stub, site, area.start, rewriter->cpu_block);
   if (!change_code(*find(stub), stub, code_of_stub)) return false;
-  area.entries[place.slot] = {site, true};
-  area.take(place.slot);
+  area.take(place.slot, site);
   std::byte jump[rewrite::kJumpSize];
   rewrite::write_jump(jump, site.at, stub);
   if (change_code(*mapping, site.at, std::span(jump).first(site.changed()))) return true;
@@ -287,8 +287,8 @@ Result<> State::copy_calls(const State& from) {
     copy->start = area->start;
     copy->for_short = area->for_short;
     area->for_each_taken([&](u32 slot) {
-      copy->entries[slot] = area->entries[slot];
-      copy->take(slot);
+      copy->take(slot, area->entries[slot].site);
+      copy->entries[slot].live = area->entries[slot].live;
     });
     copy->next = calls->areas.load();
     calls->areas.store(copy);

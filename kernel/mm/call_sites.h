@@ -27,6 +27,8 @@ struct CallArea {
   bool for_short = false;  // at a place that few jumps reach: not for those that reach others
   Atomic<u64> taken[div_round_up(kSites, 64)];  // slots, a bit each
   CallArea* next = nullptr;
+  // All of its sites lie in here: most changes of a program's memory are elsewhere.
+  u64 low = ~u64{0}, high = 0;
   Entry entries[kSites] = {};
 
   static constexpr u64 stub_in(u64 page, u32 slot) {
@@ -36,7 +38,10 @@ struct CallArea {
   bool is_taken(u32 slot) const {
     return taken[slot / 64].load(Order::kAcquire) >> (slot % 64) & 1;
   }
-  void take(u32 slot) {
+  void take(u32 slot, const rewrite::Site& site) {
+    entries[slot] = {site, true};
+    if (site.at < low) low = site.at;
+    if (site.end() > high) high = site.end();
     Atomic<u64>& word = taken[slot / 64];
     word.store(word.load(Order::kRelaxed) | u64{1} << (slot % 64), Order::kRelease);
   }
