@@ -1,5 +1,7 @@
 // What threads on different processors see of each other, and of what the kernel does to one of
 // them on behalf of another. On one processor the checks hold, too: the threads take turns.
+#include "compat_tests/threads/processors.h"
+
 #include <immintrin.h>
 #include <linux/membarrier.h>
 #include <sched.h>
@@ -13,11 +15,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstring>
-#include <fstream>
 #include <mutex>
-#include <set>
-#include <sstream>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -25,28 +23,6 @@
 
 namespace compat {
 namespace {
-
-std::vector<unsigned> processors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<unsigned> found;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return found;
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &set)) found.push_back(cpu);
-  return found;
-}
-
-cpu_set_t only(unsigned cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  return set;
-}
-
-void move_to(unsigned cpu) {
-  const cpu_set_t set = only(cpu);
-  ASSERT_OK(sched_setaffinity(0, sizeof set, &set));
-}
 
 // A thread that does something over and over, on the last processor, until the end of the scope.
 class Companion {
@@ -202,55 +178,6 @@ TEST(Processors, RegistersMoveAlong) {
   for (std::thread& thread : threads) thread.join();
 }
 
-// Ticks (times(2)) that one processor was busy with programs and the system.
-long busy_ticks(unsigned cpu) {
-  std::ifstream stat("/proc/stat");
-  const std::string wanted = "cpu" + std::to_string(cpu);
-  std::string line;
-  while (std::getline(stat, line)) {
-    std::istringstream words(line);
-    std::string name;
-    long user, nice, system;
-    if (words >> name >> user >> nice >> system && name == wanted) return user + nice + system;
-  }
-  return -1;
-}
-
-TEST(Processors, EachOneCountsItsOwnTime) {
-  std::thread([] {
-    for (const unsigned cpu : processors()) {
-      move_to(cpu);
-      const long before = busy_ticks(cpu);
-      ASSERT_GE(before, 0) << cpu;
-      timespec used = {}, begun = {};
-      ASSERT_OK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begun));
-      // Until this thread alone has used two tenths of a second there.
-      do {
-        for (volatile int work = 0; work < 1'000'000;) work = work + 1;
-        ASSERT_OK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used));
-      } while ((used.tv_sec - begun.tv_sec) * 1000 + (used.tv_nsec - begun.tv_nsec) / 1'000'000 <
-               200);
-      EXPECT_GE(busy_ticks(cpu), before + 10) << cpu;
-    }
-  }).join();
-}
-
-TEST(Processors, AreListedEverywhere) {
-  std::ifstream info("/proc/cpuinfo");
-  std::set<unsigned> listed;
-  std::string line;
-  while (std::getline(info, line)) {
-    unsigned number;
-    if (sscanf(line.c_str(), "processor\t: %u", &number) == 1) listed.insert(number);
-  }
-  for (const unsigned cpu : processors()) {
-    EXPECT_TRUE(listed.contains(cpu)) << cpu;
-    EXPECT_GE(busy_ticks(cpu), 0) << cpu;
-    const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(cpu);
-    EXPECT_OK(access(folder.c_str(), F_OK)) << folder;
-  }
-}
-
 // --- mappings that change under a thread on another processor
 
 TEST(Processors, TakingTheRightToWriteHoldsAtOnce) {
@@ -357,6 +284,35 @@ TEST(Processors, FirstTouchesAtTheSameTimeAreOnePage) {
       ASSERT_EQ(2u, reinterpret_cast<Word*>(pages + i * 4096)->load());
     munmap(pages, kPages * 4096);
   }
+}
+
+// The mapping is another process' own, and that runs on another processor.
+TEST(Processors, ATruncatedFileIsGoneForAProcessThatRuns) {
+  const int file = memfd_create("shared", 0);
+  ASSERT_OK(file);
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_OK(ftruncate(file, 4096));
+    void* const page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    ASSERT_NE(MAP_FAILED, page);
+    auto* const word = static_cast<Word*>(page);
+    word->store(0);
+    const pid_t child = fork();
+    ASSERT_OK(child);
+    if (child == 0) {
+      signal(SIGBUS, [](int) { _exit(7); });
+      const cpu_set_t set = only(processors().back());
+      if (sched_setaffinity(0, sizeof set, &set) != 0) _exit(1);
+      for (;;) word->fetch_add(1);
+    }
+    while (word->load() < 1000) sched_yield();
+    ASSERT_OK(ftruncate(file, 0));
+    int status = -1;
+    ASSERT_EQ(child, waitpid(child, &status, 0));
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(7, WEXITSTATUS(status));
+    munmap(page, 4096);
+  }
+  close(file);
 }
 
 // --- what one thread does to another that runs
