@@ -1,5 +1,6 @@
 // Descriptors: close(2), close_range(2), dup(2), ioctl(2).
 #include "fs/core/inode.h"
+#include "kernel/abi/block.h"
 #include "kernel/abi/ioctl.h"
 #include "kernel/abi/loop.h"
 #include "kernel/abi/resource.h"
@@ -23,6 +24,11 @@ u64 descriptor_limit(Task& task) {
 Result<OpenFlags> with_flag(const File& file, OpenFlags flag, UserAddr argument) {
   const bool on = TRY(load_user<i32>(argument)) != 0;
   return on ? file.flags() | flag : file.flags() & ~flag;
+}
+
+bool is_block_device(const File& file) {
+  const Inode* inode = file.inode();
+  return inode && inode->type() == FileType::kBlockDevice;
 }
 
 SysResult set_asynchronous(Task& task, File& file, i32 fd, UserAddr argument) {
@@ -149,6 +155,15 @@ SysResult sys::ioctl(Task& task, Fd fd, HexInt command, UserAddr argument) {
     case abi::kGetExtendedInodeFlags:
     case abi::kSetExtendedInodeFlags:
       return inode_flag_ioctl(task, *file, command.value, argument);
+    case abi::kBlkSetReadOnly:
+    case abi::kBlkSetReadAhead:
+    case abi::kBlkSetBlockSize:
+    case abi::kBlkFlush:
+    case abi::kBlkRereadPartitions:
+      // The machine's settings; to other files than block devices these numbers say nothing.
+      if (is_block_device(*file) && !task.credentials().capable(Capability::kSysAdmin))
+        return Errno::kAcces;
+      return file->ioctl(command.value, argument);
     case abi::kLoopSetFd:
     case abi::kLoopChangeFd:
       return file->ioctl_about(command.value, argument, TRY(task.files().get(i32(argument.value))));

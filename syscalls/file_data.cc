@@ -47,6 +47,8 @@ SysResult sys::sync_file_range(Task& task, Fd fd, i64 offset, i64 size, HexInt f
   if (offset < 0 || __builtin_add_overflow(offset, size, &end) || end < offset)
     return Errno::kInval;
   if (!is_stored(*file)) return Errno::kSPipe;
+  // More than was asked for, and no less.
+  if (file->kind() == File::Kind::kDisk && flags.value != 0) TRY(file->sync(true));
   return i64{0};
 }
 
@@ -62,13 +64,13 @@ SysResult sys::ftruncate(Task& task, Fd fd, i64 size) {
 }
 
 SysResult sys::fallocate(Task& task, Fd fd, HexInt mode, i64 offset, i64 length) {
-  constexpr u32 kKeepSize = 1, kPunchHole = 2;
+  constexpr u32 kKeepSize = 1, kPunchHole = 2, kZeroRange = 16;
   auto file = TRY(task.files().get(fd.value));
   if (offset < 0 || length <= 0) return Errno::kInval;
-  // What moves content (collapse, insert) or is of use on disks (zero, unshare) is refused, as by
-  // Linux's tmpfs.
-  if (mode.value & ~(kKeepSize | kPunchHole)) return Errno::kOpNotSupp;
-  if (mode.value == kPunchHole) return Errno::kOpNotSupp;
+  // What moves content (collapse, insert) or shares it is refused, as by Linux's tmpfs; clearing a
+  // range is something that only disks do.
+  if (mode.value & ~(kKeepSize | kPunchHole | kZeroRange)) return Errno::kOpNotSupp;
+  if ((mode.value & kPunchHole) && mode.value != (kPunchHole | kKeepSize)) return Errno::kOpNotSupp;
   if (!file->writable()) return Errno::kBadF;
   i64 end;
   if (__builtin_add_overflow(offset, length, &end)) return Errno::kFBig;

@@ -82,6 +82,81 @@ print('all', flush=True)
 '''
 
 
+# What block devices answer. A Linux guest (narwhal run --linux, 6.1) answers the same of the same disk of 4 MiB, but for
+# the file system that it knows.
+QUESTIONS = '''
+import ctypes, errno, fcntl, mmap, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def outcome(call, *arguments):
+    try:
+        return call(*arguments)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+fd, reader = os.open('/dev/vda', os.O_RDWR), os.open('/dev/vda', os.O_RDONLY)
+direct = os.open('/dev/vda', os.O_RDWR | os.O_DIRECT)
+def ask(command, form, *values, of=fd):
+    data = bytearray(struct.pack(form, *values) if values else struct.calcsize(form))
+    fcntl.ioctl(of, command, data)
+    return struct.unpack(form, data)
+def allocate(mode, at, size):
+    failed = libc.fallocate(fd, mode, ctypes.c_long(at), ctypes.c_long(size))
+    return errno.errorcode[ctypes.get_errno()] if failed else 0
+size = 4 << 20
+for command, form in ((0x125e, 'i'), (0x1260, 'Q'), (0x80081272, 'Q'), (0x1268, 'i'), (0x127b, 'I'), (0x80081270, 'i'),
+                      (0x1278, 'I'), (0x1279, 'I'), (0x127a, 'i'), (0x127e, 'H'), (0x127c, 'I')):
+    print(*ask(command, form), end=' ')
+print(*(outcome(fcntl.ioctl, fd, command, 0) for command in (0x1261, 0x125f)))
+for command in (0x1277, 0x127f):
+    print(*(outcome(ask, command, 'QQ', at, length) for at, length in
+            ((512, 512), (100, 512), (0, 0), (size, 512), (size - 512, 1024), (2**64 - 512, 1024))),
+          outcome(lambda: ask(command, 'QQ', 0, 4096, of=reader)))
+print(*(outcome(os.lseek, fd, at, whence) for whence in (0, 2, 3) for at in (0, -1, 5, size, size + 1)))
+for mode in (0, 1, 2, 3, 8, 16, 17):
+    print(*(allocate(mode, at, length) for at, length in ((4096, 4096), (100, 4096), (size, 4096), (size - 4096, 8192))))
+print(outcome(os.ftruncate, fd, 100), outcome(os.truncate, '/dev/vda', 100))
+memory = memoryview(mmap.mmap(-1, 16384))
+for at, start, length in ((0, 0, 512), (100, 0, 512), (0, 0, 100), (0, 100, 512), (size, 0, 100), (size - 512, 0, 1024),
+                          (100, 0, 0)):
+    print(outcome(os.preadv, direct, [memory[start:start + length]], at),
+          outcome(os.pwritev, direct, [memory[start:start + length]], at), end=' ')
+print(outcome(os.pwrite, fd, b'', size), outcome(os.pwrite, fd, b'xxxx', size - 2))
+exclusive = os.open('/dev/vda', os.O_RDWR | os.O_EXCL)
+print(outcome(os.open, '/dev/vda', os.O_RDONLY | os.O_EXCL), outcome(os.open, '/dev/vda', os.O_CREAT | os.O_EXCL),
+      outcome(fcntl.fcntl, fd, fcntl.F_SETFL, os.O_DIRECT), outcome(fcntl.fcntl, fd, fcntl.F_SETFL, 0))
+ask(0x125d, 'i', 1)
+print(outcome(os.pwrite, fd, b'x', 0), outcome(os.pwrite, fd, b'', 0), outcome(mmap.mmap, fd, 4096),
+      outcome(ask, 0x1277, 'QQ', 0, 4096), allocate(3, 0, 4096), len(mmap.mmap(reader, 4096, prot=mmap.PROT_READ)))
+ask(0x125d, 'i', 0)
+if os.fork() == 0:
+    os.setuid(1234)
+    print(*(outcome(fcntl.ioctl, fd, command, 64) for command in (0x1261, 0x125f, 0x1262)),
+          outcome(ask, 0x125d, 'i', 0), flush=True)
+    os._exit(0)
+os.wait()
+for kind in (b'ext4', b'nosuch'):
+    libc.mount(b'/dev/vda', b'/tmp', kind, 0, None)
+    print(errno.errorcode[ctypes.get_errno()])
+'''
+ANSWERS = '''0 8192 4194304 512 512 4096 512 0 0 1 0 0 0
+(512, 512) EINVAL EINVAL EINVAL EINVAL EINVAL EBADF
+(512, 512) EINVAL EINVAL EINVAL EINVAL EINVAL EBADF
+0 EINVAL 5 4194304 EINVAL 4194304 4194303 EINVAL EINVAL EINVAL EINVAL EINVAL EINVAL EINVAL EINVAL
+ENOTSUP EINVAL EINVAL EINVAL
+ENOTSUP EINVAL EINVAL ENOTSUP
+ENOTSUP ENOTSUP ENOTSUP ENOTSUP
+0 EINVAL EINVAL 0
+ENOTSUP ENOTSUP ENOTSUP ENOTSUP
+0 EINVAL EINVAL EINVAL
+0 EINVAL EINVAL 0
+EINVAL EINVAL
+512 512 EINVAL EINVAL EINVAL EINVAL EINVAL EINVAL 0 ENOSPC 512 512 0 0 0 2
+EBUSY EEXIST 0 0
+EPERM EPERM EINVAL EPERM EPERM 4096
+EACCES EACCES EACCES EACCES
+ENODEV
+ENODEV
+'''
+
 FAILING_WRITES = '''
 import errno, os
 def outcome(call, *arguments):
@@ -228,6 +303,21 @@ for flags in (0, os.O_SYNC):
         content = subprocess.run([shutil.which('debugfs') or FILE_SYSTEM_TOOLS[2], '-R', 'cat numbers', disk], check=True,
                                  capture_output=True).stdout
         self.assertEqual(content, ''.join(f'{n}\n' for n in range(1, 20001)).encode())
+
+    def test_what_a_disk_answers(self):
+        self.assert_output(self.run_with([self.make_disk(4 * MIB)], PYTHON, '-u', '-c', QUESTIONS), ANSWERS)
+
+    def test_what_the_kernel_says_of_disks(self):
+        disk, other = self.make_disk(4 * MIB, 'data.img'), self.make_disk(2 * MIB, 'b c.img')
+        run = self.shell('cd /sys/block/vda; cat dev size ro queue/logical_block_size queue/rotational serial; echo; '
+                         'cat /sys/class/block/vdb/size /sys/dev/block/254:16/ro; grep vd /proc/partitions; '
+                         'dd if=/dev/vda of=/dev/null bs=1M count=1 2>/dev/null; '
+                         'read reads merged sectors rest <stat; echo $sectors; grep -c " vd[ab] " /proc/diskstats; '
+                         'grep virtblk /proc/devices; ls /dev/disk/by-id; readlink -f /dev/disk/by-id/virtio-data.img',
+                         disk, f'{other}:ro')
+        self.assert_output(run, '254:0\n8192\n0\n512\n1\ndata.img\n4096\n1\n 254        0       4096 vda\n'
+                                ' 254       16       2048 vdb\n2048\n2\n254 virtblk\nvirtio-b_c.img\n'
+                                'virtio-data.img\n/dev/vda\n')
 
     def test_one_writer_at_a_time(self):
         disk = self.make_disk(MIB)

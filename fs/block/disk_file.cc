@@ -1,4 +1,6 @@
 // /dev/vda and its like, opened.
+#include <cstring>
+
 #include "fs/block/disk.h"
 #include "fs/block/ioctl.h"
 #include "fs/core/file_mapping.h"
@@ -6,6 +8,7 @@
 #include "fs/dev/dev.h"
 #include "fs/dev/device_file.h"
 #include "kernel/abi/block.h"
+#include "kernel/base/format.h"
 
 namespace narwhal {
 namespace {
@@ -57,6 +60,7 @@ class DiskFile final : public DeviceFile {
   bool is_direct() const { return has(flags(), OpenFlags::kDirect); }
   Result<> tell_failures();
   Result<Range> load_range(UserAddr argument) const;
+  Result<i64> reread_partitions();
 
   Disk& disk_;
   const bool is_exclusive_;
@@ -95,10 +99,10 @@ void DiskFile::descriptor_closed() {
 }
 
 Result<> DiskFile::mmap(MapRequest& request) {
-  if (disk_.read_only() && has(request.flags, MapFlags::kShared)) {
-    if (has(request.protection, Protection::kWrite)) return Errno::kInval;
-    request.max_protection &= ~Protection::kWrite;
-  }
+  // Also where it is only going to be read: it might be made writable later.
+  if (disk_.read_only() && has(request.flags, MapFlags::kShared) &&
+      has(request.max_protection, Protection::kWrite))
+    return Errno::kInval;
   request.source = TRY(make_ref<FileMapping>(FileRef(this), nullptr, false));
   request.object = Ref<MemoryObject>(&disk_.pages());
   return {};
@@ -106,9 +110,9 @@ Result<> DiskFile::mmap(MapRequest& request) {
 
 // The modes of blkdev_fallocate() in Linux.
 Result<> DiskFile::allocate(int mode, u64 offset, u64 length) {
-  constexpr int kKeepSize = 1, kPunchHole = 2, kNoHideStale = 4, kZeroRange = 16;
+  constexpr int kKeepSize = 1, kPunchHole = 2, kZeroRange = 16;
   const u64 block = disk_.traits().logical_block, size = disk_.size();
-  if (mode & ~(kKeepSize | kPunchHole | kZeroRange | kNoHideStale)) return Errno::kOpNotSupp;
+  if (mode & ~(kKeepSize | kPunchHole | kZeroRange)) return Errno::kOpNotSupp;
   if (offset >= size) return Errno::kInval;
   if (length > size - offset) {
     if (!(mode & kKeepSize)) return Errno::kInval;
@@ -121,8 +125,6 @@ Result<> DiskFile::allocate(int mode, u64 offset, u64 length) {
       return disk_.zero(offset, length, false);
     case kPunchHole | kKeepSize:
       return disk_.zero(offset, length, true);
-    case kPunchHole | kKeepSize | kNoHideStale:
-      return disk_.discard(offset, length);
     default:
       return Errno::kOpNotSupp;
   }
@@ -131,10 +133,22 @@ Result<> DiskFile::allocate(int mode, u64 offset, u64 length) {
 Result<DiskFile::Range> DiskFile::load_range(UserAddr argument) const {
   const Range range = TRY(load_user<Range>(argument));
   u64 end;
-  if ((range.start | range.length) % kSectorSize != 0 ||
+  if ((range.start | range.length) % kSectorSize != 0 || range.length == 0 ||
       __builtin_add_overflow(range.start, range.length, &end) || end > disk_.size())
     return Errno::kInval;
   return range;
+}
+
+// Where there are none, all are found. Where there is a table, it is not looked at: EINVAL, as from
+// a disk that can have no partitions.
+Result<i64> DiskFile::reread_partitions() {
+  constexpr usize kSignatureAt = 510;
+  constexpr char kSignature[] = {0x55, char(0xaa)};
+  char sector[kSectorSize] = {};
+  IoBuffer to(std::as_writable_bytes(std::span(sector, sizeof sector)));
+  TRY(disk_.read(to, 0));
+  if (std::memcmp(sector + kSignatureAt, kSignature, sizeof kSignature) == 0) return Errno::kInval;
+  return i64{0};
 }
 
 Result<i64> done(Result<> result) {
@@ -149,12 +163,14 @@ Result<i64> DiskFile::ioctl(u32 command, UserAddr argument) {
       if (!writable()) return Errno::kBadF;
       if (traits.most_discarded == 0) return Errno::kOpNotSupp;
       const Range range = TRY(load_range(argument));
-      return done(disk_.discard(range.start, range.length));
+      // A wish, which a device may turn down.
+      auto discarded = disk_.discard(range.start, range.length);
+      if (discarded.failed(Errno::kOpNotSupp)) return i64{0};
+      return done(std::move(discarded));
     }
     case abi::kBlkZeroOut: {
       if (!writable()) return Errno::kBadF;
       const Range range = TRY(load_range(argument));
-      if (range.length == 0) return Errno::kInval;
       return done(disk_.zero(range.start, range.length, false));
     }
     case abi::kBlkSecureDiscard:
@@ -170,13 +186,13 @@ Result<i64> DiskFile::ioctl(u32 command, UserAddr argument) {
       disk_.pages().set_read_ahead(argument.value * kSectorSize / kPageSize);
       return i64{0};
     case abi::kBlkRereadPartitions:
-      return Errno::kInval;  // as a disk that can have none
+      return reread_partitions();
     case abi::kBlkRotational:
       TRY(store_user(argument, u16{1}));  // as virtio's are to Linux
       return i64{0};
     case abi::kDiskGeometry: {
       if (argument.value == 0) return Errno::kInval;
-      // Nobody asks the heads any more; these are what Linux makes up for a virtio disk.
+      // These are what Linux makes up for a virtio disk that says nothing of its own.
       constexpr u8 kHeads = 64, kSectors = 32;
       const abi::DiskGeometry geometry{kHeads, kSectors, u16(traits.sectors / kHeads / kSectors), 0,
                                        0};
@@ -205,7 +221,26 @@ Result<FileRef> open_disk(const Path& path, OpenFlags flags) {
 }
 
 [[clang::no_destroy]] constinit DeviceRange disk_numbers{
-    {}, Disk::kMajor, 0, Disk::kMost* Disk::kMinorsOfEach - 1, "virtblk", open_disk};
+    {}, Disk::kMajor, 0, (Disk::kMost * Disk::kMinorsOfEach) - 1, "virtblk", open_disk};
+
+// /dev/disk/by-id, as udev(7) makes it: by the serial numbers that devices have. Of two that are
+// the same the first counts.
+Result<> add_serials(TmpFs& dev, const Ref<Dentry>& root, TmpFs::Attributes attributes) {
+  attributes.mode = 0755;
+  Ref<Dentry> folder = root;
+  for (const std::string_view name : {"disk", "by-id"})
+    folder = TRY(dev.add_name(folder, name, TRY(dev.make_inode(FileType::kDirectory, attributes))));
+  for (u32 i = 0; Disk* disk = Disk::find(i); ++i) {
+    if (disk->traits().serial.empty()) continue;
+    Text<40> name, target;
+    name << "virtio-" << disk->traits().serial;
+    target << "../../" << disk->name();
+    auto added =
+        dev.add_name(folder, name.view(), TRY(dev.make_symlink(attributes, target.view())));
+    if (!added.ok() && !added.failed(Errno::kExist)) return added.error();
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -214,9 +249,10 @@ Result<> disks_init() {
   register_device(FileType::kBlockDevice, disk_numbers);
   const Ref<TmpFs> dev = TRY(dev_file_system());
   const Ref<Dentry> root = TRY(dev->root());
+  TmpFs::Attributes attributes;
+  attributes.time = root->inode().modified();
+  TRY(add_serials(*dev, root, attributes));
   for (u32 i = 0; Disk* disk = Disk::find(i); ++i) {
-    TmpFs::Attributes attributes;
-    attributes.time = root->inode().modified();
     attributes.mode = 0660;
     attributes.gid = kDiskGroup;
     attributes.device = make_device(Disk::kMajor, disk->minor());

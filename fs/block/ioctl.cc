@@ -6,6 +6,7 @@ namespace narwhal {
 namespace {
 
 constexpr u32 kSector = 512;
+constexpr u16 kMostSectors = 2560;  // BLK_DEF_MAX_SECTORS in Linux
 
 template <typename T>
 Result<i64> answer(UserAddr argument, T value) {
@@ -41,7 +42,10 @@ Result<i64> block_question(u32 command, UserAddr argument, const BlockAnswers& a
       return answer(argument, answers.optimal_io);
     case abi::kBlkAlignment:
       return answer(argument, i32(answers.alignment));
+    case abi::kBlkMostSectors:
+      return answer(argument, kMostSectors);
     case abi::kBlkGetReadAhead:
+    case abi::kBlkGetFileReadAhead:
       return answer(argument, i64{answers.read_ahead});
     case abi::kBlkDiscardZeroes:
       return answer(argument, u32{0});

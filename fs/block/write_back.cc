@@ -92,7 +92,7 @@ bool write_for_memory() {
   return drop_pages(memory_statistics().total_frames / kKeptFree) != 0;
 }
 
-constinit Reclaimer reclaimer{drop_pages, write_for_memory, cached_pages};
+constinit Reclaimer reclaimer{drop_pages, write_for_memory, cached_pages, changed_pages};
 
 }  // namespace
 

@@ -7,7 +7,7 @@ namespace narwhal {
 
 // Adds "block" to /sys. ENOMEM.
 Result<> loop_add_to_sys(GeneratedFileSystem& sys);
-// /proc/partitions: the devices that have a size, as on Linux.
+// The beginning of /proc/partitions, and the devices that have a size, as on Linux.
 Result<> loop_show_partitions(TextSink& out);
 
 }  // namespace narwhal

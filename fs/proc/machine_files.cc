@@ -1,6 +1,7 @@
 #include "fs/proc/machine_files.h"
 
 #include "fs/aio/aio_context.h"
+#include "fs/block/disk_sys.h"
 #include "fs/core/lease.h"
 #include "fs/core/special_file.h"
 #include "fs/generated/numbers.h"
@@ -10,6 +11,7 @@
 #include "fs/proc/proc.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/promise.h"
+#include "kernel/mm/reclaim.h"
 #include "kernel/random/random.h"
 #include "kernel/sched/clock.h"
 #include "kernel/sched/scheduler.h"
@@ -28,26 +30,28 @@ void line_kib(TextSink& out, std::string_view name, u64 kib) {
 
 Result<> show_meminfo(TextSink& out) {
   const MemoryStatistics m = memory_statistics();
-  const u64 free = m.free_frames * kKiBPerFrame, cached = m.object_frames * kKiBPerFrame;
+  // Linux calls the pages of block devices buffers. They can be had back; the rest of the page
+  // cache is the only copy of tmpfs's files, and can't.
+  const u64 buffers = reclaimable_frames() * kKiBPerFrame;
+  const u64 free = m.free_frames * kKiBPerFrame;
+  const u64 cached = m.object_frames * kKiBPerFrame - buffers;
   const struct {
     std::string_view name;
     u64 kib;
   } lines[] = {
       {"MemTotal", m.total_frames * kKiBPerFrame},
       {"MemFree", free},
-      // The page cache is the only copy of tmpfs's files: it can't be given up, so it is not
-      // available.
-      {"MemAvailable", free},
-      {"Buffers", 0},
+      {"MemAvailable", free + buffers},
+      {"Buffers", buffers},
       {"Cached", cached},
       {"SwapCached", 0},
-      {"Active", cached + m.anonymous_frames * kKiBPerFrame},
+      {"Active", cached + buffers + m.anonymous_frames * kKiBPerFrame},
       {"Inactive", 0},
       {"Unevictable", 0},
       {"Mlocked", 0},
       {"SwapTotal", 0},
       {"SwapFree", 0},
-      {"Dirty", 0},
+      {"Dirty", changed_frames() * kKiBPerFrame},
       {"Writeback", 0},
       {"AnonPages", m.anonymous_frames * kKiBPerFrame},
       {"Mapped", cached},
@@ -177,6 +181,11 @@ Result<> show_devices(TextSink& out) {
   return {};
 }
 
+Result<> show_partitions(TextSink& out) {
+  TRY(loop_show_partitions(out));
+  return disks_show_partitions(out);
+}
+
 // --- leases, fcntl(2)
 
 template <auto& Setting>
@@ -200,7 +209,8 @@ Result<> proc_add_machine_files() {
   TRY(proc_add_text("sys/kernel/random", "uuid", show_uuid));
   TRY(proc_add_text("", "version", show_version));
   TRY(proc_add_text("", "devices", show_devices));
-  TRY(proc_add_text("", "partitions", loop_show_partitions));
+  TRY(proc_add_text("", "partitions", show_partitions));
+  TRY(proc_add_text("", "diskstats", disks_show_statistics));
   TRY(proc_add_text("sys/kernel", "ostype", show_name<kSystemName>));
   TRY(proc_add_text("sys/kernel", "osrelease", show_name<kKernelRelease>));
   TRY(proc_add_text("sys/kernel", "version", show_name<kKernelVersion>));

@@ -1,5 +1,6 @@
 #include "fs/sys/sys.h"
 
+#include "fs/block/disk_sys.h"
 #include "fs/generated/generated.h"
 #include "fs/loop/loop_sys.h"
 #include "kernel/mm/frame.h"
@@ -105,6 +106,7 @@ Result<> sys_init() {
   if (call_ways.counted)
     TRY(generated_add(sys, "kernel/narwhal", "calls", TRY(make_text_file(sys, show_call_ways))));
   TRY(loop_add_to_sys(sys));
+  TRY(disks_add_to_sys(sys));
   register_file_system_type(sysfs_type);
   return {};
 }

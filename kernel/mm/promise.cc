@@ -1,6 +1,7 @@
 #include "kernel/mm/promise.h"
 
 #include "kernel/mm/frame.h"
+#include "kernel/mm/reclaim.h"
 
 namespace narwhal {
 
@@ -21,7 +22,9 @@ void charge_pages(i64 change) {
 }
 
 u64 promised_pages() {
-  return u64(charged.load(Order::kRelaxed)) + memory_statistics().object_frames;
+  // What is on disks as well need not stay.
+  return u64(charged.load(Order::kRelaxed)) + memory_statistics().object_frames -
+         reclaimable_frames();
 }
 
 u64 promise_limit() {

@@ -25,6 +25,12 @@ u64 reclaimable_frames() {
   return held;
 }
 
+u64 changed_frames() {
+  u64 changed = 0;
+  for (Reclaimer* each = reclaimers; each; each = each->next) changed += each->changed();
+  return changed;
+}
+
 bool reclaim_by_writing() {
   bool done = false;
   for (Reclaimer* each = reclaimers; each; each = each->next) done |= each->write_back();

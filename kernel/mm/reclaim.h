@@ -14,7 +14,8 @@ struct Reclaimer {
   // Brings changed pages to where they belong, so that they can be given back afterwards; sleeps.
   // False: there was nothing to do.
   bool (*write_back)() = nullptr;
-  u64 (*held)() = nullptr;  // frames that are such pages, changed or not
+  u64 (*held)() = nullptr;     // frames that are such pages, changed or not
+  u64 (*changed)() = nullptr;  // of these, how many have to be written back first
   Reclaimer* next = nullptr;
 };
 void register_reclaimer(Reclaimer& reclaimer);
@@ -24,6 +25,8 @@ void register_reclaimer(Reclaimer& reclaimer);
 u64 reclaim_frames(u64 wanted);
 // All that could come back in the end.
 u64 reclaimable_frames();
+// Those of them that have to be written back first.
+u64 changed_frames();
 // Whoever calls holds no lock at all. Whether it is worth to try again.
 bool reclaim_by_writing();
 

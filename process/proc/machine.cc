@@ -2,6 +2,7 @@
 
 #include "fs/proc/proc.h"
 #include "kernel/mm/frame.h"
+#include "kernel/mm/reclaim.h"
 #include "kernel/sched/clock.h"
 #include "kernel/sched/cpu_times.h"
 #include "process/load.h"
@@ -68,13 +69,13 @@ Result<> show_stat(TextSink& out) {
   return {};
 }
 
-// Of what Linux counts, the part that tools insist on. Nothing is swapped, nothing paged from
-// disks.
+// Of what Linux counts, the part that tools insist on. Nothing is swapped.
 Result<> show_vmstat(TextSink& out) {
   const MemoryStatistics memory = memory_statistics();
+  const u64 shared = memory.object_frames - reclaimable_frames();
   out << "nr_free_pages " << memory.free_frames << "\nnr_anon_pages " << memory.anonymous_frames
       << "\nnr_mapped " << memory.object_frames << "\nnr_file_pages " << memory.object_frames
-      << "\nnr_dirty 0\nnr_writeback 0\nnr_shmem " << memory.object_frames
+      << "\nnr_dirty " << changed_frames() << "\nnr_writeback 0\nnr_shmem " << shared
       << "\nnr_page_table_pages " << memory.page_table_frames << "\nnr_slab_unreclaimable "
       << memory.slab_frames << "\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault "
       << total_usage().minor_faults << "\npgmajfault 0\n";

@@ -46,6 +46,22 @@ TEST(Machine, SharesFolders) {
   EXPECT_HAS(text, " local,id=volume1,path=/data,security_model=none,multidevs=remap,readonly=on ");
 }
 
+TEST(Machine, HasDisks) {
+  MachineSettings settings;
+  settings.disks = {{.fd = 17, .is_direct = true, .serial = "a.img"},
+                    {.fd = 18, .read_only = true, .is_block_device = true, .serial = "sda"}};
+  std::string text = command(settings);
+  EXPECT_HAS(text,
+             " -add-fd fd=17,set=1 -blockdev driver=file,node-name=disk0,filename=/dev/fdset/1,"
+             "read-only=off,auto-read-only=off,locking=off,cache.direct=on,discard=unmap -device "
+             "virtio-blk-device,drive=disk0,serial=a.img,werror=report,rerror=report ");
+  EXPECT_HAS(text, "driver=host_device,node-name=disk1,filename=/dev/fdset/2,read-only=on,");
+  EXPECT_HAS(text, ",cache.direct=off,");
+  settings.is_q35 = true;
+  text = command(settings);
+  EXPECT_HAS(text, " -device virtio-blk-pci,disable-legacy=on,drive=disk0,");
+}
+
 TEST(Machine, HasNothingUnasked) {
   const std::string text = command({});
   for (const char* const part : {" -nodefaults ", " -no-user-config ", " -no-reboot ",

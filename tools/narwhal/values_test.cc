@@ -45,6 +45,17 @@ TEST(Values, Volumes) {
   }
 }
 
+TEST(Values, Disks) {
+  EXPECT_EQ(parse_disk("a.img").path, "a.img");
+  EXPECT_FALSE(parse_disk("a.img").read_only);
+  EXPECT_FALSE(parse_disk("a.img:rw").read_only);
+  EXPECT_TRUE(parse_disk("/x/a.img:ro").read_only);
+  EXPECT_EQ(parse_disk("/x/a.img:ro").path, "/x/a.img");
+  EXPECT_EQ(parse_disk("with:colon").path, "with:colon");
+  for (const char* const wrong : {"", ":ro", ":rw"})
+    EXPECT_THROW(parse_disk(wrong), Error) << wrong;
+}
+
 TEST(Values, Includes) {
   EXPECT_EQ(parse_include("/a").guest, "");
   EXPECT_EQ(parse_include("a:/b").guest, "/b");
