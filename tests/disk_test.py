@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -157,6 +158,28 @@ ENODEV
 ENODEV
 '''
 
+TOGETHER = '''
+import os
+size = 3 << 20
+def write(letter, at):
+    fd = os.open('/dev/vda', os.O_RDWR)
+    for start in range(at, size, 4096):
+        assert os.pwrite(fd, letter * 2048, start) == 2048
+    os._exit(0)
+def sync():
+    fd = os.open('/dev/vda', os.O_RDWR)
+    for i in range(50):
+        os.fsync(fd)
+    os._exit(0)
+for child in (lambda: write(b'a', 0), lambda: write(b'b', 2048), sync):
+    if os.fork() == 0:
+        child()
+for i in range(3):
+    assert os.wait()[1] == 0
+content = os.pread(os.open('/dev/vda', os.O_RDONLY), size, 0)
+print('same' if content == (b'a' * 2048 + b'b' * 2048) * 768 else 'different', flush=True)
+'''
+
 FAILING_WRITES = '''
 import errno, os
 def outcome(call, *arguments):
@@ -280,6 +303,32 @@ for flags in (0, os.O_SYNC):
         disk = self.make_disk(3 * MIB + 1536)
         run = self.run_with([disk], PYTHON, '-c', RANDOM_WRITES)
         self.assert_output(run, hashlib.sha256(disk.read_bytes()).hexdigest() + '\n')
+
+    def test_several_processors(self):
+        disk = self.make_disk(3 * MIB)
+        # Two writers of halves of each page, and one who syncs.
+        run = self.run_with([disk], PYTHON, '-c', TOGETHER, options=['--cpus', '2'])
+        self.assert_output(run, 'same\n')
+        self.assertEqual(disk.read_bytes(), (b'a' * 2048 + b'b' * 2048) * 768)
+
+    def test_a_guest_that_is_killed_loses_what_was_not_synced_at_most(self):
+        disk = self.make_disk(MIB)
+        run = self.start_guest(PYTHON, '-c', '''
+import os, sys
+fd = os.open('/dev/vda', os.O_RDWR)
+os.pwrite(fd, b'synced', 4096)
+os.fsync(fd)
+os.pwrite(os.open('/dev/vda', os.O_RDWR | os.O_DSYNC), b'waited', 8192)
+os.pwrite(fd, b'later', 12288)
+print('up', flush=True)
+sys.stdin.read()
+''', options=['--disk', str(disk)], stdin=None)
+        run.wait_for_output('up')
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        content = disk.read_bytes()
+        self.assertEqual((content[4096:4102], content[8192:8198]), (b'synced', b'waited'))
+        self.assertIn(content[12288:12293], (bytes(5), b'later'))
 
     def test_a_disk_larger_than_memory(self):
         disk = self.make_disk(160 * MIB)
