@@ -45,7 +45,6 @@ class HostDisk final : public BlockDevice {
     watch_.ready = [](void* self) { static_cast<HostDisk*>(self)->answered(); };
     watch_.argument = this;
     process_home::add_watch(watch_);
-    process_home::allow_signals(watch_);
   }
 
   const Traits& traits() const override { return traits_; }
