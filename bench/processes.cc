@@ -31,7 +31,7 @@ long long fork_exec_wait(long long times) {
   for (long long i = 0; i < times; ++i) {
     const pid_t child = fork();
     if (child == 0) {
-      execl(program_invocation_name, program_invocation_name, kDoNothing, nullptr);
+      execl("/proc/self/exe", program_invocation_name, kDoNothing, nullptr);
       _exit(1);
     }
     wait_for(child);

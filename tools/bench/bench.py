@@ -267,10 +267,16 @@ class Bench:
         self.wait_until(lambda: urllib.request.urlopen(url, timeout=2).status == 200, child, limit)
         return url
 
+    def add_resident(self, name, guest, child):
+        """What a server takes once it idles: the process home lets go of what it only started with a second later."""
+        time.sleep(2)
+        self.table.add(f"resident memory, {name}", "MiB", guest,
+                       places.resident_of_all(child.pid, self.places[guest].is_guest))
+
     def nginx(self, guest):
         def use(address, child):
             url = self.wait_for_page(address, child)
-            self.table.add("resident memory, nginx", "MiB", guest, places.resident_of_all(child.pid, self.places[guest].is_guest))
+            self.add_resident("nginx", guest, child)
             result = subprocess.run(["wrk", "-t1", "-c32", f"-d{self.options.seconds}s", url], check=True,
                                     capture_output=True, text=True)
             found = REQUESTS_LINE.search(result.stdout)
@@ -325,7 +331,7 @@ class Bench:
 
         def use(address, child):
             self.wait_until(lambda: ping(address), child)
-            self.table.add("resident memory, redis", "MiB", guest, places.resident_of_all(child.pid, self.places[guest].is_guest))
+            self.add_resident("redis", guest, child)
             self.key_value_load("redis", guest, address, lambda host, port, count, pipeline:
                                 ["redis-benchmark", "-h", host, "-p", port, "-t", "set,get", "-c", "50", "-n", count, "-P",
                                  pipeline, "-q"])
