@@ -32,6 +32,40 @@ class Port(guest.TestCase):
                 client.sendto(bytes(size), (guest.LOOPBACK, port))
                 self.assertEqual(client.recv(65536), bytes(size))
 
+    def test_a_flood_while_a_program_computes(self):
+        """Each packet may be a signal, in the process home; the program goes on, and the last ones are answered."""
+        port = guest.free_port(socket.SOCK_DGRAM)
+        program = ('import socket, threading\n'
+                   's = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n'
+                   f's.bind(("0.0.0.0", {GUEST_PORT}))\n'
+                   'over = threading.Event()\n'
+                   'def compute():\n'
+                   '    while not over.is_set(): sum(range(1000))\n'
+                   'threading.Thread(target=compute).start()\n'
+                   'print("ready", flush=True)\n'
+                   'while True:\n'
+                   '    data, sender = s.recvfrom(65536)\n'
+                   '    if data == b"end": break\n'
+                   's.sendto(data, sender)\n'
+                   'over.set()\n')
+        flooded = self.start_guest('/usr/bin/python3', '-c', program, options=['-p', f'{port}:{GUEST_PORT}/udp'])
+        flooded.wait_for_output('ready')
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            for _ in range(100_000):
+                client.sendto(bytes(100), (guest.LOOPBACK, port))
+            client.settimeout(0.2)
+            # It may be lost like any other.
+            for _ in range(100):
+                client.sendto(b'end', (guest.LOOPBACK, port))
+                try:
+                    self.assertEqual(client.recv(100), b'end')
+                    break
+                except (TimeoutError, ConnectionRefusedError):
+                    continue
+            else:
+                self.fail('no answer')
+        self.assertEqual(flooded.wait(), 0)
+
 
 if __name__ == '__main__':
     guest.main()

@@ -45,9 +45,7 @@ class HostDisk final : public BlockDevice {
     watch_.ready = [](void* self) { static_cast<HostDisk*>(self)->answered(); };
     watch_.argument = this;
     process_home::add_watch(watch_);
-    // Whoever waits need not wait for a program that computes; only where the signal's group of
-    // processes is ours (HostPort).
-    if (process_home::boot_state.control_fd >= 0) host::signal_input(fd, true).ignore();
+    process_home::allow_signals(watch_);
   }
 
   const Traits& traits() const override { return traits_; }

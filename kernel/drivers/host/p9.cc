@@ -31,6 +31,7 @@ class HostP9 final : public P9Channel {
     watch_.ready = [](void* self) { static_cast<HostP9*>(self)->answered_.wake_all(); };
     watch_.argument = this;
     process_home::add_watch(watch_);
+    process_home::allow_signals(watch_);
   }
   std::string_view tag() const override { return tag_; }
 

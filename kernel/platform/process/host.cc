@@ -198,6 +198,10 @@ Result<> set_signal_stack(const SignalStack& stack) {
 void unblock_all_signals() {
   set_signal_mask(0);
 }
+void unblock_signal(int signal) {
+  const u64 set = u64{1} << (signal - 1);
+  call(kSigprocmask, kUnblock, word(&set), 0, sizeof set);
+}
 void block_all_signals() {
   set_signal_mask(~u64{0});
 }

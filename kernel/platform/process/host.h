@@ -146,7 +146,9 @@ void set_timer(int timer, u64 wait_ns);
 // --- signals and system calls
 Result<> set_action(int signal, const SignalAction& action);
 Result<> set_signal_stack(const SignalStack& stack);
+inline constexpr u32 kUnblock = 1;  // SIG_UNBLOCK
 void unblock_all_signals();
+void unblock_signal(int signal);
 void block_all_signals();
 void block_all_signals_but(int signal);
 inline constexpr int kChildEnded = 17;  // SIGCHLD

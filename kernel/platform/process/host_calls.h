@@ -51,6 +51,7 @@ inline constexpr ArgumentRule kCall{Kind::kCall};
 inline constexpr ArgumentRule kClock{Kind::kClock};
 inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
 inline constexpr ArgumentRule kFutexOperation{Kind::kAtMost, host::kFutexWake};
+inline constexpr ArgumentRule kUnblock{Kind::kValue, host::kUnblock};
 inline constexpr ArgumentRule kPunch{Kind::kValue, host::kPunchHole};
 inline constexpr ArgumentRule kFlags{Kind::kValue, host::kSharedFixed, host::kPresent};
 
@@ -116,6 +117,11 @@ inline constexpr HostCall kHostCalls[] = {
      "a signal when a packet or an answer comes while a program computes; to whom it goes is "
      "settled "
      "before"},
+    {host::Number::kSigprocmask,
+     "rt_sigprocmask",
+     {rules::kUnblock, rules::kAny, rules::kNone},
+     "`SIG_UNBLOCK`",
+     "the next of these signals may come"},
     {host::Number::kExitGroup, "exit_group", {}, "", "the end"},
 };
 

@@ -290,6 +290,8 @@ extern "C" void narwhal_trap_from_user(UserRegs& regs) {
 }
 
 extern "C" void narwhal_interrupt_from_user() {
+  // Off the signal stack.
+  if (cpu_local().interrupts_pending & kInputPending) host::unblock_signal(kSigIo);
   kernel_lock_take_if_outside();
   run_interrupts(true);
 }

@@ -14,6 +14,7 @@ HostNet::HostNet(int fd, u32 mtu) : mtu_(mtu), buffers_(*this) {
   watch_.ready = on_ready;
   watch_.argument = this;
   process_home::add_watch(watch_);
+  process_home::allow_signals(watch_);
 }
 
 void HostNet::set_handlers(EventHandler event, void* argument, CompletionHandler completed) {
