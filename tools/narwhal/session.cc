@@ -98,9 +98,11 @@ Outcome Session::run() {
     if (poll(polled.data(), polled.size(), time_to_wait()) < 0 && errno != EINTR) {
       fail("cannot wait for the machine: {}", strerror(errno));
     }
-    while (const int signal = signals_.take()) handle_signal(signal);
     // Lines first: "started" erases the progress line before the program's output comes after it.
+    // And who has seen output of the program's, which it may write without us, may send a signal.
     for (const std::string& line : control_.step(polled)) handle_control_line(line);
+    if (polled.front().revents != 0)
+      while (const int signal = signals_.take()) handle_signal(signal);
     for (const std::string& line : serial_.step(polled)) handle_kernel_line(line);
     for (const std::string& line : qemu_.step(polled)) {
       if (outcome_.qemu_errors.size() < kMostQemuErrors) outcome_.qemu_errors += line + "\n";
