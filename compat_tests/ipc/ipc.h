@@ -2,6 +2,7 @@
 // is what these checks are about, so they may fork.
 #pragma once
 
+#include <sched.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -72,6 +73,16 @@ void as_other_user(Body body) {
     ASSERT_OK(syscall(SYS_setgroups, 0, nullptr));
     ASSERT_OK(syscall(SYS_setresgid, kOtherGroup, kOtherGroup, kOtherGroup));
     ASSERT_OK(syscall(SYS_setresuid, kOtherUser, kOtherUser, kOtherUser));
+    body();
+  });
+}
+
+// Where all objects are this test's own, if the machine has namespaces and lets us make one
+// (ipc_namespaces(7)): the same program may run beside this one, and totals would have its objects.
+template <class Body>
+void in_own_ipc_namespace(Body body) {
+  in_thread([&] {
+    unshare(CLONE_NEWIPC);
     body();
   });
 }

@@ -348,20 +348,22 @@ TEST(Msg, ANumberCanBeAskedFor) {
 }
 
 TEST(Msg, UsageCountsQueues) {
-  msginfo before = {}, after = {};
-  EXPECT_GE(msgctl(0, MSG_INFO, reinterpret_cast<msqid_ds*>(&before)), 0);
-  const Msg id(make());
-  ASSERT_OK(send(id, 1, "hello"));
-  const int highest = msgctl(0, MSG_INFO, reinterpret_cast<msqid_ds*>(&after));
-  EXPECT_EQ(after.msgpool, before.msgpool + 1);
-  EXPECT_EQ(after.msgmap, before.msgmap + 1);
-  EXPECT_EQ(after.msgtql, before.msgtql + 5);
-  bool found = false;
-  for (int index = 0; index <= highest; ++index) {
-    msqid_ds status = {};
-    found |= msgctl(index, MSG_STAT, &status) == id;
-  }
-  EXPECT_TRUE(found);
+  in_own_ipc_namespace([] {
+    msginfo before = {}, after = {};
+    EXPECT_GE(msgctl(0, MSG_INFO, reinterpret_cast<msqid_ds*>(&before)), 0);
+    const Msg id(make());
+    ASSERT_OK(send(id, 1, "hello"));
+    const int highest = msgctl(0, MSG_INFO, reinterpret_cast<msqid_ds*>(&after));
+    EXPECT_EQ(after.msgpool, before.msgpool + 1);
+    EXPECT_EQ(after.msgmap, before.msgmap + 1);
+    EXPECT_EQ(after.msgtql, before.msgtql + 5);
+    bool found = false;
+    for (int index = 0; index <= highest; ++index) {
+      msqid_ds status = {};
+      found |= msgctl(index, MSG_STAT, &status) == id;
+    }
+    EXPECT_TRUE(found);
+  });
 }
 
 TEST(Msg, Proc) {

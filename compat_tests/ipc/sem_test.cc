@@ -366,18 +366,20 @@ TEST(Sem, Limits) {
 }
 
 TEST(Sem, UsageCountsSets) {
-  seminfo before = {}, after = {};
-  EXPECT_GE(semctl(0, 0, SEM_INFO, Argument{.info = &before}), 0);
-  const Sem id(make(7));
-  const int highest = semctl(0, 0, SEM_INFO, Argument{.info = &after});
-  EXPECT_EQ(after.semusz, before.semusz + 1);
-  EXPECT_EQ(after.semaem, before.semaem + 7);
-  bool found = false;
-  for (int index = 0; index <= highest; ++index) {
-    semid_ds status = {};
-    found |= semctl(index, 0, SEM_STAT, Argument{.buf = &status}) == id;
-  }
-  EXPECT_TRUE(found);
+  in_own_ipc_namespace([] {
+    seminfo before = {}, after = {};
+    EXPECT_GE(semctl(0, 0, SEM_INFO, Argument{.info = &before}), 0);
+    const Sem id(make(7));
+    const int highest = semctl(0, 0, SEM_INFO, Argument{.info = &after});
+    EXPECT_EQ(after.semusz, before.semusz + 1);
+    EXPECT_EQ(after.semaem, before.semaem + 7);
+    bool found = false;
+    for (int index = 0; index <= highest; ++index) {
+      semid_ds status = {};
+      found |= semctl(index, 0, SEM_STAT, Argument{.buf = &status}) == id;
+    }
+    EXPECT_TRUE(found);
+  });
 }
 
 TEST(Sem, CommandsThatAreNone) {

@@ -327,19 +327,21 @@ TEST(Shm, Limits) {
 }
 
 TEST(Shm, UsageCountsSegments) {
-  shm_info before = {}, after = {};
-  ASSERT_GE(shmctl(0, SHM_INFO, reinterpret_cast<shmid_ds*>(&before)), 0);
-  const Shm id(shmget(IPC_PRIVATE, 3 * kPage - 1, 0600));
-  const int highest = shmctl(0, SHM_INFO, reinterpret_cast<shmid_ds*>(&after));
-  EXPECT_EQ(after.used_ids, before.used_ids + 1);
-  EXPECT_EQ(after.shm_tot, before.shm_tot + 3);
-  // By index.
-  bool found = false;
-  for (int index = 0; index <= highest; ++index) {
-    shmid_ds status = {};
-    found |= shmctl(index, SHM_STAT, &status) == id;
-  }
-  EXPECT_TRUE(found);
+  in_own_ipc_namespace([] {
+    shm_info before = {}, after = {};
+    ASSERT_GE(shmctl(0, SHM_INFO, reinterpret_cast<shmid_ds*>(&before)), 0);
+    const Shm id(shmget(IPC_PRIVATE, 3 * kPage - 1, 0600));
+    const int highest = shmctl(0, SHM_INFO, reinterpret_cast<shmid_ds*>(&after));
+    EXPECT_EQ(after.used_ids, before.used_ids + 1);
+    EXPECT_EQ(after.shm_tot, before.shm_tot + 3);
+    // By index.
+    bool found = false;
+    for (int index = 0; index <= highest; ++index) {
+      shmid_ds status = {};
+      found |= shmctl(index, SHM_STAT, &status) == id;
+    }
+    EXPECT_TRUE(found);
+  });
 }
 
 TEST(Shm, CommandsThatAreNone) {
