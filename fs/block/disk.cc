@@ -14,6 +14,30 @@ constexpr u64 pages_until(u64 end) {
   return div_round_up(end, kPageSize);
 }
 
+// Moves a buffer's bytes page by page, up to the disk's end: `move(offset, bytes)` says how many it
+// moved, within one page. An error counts only when nothing was moved before it.
+template <typename Move>
+Result<usize> by_pages(IoBuffer& buffer, u64 offset, u64 size, Move move) {
+  const usize cut = buffer.truncate(size - offset);
+  usize total = 0;
+  Errno error{};
+  while (buffer.remaining() != 0) {
+    const usize room = kPageSize - offset % kPageSize;
+    const usize chunk = buffer.remaining() < room ? buffer.remaining() : room;
+    Result<usize> moved = move(offset, chunk);
+    if (!moved.ok()) {
+      error = moved.error();
+      break;
+    }
+    total += moved.value();
+    offset += moved.value();
+    if (moved.value() < chunk) break;
+  }
+  buffer.extend(cut);
+  if (total == 0 && error != Errno{}) return error;
+  return total;
+}
+
 }  // namespace
 
 Result<> Disk::add(Ref<BlockDevice> device) {
@@ -34,30 +58,11 @@ Disk* Disk::find(u32 index) {
 
 Result<usize> Disk::read(IoBuffer& to, u64 offset) {
   if (offset >= size()) return usize{0};
-  const usize cut = to.truncate(size() - offset);
-  usize total = 0;
-  Errno error{};
-  while (to.remaining() != 0) {
-    const usize inside = offset % kPageSize, room = kPageSize - inside;
-    const usize chunk = to.remaining() < room ? to.remaining() : room;
-    const u64 index = offset / kPageSize;
-    auto page = pages_->read_page(index, pages_until(offset + to.remaining()) - index);
-    if (!page.ok()) {
-      error = page.error();
-      break;
-    }
-    auto moved = to.write(page.value().data() + inside, chunk);
-    if (!moved.ok()) {
-      error = moved.error();
-      break;
-    }
-    total += moved.value();
-    offset += moved.value();
-    if (moved.value() < chunk) break;
-  }
-  to.extend(cut);
-  if (total == 0 && error != Errno{}) return error;
-  return total;
+  return by_pages(to, offset, size(), [&](u64 at, usize bytes) -> Result<usize> {
+    const u64 index = at / kPageSize;
+    FrameRef page = TRY(pages_->read_page(index, pages_until(at + to.remaining()) - index));
+    return to.write(page.data() + at % kPageSize, bytes);
+  });
 }
 
 // At most what is in one page.
@@ -97,25 +102,11 @@ Result<usize> Disk::write(IoBuffer& from, u64 offset) {
   if (read_only()) return Errno::kPerm;
   if (from.remaining() == 0) return usize{0};
   if (offset >= size()) return Errno::kNoSpc;
-  const usize cut = from.truncate(size() - offset);
-  usize total = 0;
-  Errno error{};
-  while (from.remaining() != 0) {
-    const usize room = kPageSize - offset % kPageSize;
-    const usize chunk = from.remaining() < room ? from.remaining() : room;
-    auto moved = write_page(from, offset, chunk);
-    if (!moved.ok()) {
-      error = moved.error();
-      break;
-    }
-    total += moved.value();
-    offset += moved.value();
-    if (moved.value() < chunk) break;
-    limit_changed_pages(*pages_);
-  }
-  from.extend(cut);
-  if (total == 0 && error != Errno{}) return error;
-  return total;
+  return by_pages(from, offset, size(), [&](u64 at, usize bytes) -> Result<usize> {
+    const usize moved = TRY(write_page(from, at, bytes));
+    if (moved == bytes) limit_changed_pages(*pages_);
+    return moved;
+  });
 }
 
 // --- openers

@@ -1,9 +1,7 @@
 #include "fs/block/disk.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <iostream>
 #include <string>
 
 #include "fs/block/fake_disk.h"
@@ -11,6 +9,7 @@
 #include "kernel/mm/reclaim.h"
 #include "kernel/platform/fake/fake_machine.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/testing/thread_main.h"
 
 namespace narwhal {
 namespace {
@@ -304,29 +303,9 @@ TEST_F(DiskTest, SyncReachesTheDevicesMemory) {
   EXPECT_EQ(statistics.in_flight.load(), 0u);
 }
 
-int result = 1;
-
 }  // namespace
 }  // namespace narwhal
 
-// The tests run on a thread of the machine's, so that they can sleep.
 int main(int count, char** values) {
-  using namespace narwhal;
-  ::testing::InitGoogleTest(&count, values);
-  frames_init();
-  fake::run([] {
-    scheduler_init();
-    start_kernel_thread(
-        "tests",
-        [](void*) {
-          start_write_back();
-          result = RUN_ALL_TESTS();
-          std::cout.flush();
-          _exit(result);
-        },
-        nullptr)
-        .ignore();
-    run_scheduler();
-  });
-  return 1;
+  return narwhal::run_tests_on_a_thread(count, values, narwhal::start_write_back);
 }

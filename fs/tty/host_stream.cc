@@ -25,8 +25,7 @@ Result<usize> HostStream::read(IoBuffer& to) {
   Guard guard(mutex_);
   usize total = 0;
   for (;;) {
-    const usize wanted = to.remaining();
-    auto ready = take(wanted);
+    auto ready = take(to.remaining());
     if (!ready.ok() && total == 0) return ready.error();
     if (!ready.ok() || ready.value() == 0) break;
     auto moved = to.write(buffer_.data() + begin_, ready.value());

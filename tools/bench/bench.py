@@ -310,27 +310,25 @@ class Bench:
             for name, value in parse_requests(result.stdout).items():
                 self.table.add(f"{server} {name}, pipeline {pipeline}", "requests/s", guest, value, more_is_better=True)
 
-    def memcached(self, guest):
-        def answers(address):
+    def wait_for_answer(self, address, question, answer, child):
+        def answers():
             with socket.create_connection(address, timeout=2) as connection:
-                connection.sendall(b"version\r\n")
-                return connection.recv(8) == b"VERSION "
+                connection.sendall(question)
+                return connection.recv(len(answer)) == answer
 
+        self.wait_until(answers, child)
+
+    def memcached(self, guest):
         def use(address, child):
-            self.wait_until(lambda: answers(address), child)
+            self.wait_for_answer(address, b"version\r\n", b"VERSION ", child)
             self.key_value_load("memcached", guest, address, lambda host, port, count, pipeline:
                                 [BUILT / "bench/key_load", host, port, "50", count, pipeline])
 
         self.server(guest, ["memcached", "-u", "root", "-l", "0.0.0.0"], 11211, use)
 
     def redis(self, guest):
-        def ping(address):
-            with socket.create_connection(address, timeout=2) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(7) == b"+PONG\r\n"
-
         def use(address, child):
-            self.wait_until(lambda: ping(address), child)
+            self.wait_for_answer(address, b"PING\r\n", b"+PONG\r\n", child)
             self.add_resident("redis", guest, child)
             self.key_value_load("redis", guest, address, lambda host, port, count, pipeline:
                                 ["redis-benchmark", "-h", host, "-p", port, "-t", "set,get", "-c", "50", "-n", count, "-P",

@@ -44,20 +44,20 @@ constexpr size_t kMostSerial = 20;  // VIRTIO_BLK_ID_BYTES
 constexpr off_t kUsedAt = 100, kNotSharedAt = 200;
 constexpr off_t kRead = 0, kWrite = 1, kResize = 3;
 
-bool lock_byte(int fd, off_t at) {
+struct flock byte_at(off_t at, short type) {
   struct flock lock = {};
-  lock.l_type = F_RDLCK;
+  lock.l_type = type;
   lock.l_whence = SEEK_SET;
   lock.l_start = at;
   lock.l_len = 1;
+  return lock;
+}
+bool lock_byte(int fd, off_t at) {
+  const struct flock lock = byte_at(at, F_RDLCK);
   return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 bool is_locked_by_others(int fd, off_t at) {
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = at;
-  lock.l_len = 1;
+  struct flock lock = byte_at(at, F_WRLCK);
   return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 

@@ -1,15 +1,14 @@
 #include "kernel/drivers/virtio/block.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <iostream>
 #include <string>
 
 #include "kernel/drivers/virtio/fake_device.h"
 #include "kernel/mm/frame.h"
 #include "kernel/platform/fake/fake_machine.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/testing/thread_main.h"
 #include "kernel/sched/thread.h"
 
 namespace narwhal {
@@ -41,7 +40,7 @@ class VirtioBlockTest : public ::testing::Test {
   void SetUp() override {
     device = make_ref<FakeTransport>().take();
     device->rings[0].max_size = 32;  // ten requests of three parts each
-    set<u64>(0, 1000);  // capacity
+    set<u64>(0, 1000);               // capacity
     frame = FrameRef::allocate(FrameContent::kZeroed).take();
   }
   template <typename T>
@@ -264,28 +263,9 @@ TEST_F(VirtioBlockTest, ItsSerialNumber) {
   EXPECT_EQ(disk->traits().serial, "no.7");
 }
 
-int result = 1;
-
 }  // namespace
 }  // namespace narwhal
 
-// On a thread of the machine's, because starting the device sleeps.
 int main(int count, char** values) {
-  using namespace narwhal;
-  ::testing::InitGoogleTest(&count, values);
-  frames_init();
-  fake::run([] {
-    scheduler_init();
-    start_kernel_thread(
-        "tests",
-        [](void*) {
-          result = RUN_ALL_TESTS();
-          std::cout.flush();
-          _exit(result);
-        },
-        nullptr)
-        .ignore();
-    run_scheduler();
-  });
-  return 1;
+  return narwhal::run_tests_on_a_thread(count, values);
 }

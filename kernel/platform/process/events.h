@@ -7,9 +7,9 @@
 // many that the kernel has its turn often enough anyway. So nothing is paid for signals where the
 // kernel looks by itself.
 //
-// Of several idle CPUs one waits for them. What is armed while it
-// sleeps it does not see: whoever arms it, or leaves off waiting, sees to it a little later that an
-// idle one looks again, unless he is idle himself by then.
+// Of several idle CPUs one waits for them. What is armed while it sleeps it does not see: whoever
+// arms it, or leaves off waiting, sees to it a little later that an idle one looks again, unless he
+// is idle himself by then.
 #pragma once
 
 #include "kernel/base/types.h"

@@ -3,6 +3,8 @@
 # Offsets in a Seat (host_process.h): 0 turn, 4 exit_status, 8 stack. A futex word is looked at before every wait, so
 # it does not matter which of the two comes first, or what ends the wait.
 
+#include "kernel/platform/x86/callee_saved.inc"
+
 #define FUTEX 202
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
@@ -18,12 +20,7 @@
     .hidden narwhal_hand_over
     .balign 16
 narwhal_hand_over:
-    pushq %rbp
-    pushq %rbx
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    PUSH_CALLEE_SAVED
     movq %rdi, %rbx
     movq %rsp, 8(%rsi)
     movl $1, %eax
@@ -49,12 +46,7 @@ narwhal_wait_for_turn:              # rbx: the seat. No stack.
     jne 2f
     movl $0, (%rbx)
     movq 8(%rbx), %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbx
-    popq %rbp
+    POP_CALLEE_SAVED
     ret
 2:  movl 4(%rbx), %edi
     movl $EXIT_GROUP, %eax

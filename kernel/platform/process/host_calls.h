@@ -115,8 +115,7 @@ inline constexpr HostCall kHostCalls[] = {
      {rules::kDevices, rules::kSetFlags, rules::kSignalFlag},
      "devices, `F_SETFL`, `O_NONBLOCK` with or without `O_ASYNC`",
      "a signal when a packet or an answer comes while a program computes; to whom it goes is "
-     "settled "
-     "before"},
+     "settled before"},
     {host::Number::kSigprocmask,
      "rt_sigprocmask",
      {rules::kUnblock, rules::kAny, rules::kNone},

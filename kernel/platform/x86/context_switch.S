@@ -1,5 +1,7 @@
 # Switching from one thread of the kernel to another. What context_init() lays out is what is popped here.
 
+#include "kernel/platform/x86/callee_saved.inc"
+
     .text
 
 # void narwhal_context_switch(KernelContext& from, KernelContext& to)
@@ -7,20 +9,10 @@
     .hidden narwhal_context_switch
     .balign 16
 narwhal_context_switch:
-    pushq %rbp
-    pushq %rbx
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    PUSH_CALLEE_SAVED
     movq %rsp, (%rdi)
     movq (%rsi), %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbx
-    popq %rbp
+    POP_CALLEE_SAVED
     ret
 
 # The first instructions of a new context: r12 entry, r13 argument.
