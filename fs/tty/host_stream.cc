@@ -41,16 +41,16 @@ Result<usize> HostStream::read(IoBuffer& to) {
 
 Result<usize> HostStream::write(IoBuffer& from) {
   Guard guard(mutex_);
-  if (buffer_.empty()) TRY(buffer_.resize(kBufferSize));
+  if (outgoing_.empty()) TRY(outgoing_.resize(kBufferSize));
   usize total = 0;
   while (from.remaining() != 0) {
     // Bytes leave the program's buffer only when the port has taken them.
     usize size = from.remaining() < kBufferSize ? from.remaining() : kBufferSize;
     // Up to the first byte that can't be read.
-    while (size != 0 && !from.peek(buffer_.data(), size).ok()) size /= 2;
+    while (size != 0 && !from.peek(outgoing_.data(), size).ok()) size /= 2;
     if (size == 0 && total == 0) return Errno::kFault;
     if (size == 0) break;
-    auto taken = port_->write({buffer_.data(), size});
+    auto taken = port_->write({outgoing_.data(), size});
     if (!taken.ok() && total == 0) return taken.error();
     if (!taken.ok()) break;
     from.skip(taken.value());

@@ -34,8 +34,10 @@ class HostStream final : public RefCounted {
   const Ref<ConsolePort> port_;
   const u64 inode_number_;
   Mutex<LockRank::kTerminal> mutex_;
-  // Empty until the stream is used. In it, [begin_, end_), what was taken from the port and not
-  // read yet; or what is just being written.
+  // Both are empty until they are used. In `buffer_`, [begin_, end_), what was taken from the port
+  // and not read yet; what is being written has its own place, since /dev/stdin can be opened for
+  // writing.
+  Vector<std::byte> outgoing_ TA_GUARDED_BY(mutex_);
   Vector<std::byte> buffer_ TA_GUARDED_BY(mutex_);
   usize begin_ TA_GUARDED_BY(mutex_) = 0;
   usize end_ TA_GUARDED_BY(mutex_) = 0;

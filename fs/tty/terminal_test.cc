@@ -434,6 +434,19 @@ TEST_F(TerminalTest, HostStreamsLeaveWhatIsNotAskedFor) {
   EXPECT_TRUE(port_->typed.empty());
 }
 
+TEST_F(TerminalTest, HostStreamsKeepWhatTheySawWhenTheyAreWritten) {
+  auto in = open_host_stream(port_, OpenFlags::kReadOnly).take();
+  auto both = in->reopen(OpenFlags::kReadWrite).take();
+  port_->typed = "typed";
+  EXPECT_EQ(both->poll(), kPollReadable | kPollWritable);  // has looked ahead
+  IoBuffer from{std::as_bytes(std::span<const char>("shown", 5))};
+  EXPECT_EQ(both->write(from).value(), 5u);
+  char text[5];
+  IoBuffer to{std::span<std::byte>(std::as_writable_bytes(std::span(text)))};
+  EXPECT_EQ(in->read(to).value(), 5u);
+  EXPECT_EQ(std::string(text, 5), "typed");
+}
+
 TEST_F(TerminalTest, HostStreamsTellErrors) {
   auto out = open_host_stream(port_, OpenFlags::kWriteOnly).take();
   const std::string text(40'000, 'x');
