@@ -8,7 +8,7 @@
 #include "fs/inotify/inotify.h"
 #include "fs/loop/loop_sys.h"
 #include "fs/proc/kernel_config.h"
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/promise.h"
 #include "kernel/mm/reclaim.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fs/proc/tree.h"
 #include "fs/testing/file_tree.h"
 #include "kernel/uts/uts.h"
 

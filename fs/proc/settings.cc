@@ -1,7 +1,7 @@
 #include "fs/proc/settings.h"
 
 #include "fs/generated/numbers.h"
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 
 namespace narwhal {
 

@@ -2,7 +2,7 @@
 
 #include "fs/generated/numbers.h"
 #include "fs/mqueue/mqueue.h"
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 #include "ipc/keys/key.h"
 #include "ipc/messages.h"
 #include "ipc/semaphores.h"

@@ -1,7 +1,7 @@
 #include "kernel/init/network.h"
 
 #include "fs/core/io_buffer.h"
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 #include "kernel/init/devices.h"
 #include "kernel/init/root.h"
 #include "kernel/uts/uts.h"

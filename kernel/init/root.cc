@@ -3,7 +3,6 @@
 #include "fs/archive/unpack.h"
 #include "fs/core/vfs.h"
 #include "fs/p9/p9.h"
-#include "fs/proc/proc.h"
 #include "fs/sys/sys.h"
 #include "kernel/init/devices.h"
 #include "kernel/mm/frame.h"

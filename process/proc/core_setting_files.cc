@@ -1,5 +1,5 @@
 // /proc/sys/kernel/core_pattern and its relatives: core(5).
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 #include "process/core_settings.h"
 #include "process/proc/machine.h"
 #include "process/proc/numbers.h"

@@ -1,5 +1,5 @@
 // /proc/PID, /proc/PID/task and /proc/PID/task/TID.
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 #include "process/family.h"
 #include "process/proc/file_kinds.h"
 #include "process/proc/links.h"

@@ -3,7 +3,7 @@
 
 #include "fs/generated/numbers.h"
 #include "fs/pipe/pipe.h"
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "kernel/mm/promise.h"
 #include "process/fd_table.h"

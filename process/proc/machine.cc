@@ -1,6 +1,6 @@
 #include "process/proc/machine.h"
 
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 #include "kernel/mm/frame.h"
 #include "kernel/mm/reclaim.h"
 #include "kernel/sched/clock.h"

@@ -1,7 +1,7 @@
 #include "process/proc/process_of.h"
 
 #include "fs/core/dentry.h"
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 #include "process/proc/subject.h"
 
 namespace narwhal {

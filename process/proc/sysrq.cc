@@ -2,7 +2,7 @@
 // (Documentation/admin-guide/sysrq.rst). The first character counts.
 #include "process/proc/sysrq.h"
 
-#include "fs/proc/proc.h"
+#include "fs/proc/tree.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/mm/frame.h"
