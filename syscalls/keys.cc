@@ -34,7 +34,7 @@ Result<String> load_text(UserAddr address) {
 
 Result<Vector<std::byte>> load_payload(UserAddr address, usize size) {
   Vector<std::byte> payload;
-  if (address.value == 0 || size == 0) return payload;
+  if (size == 0) return payload;
   TRY(payload.resize(size));
   if (platform::copy_from_user(payload.data(), address, size) != 0) return Errno::kFault;
   return payload;
@@ -312,7 +312,7 @@ SysResult sys::add_key(Task& task, UserAddr type_address, UserAddr text, UserAdd
   if (!ring.key->is_keyring()) return Errno::kNotDir;
   if (!type.ok()) return Errno::kNoDev;
   const keys::Type kind = type.value();
-  TRY(keys::check_payload(kind, description, payload.value != 0 ? size : 0));
+  TRY(keys::check_payload(kind, description, size));
   if (description.empty()) return Errno::kInval;
   Key* old = keys::find_link(*ring.key, kind, description);
   if (old && old->updatable() && !old->revoked) {

@@ -95,6 +95,23 @@ TEST_F(Keys, TypesHaveTheirRules) {
   });
 }
 
+TEST_F(Keys, NeedTheirContent) {
+  apart([] {
+    const auto add_nothing = [](const char* type, size_t size) {
+      return syscall(SYS_add_key, type, "service:name", nullptr, size, KEY_SPEC_PROCESS_KEYRING);
+    };
+    EXPECT_ERRNO(EFAULT, add_nothing("user", 8));
+    EXPECT_ERRNO(EFAULT, add_nothing("logon", 8));
+    EXPECT_ERRNO(EFAULT, add_nothing("keyring", 8));
+    EXPECT_ERRNO(EFAULT, add_nothing("nosuchtype", 8)) << "its content is looked at first";
+    EXPECT_ERRNO(ENODEV, add_nothing("nosuchtype", 0));
+    EXPECT_ERRNO(EINVAL, add_nothing("user", 0));
+    const Serial key = add("user", "name", "secret");
+    EXPECT_ERRNO(EFAULT, control(KEYCTL_UPDATE, key, nullptr, 8));
+    EXPECT_EQ("secret", content(key));
+  });
+}
+
 TEST_F(Keys, AreFoundInKeyrings) {
   apart([] {
     const Serial ring = add("keyring", "ring", "");

@@ -181,6 +181,14 @@ TEST(Locked, LimitForUsers) {
     ASSERT_OK(syscall(SYS_setresuid, 12345, 12345, 12345));
     Mapping map(1);
     EXPECT_ERRNO(EPERM, mlock(map.data(), kPage));
+    EXPECT_ERRNO(EPERM, mlock(map.data(), 0));
+    EXPECT_ERRNO(EPERM, mlock2(map.data(), kPage, MLOCK_ONFAULT));
+    EXPECT_ERRNO(EPERM, mlockall(MCL_CURRENT));
+    EXPECT_ERRNO(EPERM, mlockall(MCL_FUTURE));
+    EXPECT_ERRNO(EINVAL, mlockall(0));
+    EXPECT_OK(munlockall());
+    EXPECT_ERRNO(EPERM, mmap(nullptr, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED,
+                             -1, 0));
   });
   ASSERT_OK(setrlimit(RLIMIT_MEMLOCK, &old_limit));
 }

@@ -343,8 +343,10 @@ Result<UserAddr> AddressSpace::map(const MapRequest& request) {
   if (s.refuses_execution(request.protection, request.protection)) return Errno::kAcces;
   if (s.mapping_count > max_map_count.load(Order::kRelaxed)) return Errno::kNoMem;
   if ((s.total_pages * kPageSize) + length > s.limits.address_space) return Errno::kNoMem;
-  if (has(request.flags, MapFlags::kLocked) && s.locked_pages * kPageSize + length > s.lock_limit())
-    return Errno::kAgain;
+  if (has(request.flags, MapFlags::kLocked)) {
+    if (s.lock_limit() == 0) return Errno::kPerm;
+    if (s.locked_pages * kPageSize + length > s.lock_limit()) return Errno::kAgain;
+  }
   if (fixed) {
     if (has(request.flags, MapFlags::kFixedNoReplace) && !s.claim(start, start + length))
       return Errno::kExist;

@@ -350,10 +350,11 @@ Result<> AddressSpace::advise(UserAddr start, usize length, int advice) {
 // --- mlock(2), msync(2), mincore(2) -------------------------------------------------------------
 
 Result<> AddressSpace::lock_pages(UserAddr start, usize length, bool on_fault) {
-  const PageRange range = TRY(PageRange::of(start.page(), length + start.page_offset()));
-  if (range.start == range.end) return {};
   State& s = *state_;
   Session session(s);
+  if (s.lock_limit() == 0) return Errno::kPerm;
+  const PageRange range = TRY(PageRange::of(start.page(), length + start.page_offset()));
+  if (range.start == range.end) return {};
   TRY(s.clear_stubs(range.start, range.end));
   u64 already = 0;
   TRY(for_each_part(s, range, [&](Mapping& mapping, u64 from, u64 to) -> Result<> {
@@ -361,7 +362,7 @@ Result<> AddressSpace::lock_pages(UserAddr start, usize length, bool on_fault) {
     return {};
   }));
   if (s.locked_pages * kPageSize + (range.end - range.start) - already > s.lock_limit())
-    return s.lock_limit() == 0 ? Errno::kPerm : Errno::kNoMem;
+    return Errno::kNoMem;
   TRY(s.split(range.start));
   TRY(s.split(range.end));
   TRY(for_each_part(s, range, [&](Mapping& mapping, u64, u64) -> Result<> {
@@ -393,6 +394,7 @@ Result<> AddressSpace::lock_all(int flags) {
   State& s = *state_;
   Session session(s);
   const bool current = flags & abi::kLockCurrent;
+  if (flags != 0 && s.lock_limit() == 0) return Errno::kPerm;
   if (current && s.total_pages * kPageSize > s.lock_limit()) return Errno::kNoMem;
   s.lock_future = flags & abi::kLockFuture;
   for (Mapping* mapping = s.mappings.first(); mapping; mapping = s.mappings.next(*mapping))
