@@ -1,8 +1,4 @@
 // What a `syscall` instruction leaves in the registers, however often it is made.
-#include <asm/prctl.h>
-#include <cpuid.h>
-#include <sys/prctl.h>
-
 #include "compat_tests/common/code.h"
 
 namespace compat {
@@ -195,52 +191,6 @@ TEST(Stack, PointerMayPointAnywhere) {
       EXPECT_EQ(getpid(), result);
     }
   }
-}
-
-unsigned long gs_word() {
-  unsigned long word;
-  asm volatile("movq %%gs:0, %0" : "=r"(word));
-  return word;
-}
-
-TEST(GsBase, IsTheProgramsOwn) {
-  const MadeCode code(calling(SYS_getpid));
-  code.warm();
-  unsigned long words[2] = {111, 222};
-  for (const unsigned long& word : words) {
-    ASSERT_OK(syscall(SYS_arch_prctl, ARCH_SET_GS, &word));
-    for (int i = 0; i < kTimes; ++i) {
-      EXPECT_EQ(getpid(), code());
-      EXPECT_EQ(word, gs_word());
-    }
-    unsigned long base = 0;
-    EXPECT_OK(syscall(SYS_arch_prctl, ARCH_GET_GS, &base));
-    EXPECT_EQ(reinterpret_cast<unsigned long>(&word), base);
-  }
-  ASSERT_OK(syscall(SYS_arch_prctl, ARCH_SET_GS, 0));
-  unsigned long base = 1;
-  EXPECT_OK(syscall(SYS_arch_prctl, ARCH_GET_GS, &base));
-  EXPECT_EQ(0u, base);
-  for (int i = 0; i < kTimes; ++i) EXPECT_EQ(getpid(), code());
-}
-
-TEST(GsBase, SetByInstruction) {
-  if (!has_base_instructions()) GTEST_SKIP() << "the processor has no wrgsbase";
-  const MadeCode code(calling(SYS_getpid));
-  code.warm();
-  const unsigned long word = 333;
-  asm volatile("wrgsbase %0" : : "r"(&word));
-  for (int i = 0; i < kTimes; ++i) {
-    EXPECT_EQ(getpid(), code());
-    EXPECT_EQ(word, gs_word());
-  }
-  unsigned long base = 0;
-  EXPECT_OK(syscall(SYS_arch_prctl, ARCH_GET_GS, &base));
-  EXPECT_EQ(reinterpret_cast<unsigned long>(&word), base);
-  asm volatile("wrgsbase %0" : : "r"(0ul));
-  for (int i = 0; i < kTimes; ++i) EXPECT_EQ(getpid(), code());
-  EXPECT_OK(syscall(SYS_arch_prctl, ARCH_GET_GS, &base));
-  EXPECT_EQ(0u, base);
 }
 
 }  // namespace

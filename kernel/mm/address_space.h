@@ -195,8 +195,7 @@ class AddressSpace : public RefCounted {
 
   // What a home brings that wants it.
   struct CallRewriter {
-    u64 entry;      // where stubs go on in the kernel
-    u64 cpu_block;  // one of them (rewrite::write_stub)
+    u64 entry;  // where stubs go on in the kernel
     // As rewrite::find_site().
     bool (*find_site)(std::span<const std::byte> before, u64 call, u64 number, rewrite::Site& out);
   };

@@ -144,7 +144,7 @@ bool State::rewrite_call(u64 call, u64 number, u32 times) {
   CallArea& area = *place.area;
   const u64 stub = area.stub(place.slot);
   std::byte code_of_stub[rewrite::kStubSize];
-  rewrite::write_stub(code_of_stub, stub, site, area.start, rewriter->cpu_block);
+  rewrite::write_stub(code_of_stub, stub, site, area.start);
   if (!change_code(*find(stub), stub, code_of_stub)) return false;
   area.take(place.slot, site);
   std::byte jump[rewrite::kJumpSize];

@@ -31,8 +31,7 @@ class CallSitesTest : public ::testing::Test {
     static const bool started = (frames_init(), true);
     static_cast<void>(started);
     fake::set_frame_sharing(frame_add_ref);
-    static constexpr AddressSpace::CallRewriter kRewriter{0x6240'0000'1000, 0x6240'0000'2000,
-                                                          &rewrite::find_site};
+    static constexpr AddressSpace::CallRewriter kRewriter{0x6240'0000'1000, &rewrite::find_site};
     AddressSpace::set_call_rewriter(&kRewriter);
     // What is made once and stays (the page of zeros) is made before counting.
     space = AddressSpace::create().take();

@@ -30,6 +30,8 @@ static_assert(offsetof(CpuLocal, interrupts_on) == 56);
 static_assert(offsetof(CpuLocal, interrupts_pending) == 60);
 static_assert(offsetof(CpuLocal, user_gs_base) == 64);
 static_assert(offsetof(CpuLocal, user_fs_base) == 72);
+static_assert(sizeof(CpuLocal) == 80 && process_home::kMostCpus == 16 &&
+              host::kThreadSegment == 0x63);
 static_assert(offsetof(UserRegs, rdi) == 112 && offsetof(UserRegs, orig_rax) == 120 &&
               offsetof(UserRegs, rip) == 128 && sizeof(UserRegs) == 168);
 

@@ -6,7 +6,7 @@
 
 namespace narwhal::process_home {
 
-extern CpuLocal cpu_blocks[kMostCpus];
+extern CpuLocal cpu_blocks[kMostCpus] asm("narwhal_cpu_blocks");
 
 // Kinds of interrupts: bits of CpuLocal::interrupts_pending.
 inline constexpr u32 kTimerPending = 1, kInputPending = 2, kReschedulePending = 4;

@@ -1,7 +1,6 @@
 #include "kernel/platform/process/direct_calls.h"
 
 #include "kernel/mm/address_space.h"
-#include "kernel/platform/cpu_local.h"
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/rewrite/call_ways.h"
 #include "kernel/platform/rewrite/find_site.h"
@@ -13,15 +12,11 @@ void narwhal_direct_entry_of_many();
 
 namespace narwhal::process_home {
 
-// One piece of 4 GiB has the image and so the CPUs' blocks, and nothing that a program may have.
-static_assert(kImageOffset % (4 * kGiB) == 0 && kFirstWindow % (4 * kGiB) == 0 &&
-              kWindowSize % (4 * kGiB) == 0);
-
 void start_rewriting() {
   static constinit AddressSpace::CallRewriter rewriter{};
   const bool many = boot_state.cpus > 1;
   rewriter = {reinterpret_cast<u64>(many ? &narwhal_direct_entry_of_many : &narwhal_direct_entry),
-              reinterpret_cast<u64>(&cpu_local()), &rewrite::find_site};
+              &rewrite::find_site};
   AddressSpace::set_call_rewriter(&rewriter);
   call_ways.rewriting = true;
 }

@@ -2,8 +2,9 @@
 #
 # A signal lands on the signal stack. What it says is copied into a UserRegs (kernel/platform/context.h) on the stack
 # where the kernel wants to go on, and the signal frame is left behind: handlers are installed so that the host changes
-# no mask (but for SIGIO, which narwhal_interrupt_from_user lets come again), so there is nothing to return from. GS holds the CpuLocal while the kernel runs, and while a program runs that
-# has no GS base of its own. Offsets in it: 8 kernel_stack_top, 16 user_stack_scratch, 56 interrupts_on, 60
+# no mask (but for SIGIO, which narwhal_interrupt_from_user lets come again), so there is nothing to
+# return from. GS holds the CpuLocal while the kernel's C++ runs, and while a program runs that has no GS base of its own
+# (user_gs_base is 0 then). Offsets in it: 8 kernel_stack_top, 16 user_stack_scratch, 56 interrupts_on, 60
 # interrupts_pending, 64 user_gs_base, 72 user_fs_base.
 #
 # The other way in is a direct call: narwhal_direct_entry. Of several CPUs each takes the kernel lock on the way in, once
@@ -16,6 +17,16 @@
 # Those that C++ must not see, and that a quick way back does not bring: trap, direction, nested task, resume, alignment
 # check.
 #define UNUSUAL_FLAGS 0x54500
+
+# cpu.cc and host.h assert these.
+#define CPU_BLOCK_SIZE 80
+#define CPU_BLOCKS_SIZE (16 * CPU_BLOCK_SIZE)
+#define THREAD_SEGMENT 0x63
+
+    .section .data.rel.ro, "aw", @progbits
+    .balign 8
+narwhal_cpu_blocks_at:
+    .quad narwhal_cpu_blocks
 
     .text
 
@@ -124,13 +135,24 @@ narwhal_exit_end:
     sahf
     .endm
 
-# From a stub (kernel/platform/rewrite/stub.cc), which has made sure that GS is a CPU's block. As after `syscall`: the
-# number in rax, the way back in rcx; r11 is free. Interrupts are held back, as they are while the program runs: a signal
-# that comes in here is noted, and waits until the kernel lets it in.
+# From a stub (kernel/platform/rewrite/stub.cc). As after `syscall`: the number in rax, the way back in rcx; r11 is free.
+# Interrupts are held back, as they are while the program runs: a signal that comes in here is noted, and waits until the
+# kernel lets it in; it leaves GS as it finds it.
 #
-# Of several CPUs, GS may hold another one's block: the program has read it there, and set it here. Then it does not go
-# with the thread that runs, whose FS base is another one; the call is one for the host, which is what the instruction
-# before the way back says.
+# With one CPU it is known where its block is. GS holds it, or a base of the program's own.
+#
+# Of several CPUs, GS tells which one this is, unless the program has a base of its own. Then the host's table of segments
+# does, whose entry for threads (host::number_thread) ends with the CPU's number: the host has one for each of its threads,
+# and nothing that a program can do changes it. GS may also hold another CPU's block: the program has read it there, and
+# set it here. Then it does not go with the thread that runs, whose FS base is another one; the call is one for the host,
+# which is what the instruction before the way back says.
+    .macro FLAGS_ONTO_RCX           # and rax to r11
+    movq %rax, %r11
+    lahf
+    seto %al
+    shlq $48, %rax
+    orq %rax, %rcx
+    .endm
     .macro TAKE_FLAGS_FROM_RCX
     movq %rcx, %rax
     shrq $48, %rax
@@ -146,21 +168,26 @@ narwhal_exit_end:
     .balign 64
 \name:
     .if \many
-    # With no register free but r11, and the flags to be kept: they go into ax, and from there on top of rcx.
-    movq %rax, %r11
-    lahf
-    seto %al
-    shlq $48, %rax
-    orq %rax, %rcx
+    FLAGS_ONTO_RCX
+    rdgsbase %rax
+    subq narwhal_cpu_blocks_at(%rip), %rax
+    cmpq $CPU_BLOCKS_SIZE, %rax
+    jae 5f
     rdfsbase %rax
     cmpq %rax, %gs:72
     jne 4f
-    TAKE_FLAGS_FROM_RCX
-    .endif
+    movq $0, %gs:64
+2:  TAKE_FLAGS_FROM_RCX
     movq %rsp, %gs:16
     movq %gs:8, %rsp
     pushq $0x2b                     # ss
     pushq %gs:16
+    .else
+    movq %rsp, narwhal_cpu_blocks+16(%rip)
+    movq narwhal_cpu_blocks+8(%rip), %rsp
+    pushq $0x2b
+    pushq narwhal_cpu_blocks+16(%rip)
+    .endif
     pushfq
     movq (%rsp), %r11
     pushq $0x33                     # cs
@@ -168,6 +195,14 @@ narwhal_exit_end:
     pushq %rax                      # orig_rax
     pushq %rdi
     PUSH_REGISTERS_BELOW_RDI
+    .if !\many
+    rdgsbase %rdx
+    leaq narwhal_cpu_blocks(%rip), %rcx
+    cmpq %rcx, %rdx
+    jne 5f
+    movq $0, %gs:64
+2:
+    .endif
     testl $UNUSUAL_FLAGS, %r11d
     jnz 3f
 1:  xorl %ebp, %ebp                 # the end of the kernel's chain of frames
@@ -193,8 +228,6 @@ narwhal_exit_end:
     movq %rdx, %rsi
     shrq $47, %rsi
     jnz narwhal_restore_all
-    cmpq $0, %gs:64
-    jne narwhal_restore_all
     .if \many
     call narwhal_kernel_lock_release
     movq REGS_RFLAGS(%rsp), %rcx
@@ -205,10 +238,26 @@ narwhal_exit_end:
 3:  pushq $2                        # as narwhal_signal_entry
     popfq
     jmp 1b
+    # A base of the program's own.
     .if \many
+5:  movl $THREAD_SEGMENT, %eax
+    lsl %eax, %eax
+    jnz 4f                          # the host has no such entries
+    imull $CPU_BLOCK_SIZE, %eax, %eax
+    addq narwhal_cpu_blocks_at(%rip), %rax
+    movq %r11, 16(%rax)
+    rdgsbase %r11
+    movq %r11, 64(%rax)
+    movq 16(%rax), %r11
+    wrgsbase %rax
+    jmp 2b
 4:  TAKE_FLAGS_FROM_RCX
     leaq -2(%rcx), %rcx
     jmpq *%rcx
+    .else
+5:  wrgsbase %rcx
+    movq %rdx, %gs:64
+    jmp 2b
     .endif
     .endm
     DIRECT_ENTRY narwhal_direct_entry, 0
@@ -220,7 +269,11 @@ narwhal_fast_exit_begin:
     cmpl $0, %gs:60
     jne narwhal_continue_interrupt
     # Flags that popfq would set besides the arithmetic ones are as in the kernel.
-    movq %rcx, %r11
+    movq %gs:64, %rax
+    testq %rax, %rax
+    jz 1f
+    wrgsbase %rax
+1:  movq %rcx, %r11
     movl %ecx, %eax
     shrl $11, %eax
     andl $1, %eax

@@ -277,6 +277,32 @@ int process_id() {
 int thread_id() {
   return int(call(kGettid));
 }
+bool number_thread(u32 number) {
+  // struct user_desc (asm/ldt.h); the call takes addresses of 32 bits.
+  struct Segment {
+    u32 entry, base, limit, flags;
+  };
+  constexpr u64 kLow = 0x40, kSize = 4 * kKiB;
+  constexpr u32 kOf32Bits = 1, kUseable = 1 << 6;
+  const i64 at =
+      call(kMmap, 0, kSize, u64(Rights::kReadWrite), kMapPrivate | kMapAnonymous | kLow, ~u64{0});
+  if (failed(at)) return false;
+  auto* const segment = reinterpret_cast<Segment*>(at);
+  *segment = {kThreadSegment / 8, 0, number, kOf32Bits | kUseable};
+  i64 result = 243;  // of the calls of 32-bit programs
+  asm volatile(
+      "1: int $0x80\n"
+      "2:\n\t"
+      ".pushsection .exception_table, \"a\", @progbits\n\t"
+      ".long 1b - .\n\t"
+      ".long 2b - .\n\t"
+      ".popsection"
+      : "+a"(result)
+      : "b"(segment)
+      : "r8", "r9", "r10", "r11", "memory");
+  call(kMunmap, u64(at), kSize);
+  return i32(result) == 0;
+}
 void signal_thread(int process, int thread, int signal) {
   call(kTgkill, u64(process), u64(thread), u64(signal));
 }

@@ -183,6 +183,12 @@ Result<> install_filter(const void* instructions, u16 count);
 // --- host processes and their threads
 int process_id();
 int thread_id();
+// Gives this thread a number that it can read without a call: `lsl` of kThreadSegment gives it, and
+// clears ZF in threads that have none. It is the limit of an entry for threads in the table of
+// segments (set_thread_area(2)); threads and processes that this one makes inherit it. False where
+// the host takes no calls of 32-bit programs: for the first thread, which survives the fault.
+inline constexpr u32 kThreadSegment = 0x63;
+bool number_thread(u32 number);
 // Sends a signal to a thread (tgkill(2)).
 void signal_thread(int process, int thread, int signal);
 // fork(2): shares what is mapped shared; else a copy. The child gets 0.

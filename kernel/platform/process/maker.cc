@@ -36,6 +36,7 @@ struct Orders {
   u32 ready;  // futex word: how many of its further threads are
   u32 users;  // threads that need this memory still; the last gives it back
   bool confined;
+  bool numbered;  // threads have their CPU's number
   u16 filter_count;
   host::SignalAction when_child_ends;
   alignas(8) std::byte filter[kFilterSize];
@@ -67,6 +68,7 @@ void prepare_thread(const Orders& orders, usize process, u32 cpu) {
                                       u64(kernel_text_end - kernel_text_start))
               .ok());
   asm volatile("wrgsbase %0" ::"r"(&cpu_blocks[cpu]) : "memory");
+  if (orders.numbered) require(host::number_thread(cpu));
   host::unblock_all_signals();
   if (orders.confined) require(host::install_filter(orders.filter, orders.filter_count).ok());
 }
@@ -176,6 +178,8 @@ bool make_maker(const void* filter, u16 count) {
   constexpr u64 kRestorer = 0x04000000;
   orders.when_child_ends = {look_for_ended, kRestorer, narwhal_signal_return, 0};
   orders.confined = filter != nullptr;
+  // Of one CPU nobody asks which it is.
+  orders.numbered = orders.cpus > 1 && host::number_thread(0);
   orders.filter_count = count;
   if (filter) std::memcpy(orders.filter, filter, count * usize{8});
   // A signal for all of our group must not find the maker with our signal stack.

@@ -222,8 +222,8 @@ extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& in
   if (signal == kTimerSignal) timer_fired(context.stack_start);
   if (!is_here(context.stack_start)) return kWhereItCameFrom;
   if (signal == kCallSignal && !answer_calls()) return kWhereItCameFrom;
-  if (signal == kSigSegv && between(context.rip, kernel_text_start, kernel_text_end) &&
-      bring_in_stack(context.cr2))
+  if (signal == kSigSegv && context.vector == kPageFault &&
+      between(context.rip, kernel_text_start, kernel_text_end) && bring_in_stack(context.cr2))
     return kWhereItCameFrom;
   if (!between(context.rip, kernel_text_start, kernel_text_end)) {
     // A program that has no GS base of its own runs with ours. Its stack is not ours: that is the

@@ -187,18 +187,12 @@ void check_stub(const Bytes& moved) {
   Site site{.at = kCall - moved.size(), .length = u8(moved.size())};
   std::memcpy(site.original, moved.data(), moved.size());
   constexpr u64 kHeader = 0x10000, kAt = 0x10010;
-  write_stub(bytes, kAt, site, kHeader, 0x6240'0012'3000);
+  write_stub(bytes, kAt, site, kHeader);
   EXPECT_EQ(std::memcmp(bytes, moved.data(), moved.size()), 0);
-  // CPU blocks anywhere in the same 4 GiB make zero of ecx; nothing else does.
   const usize at = moved.size();
-  const u32 taken = u32(-relative_at(bytes, at + 10));
-  EXPECT_EQ(taken, u32(__builtin_bswap64(0x6240'ffff'ffc0)));
-  EXPECT_NE(taken, u32(__builtin_bswap64(0x6241'0000'0000)));
-  EXPECT_NE(taken, u32(__builtin_bswap64(0)));
   const auto target = [&](usize field) { return i64(kAt + field + 4) + relative_at(bytes, field); };
-  EXPECT_EQ(target(at + 17), i64(kCall));
-  EXPECT_EQ(target(at + 24), i64(kCall + kCallSize));
-  EXPECT_EQ(target(at + 30), i64(kHeader));
+  EXPECT_EQ(target(at + 3), i64(kCall + kCallSize));
+  EXPECT_EQ(target(at + 9), i64(kHeader));
 }
 
 TEST(Stub, Bytes) {

@@ -30,20 +30,12 @@ class Writer {
 
 }  // namespace
 
-void write_stub(std::span<std::byte, kStubSize> out, u64 at, const Site& site, u64 header,
-                u64 cpu_block) {
+void write_stub(std::span<std::byte, kStubSize> out, u64 at, const Site& site, u64 header) {
   constexpr u8 kPadding = 0xcc;
   std::memset(out.data(), kPadding, out.size());
   Writer code(out.data(), at);
   for (u8 i = 0; i < site.length; ++i) code.byte(site.original[i]);
   // What follows leaves the flags alone, and of the registers uses one that `syscall` changes.
-  code.bytes({0xf3, 0x48, 0x0f, 0xae, 0xc9});  // rdgsbase %rcx
-  code.bytes({0x48, 0x0f, 0xc9});              // bswapq %rcx: the upper half comes down
-  code.bytes({0x8d, 0x89});                    // leal -block(%rcx), %ecx
-  code.word(0 - u32(__builtin_bswap64(cpu_block)));
-  code.bytes({0xe3, 0x05});  // jrcxz over the next
-  code.byte(0xe9);           // jmp to the `syscall`
-  code.relative(site.call());
   code.bytes({0x48, 0x8d, 0x0d});  // leaq behind-the-call(%rip), %rcx
   code.relative(site.call() + kCallSize);
   code.bytes({0xff, 0x25});  // jmpq *header(%rip)

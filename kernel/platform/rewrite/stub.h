@@ -40,12 +40,10 @@ struct Site {
 
 // An area of stubs begins with the address of the kernel's entry.
 inline constexpr usize kAreaHeader = 16;
-inline constexpr usize kStubSize = 48;
+inline constexpr usize kStubSize = 40;
 
-// The GS bases that are CPUs' blocks lie in one aligned piece of 4 GiB; `cpu_block` is one of them.
 // `header`: where the area's header is.
-void write_stub(std::span<std::byte, kStubSize> out, u64 at, const Site& site, u64 header,
-                u64 cpu_block);
+void write_stub(std::span<std::byte, kStubSize> out, u64 at, const Site& site, u64 header);
 // The first bytes of a site from then on.
 void write_jump(std::span<std::byte, kJumpSize> out, u64 site, u64 stub);
 
