@@ -62,7 +62,7 @@ bool may_not_return(u32 number) {
   const SyscallInfo& info = syscall_table()[number];
   Text<640> line;
   line << '[' << task.tid() << "] " << info.name << '(';
-  info.print(line, syscall_args(regs));
+  print_arguments(line, info, syscall_args(regs));
   line << ')';
   if (may_not_return(number)) {
     line << " = ?\n";

@@ -18,17 +18,24 @@ constexpr u64 argument(const UserRegs& regs) {
   if constexpr (I == 5) return regs.r9;
 }
 
+template <typename T>
+void print_argument(TextSink& out, u64 value) {
+  SyscallArg<T>::print(out, SyscallArg<T>::decode(value));
+}
+// Calls that take the same types share them.
+template <typename... Args>
+constexpr ArgumentPrinter kPrinters[] = {&print_argument<Args>..., nullptr};
+
 // Decodes the registers of one call into the types that its handler takes.
 template <auto Handler>
 struct Thunk;
 template <typename... Args, SysResult (*Handler)(Task&, Args...)>
 struct Thunk<Handler> {
   static_assert(sizeof...(Args) <= 6, "a system call has at most six arguments");
+  static constexpr u8 kArguments = sizeof...(Args);
+  static constexpr const ArgumentPrinter* kArgumentPrinters = kPrinters<Args...>;
   static SysResult call(Task& task, const UserRegs& regs) {
     return call(task, regs, std::index_sequence_for<Args...>{});
-  }
-  static void print(TextSink& out, const SyscallArgs& args) {
-    print(out, args, std::index_sequence_for<Args...>{});
   }
 
  private:
@@ -37,26 +44,23 @@ struct Thunk<Handler> {
                         std::index_sequence<I...>) {
     return Handler(task, SyscallArg<Args>::decode(argument<I>(regs))...);
   }
-  template <usize... I>
-  static void print([[maybe_unused]] TextSink& out, [[maybe_unused]] const SyscallArgs& args,
-                    std::index_sequence<I...>) {
-    ((out << (I ? ", " : ""),
-      SyscallArg<Args>::print(out, SyscallArg<Args>::decode(args.value[I]))),
-     ...);
-  }
 };
 
 SysResult no_such_call(Task&, const UserRegs&) {
   return Errno::kNoSys;
 }
-void print_raw(TextSink& out, const SyscallArgs& args) {
-  out << hex(args.value[0]) << ", " << hex(args.value[1]) << ", " << hex(args.value[2]);
+// Nobody knows what such a call takes.
+void print_raw(TextSink& out, u64 value) {
+  out << hex(value);
 }
+constexpr ArgumentPrinter kRawPrinters[] = {print_raw, print_raw, print_raw};
 
 constexpr SyscallInfo kTable[] = {
-#define SYSCALL(nr, name, params, support, note) \
-  {nr, #name, #params, Support::support, note, &Thunk<&sys::name>::print},
-#define SYSCALL_NONE(nr, name, note) {nr, #name, "", Support::kNone, note, &print_raw},
+#define SYSCALL(nr, name, params, support, note)               \
+  {nr, Support::support, Thunk<&sys::name>::kArguments, #name, \
+   Thunk<&sys::name>::kArgumentPrinters},
+#define SYSCALL_NONE(nr, name, note) \
+  {nr, Support::kNone, std::size(kRawPrinters), #name, kRawPrinters},
 #include "syscalls/table.def"
 #undef SYSCALL
 #undef SYSCALL_NONE
@@ -80,6 +84,13 @@ static_assert(rows_are_dense(), "table.def must list every number once, in order
 static_assert(std::size(kFunctions) == std::size(kTable));
 
 }  // namespace
+
+void print_arguments(TextSink& out, const SyscallInfo& call, const SyscallArgs& args) {
+  for (usize i = 0; i < call.arguments; ++i) {
+    if (i != 0) out << ", ";
+    call.printers[i](out, args.value[i]);
+  }
+}
 
 std::span<const SyscallInfo> syscall_table() {
   return kTable;

@@ -18,22 +18,27 @@ inline SyscallArgs syscall_args(const UserRegs& regs) {
 }
 
 using SyscallFunction = SysResult (*)(Task&, const UserRegs&);
+// Shows what a register holds as the argument that its row says it is.
+using ArgumentPrinter = void (*)(TextSink&, u64);
 
 // What a row promises.
 //   kFull     does what the man page says, as far as Linux programs can tell
-//   kPartial  does part of it; the note says what is missing, and what is missing is refused with
-//   an error kStub     accepted without effect, where programs can't tell; the note says why that
-//   is honest kNone     ENOSYS, logged once with its name
+//   kPartial  does part of it; the note says what is missing, and that is refused with an error
+//   kStub     accepted without effect, where programs cannot tell; the note says why that is honest
+//   kNone     ENOSYS, logged once with its name
 enum class Support : u8 { kNone, kStub, kPartial, kFull };
 
+// What of a row the kernel has to know; the rest is for docs/syscalls.md.
 struct SyscallInfo {
   u32 number;
-  std::string_view name;
-  std::string_view params;  // as written in the row
   Support support;
-  std::string_view note;
-  void (*print)(TextSink&, const SyscallArgs&);  // arguments only
+  u8 arguments;
+  std::string_view name;
+  const ArgumentPrinter* printers;  // as many as there are arguments
 };
+
+// "3, 0x7ffd1000, 512"
+void print_arguments(TextSink& out, const SyscallInfo& call, const SyscallArgs& args);
 
 std::span<const SyscallInfo> syscall_table();
 // The handlers alone, by number: what the fast path reads.

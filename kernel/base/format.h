@@ -4,10 +4,11 @@
 //   line << "mapped " << pages << " pages at " << hex(address);
 //
 // What does not fit is cut; `truncated()` tells.
+//
+// Nothing of it is inline: a line of text is a dozen calls, and the kernel writes hundreds of them.
 #pragma once
 
 #include <concepts>
-#include <cstring>
 #include <string_view>
 
 #include "kernel/base/addr.h"
@@ -50,40 +51,26 @@ class TextSink : NonCopyable {
  public:
   TextSink(char* buffer, usize capacity) : buffer_(buffer), capacity_(capacity) {}
 
-  TextSink& operator<<(std::string_view text) {
-    usize room = capacity_ - size_;
-    usize n = text.size() < room ? text.size() : room;
-    if (n) std::memcpy(buffer_ + size_, text.data(), n);
-    size_ += n;
-    truncated_ |= n < text.size();
-    return *this;
-  }
-  TextSink& operator<<(const char* text) { return *this << std::string_view(text); }
-  TextSink& operator<<(char c) { return *this << std::string_view(&c, 1); }
+  TextSink& operator<<(std::string_view text);
+  TextSink& operator<<(const char* text);
+  TextSink& operator<<(char c);
   TextSink& operator<<(bool) = delete;
   template <std::unsigned_integral T>
   TextSink& operator<<(T value) {
-    return number(value, 10, 0, '0');
+    return unsigned_number(value);
   }
   template <std::signed_integral T>
   TextSink& operator<<(T value) {
-    if (value >= 0) return *this << static_cast<u64>(value);
-    return (*this << '-').number(u64{0} - static_cast<u64>(value), 10, 0, '0');
+    return signed_number(value);
   }
-  TextSink& operator<<(Hex h) {
-    if (h.prefix) *this << "0x";
-    return number(h.value, 16, h.min_digits, '0');
-  }
-  TextSink& operator<<(Octal o) {
-    if (o.value != 0) *this << '0';
-    return number(o.value, 8, o.min_digits, '0');
-  }
-  TextSink& operator<<(Padded p) { return number(p.value, 10, p.width, p.fill); }
+  TextSink& operator<<(Hex h);
+  TextSink& operator<<(Octal o);
+  TextSink& operator<<(Padded p);
   template <typename Tag>
   TextSink& operator<<(Address<Tag> a) {
     return *this << hex(a.value);
   }
-  TextSink& operator<<(Errno e) { return *this << errno_name(e); }
+  TextSink& operator<<(Errno e);
   TextSink& operator<<(const void* p) { return *this << hex(reinterpret_cast<uptr>(p)); }
 
   std::string_view view() const { return {buffer_, size_}; }
@@ -95,16 +82,9 @@ class TextSink : NonCopyable {
   }
 
  private:
-  TextSink& number(u64 value, unsigned base, unsigned min_digits, char fill) {
-    char digits[64];
-    usize at = sizeof digits;
-    do {
-      digits[--at] = "0123456789abcdef"[value % base];
-      value /= base;
-    } while (value != 0);
-    while (sizeof digits - at < min_digits && at > 0) digits[--at] = fill;
-    return *this << std::string_view(digits + at, sizeof digits - at);
-  }
+  TextSink& unsigned_number(u64 value);
+  TextSink& signed_number(i64 value);
+  TextSink& number(u64 value, unsigned base, unsigned min_digits, char fill);
 
   char* buffer_;
   usize capacity_;

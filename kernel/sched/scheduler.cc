@@ -363,6 +363,7 @@ void Scheduler::init() {
   idle->active_ = true;
   idle->state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
   idle->slice_start_ns_ = cpu.began_ns = platform::monotonic_ns();
+  cpu.requested_ns = platform::kNoDeadline;
   cpu.idle = cpu.running = idle;
   cpu.local = &cpu_local();
   cpu_local().current = idle;
