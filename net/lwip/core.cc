@@ -88,15 +88,12 @@ void core_wake() {
 bool core_work(usize budget) {
   CoreGuard guard(core_lock);
   timers_run(core_now());
-  const bool more = interfaces_receive(budget);
-  send_held();
-  return more;
+  return interfaces_receive(budget);
 }
 
 u64 core_next_deadline() {
   CoreGuard guard(core_lock);
-  const u64 held = held_deadline(), first = timers_next_deadline();
-  return held < first ? held : first;
+  return timers_next_deadline();
 }
 
 }  // namespace narwhal::net

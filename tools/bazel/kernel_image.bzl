@@ -33,6 +33,7 @@ _LINK_FLAGS = [
     "-nostdlib",
     "--gc-sections",
     "--icf=none",
+    "--pack-dyn-relocs=relr",
     "-z",
     "max-page-size=4096",
     "-z",

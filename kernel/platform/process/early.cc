@@ -6,13 +6,14 @@
 #include "kernel/arch/x86_64/instructions.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/x86/relocate.h"
 
 // Hidden, so that their addresses are computed and not read from a table that is not relocated yet.
 #pragma GCC visibility push(hidden)
 extern "C" {
 extern char kernel_image_start[], kernel_image_end[];
 extern char kernel_data_start[], kernel_data_end[], kernel_relro_end[], kernel_bss_start[];
-extern char kernel_rela_start[], kernel_rela_end[];
+extern const narwhal::u64 kernel_relr_start[], kernel_relr_end[];
 extern char narwhal_boot_stack_top[];
 
 void narwhal_kernel_entry();
@@ -24,6 +25,7 @@ void narwhal_kernel_entry();
 namespace narwhal::process_home {
 
 constinit BootState boot_state;
+constinit char boot_command_line[kMaxCommandLine] = {};
 
 namespace {
 
@@ -89,7 +91,7 @@ void read_arguments(int count, const char* const* words) {
     } else if ((value = value_of(words[i], "--settings="))) {
       boot.command_line_size = std::strlen(value);
       if (boot.command_line_size > kMaxCommandLine) stop("narwhal: --settings: too long\n");
-      std::memcpy(boot.command_line, value, boot.command_line_size);
+      std::memcpy(boot_command_line, value, boot.command_line_size);
     } else {
       stop("narwhal: unknown argument; `narwhal run --platform process` starts this program\n");
     }
@@ -99,7 +101,7 @@ void read_arguments(int count, const char* const* words) {
 bool settings_contain(const char* word) {
   const usize length = std::strlen(word);
   for (usize at = 0; at + length <= boot_state.command_line_size; ++at)
-    if (std::memcmp(boot_state.command_line + at, word, length) == 0) return true;
+    if (std::memcmp(boot_command_line + at, word, length) == 0) return true;
   return false;
 }
 
@@ -195,21 +197,9 @@ void map_image(u64 base) {
                         file_offset(boot_state.data_physical))
            .ok())
     stop("narwhal: the kernel's data cannot be mapped\n");
-  // Of what follows only the boot state is not zero any more.
+  // Of what follows, only the boot state and the command line are not zero any more.
   std::memcpy(reinterpret_cast<void*>(data_at), kernel_data_start,
               usize(kernel_bss_start - kernel_data_start));
-}
-
-// R_X86_64_RELATIVE entries only, all in the data; the linker script sees to that.
-void relocate(u64 base) {
-  struct Rela {
-    u64 offset;
-    u64 info;
-    u64 addend;
-  };
-  const auto* end = reinterpret_cast<const Rela*>(kernel_rela_end);
-  for (const auto* rela = reinterpret_cast<const Rela*>(kernel_rela_start); rela < end; ++rela)
-    *reinterpret_cast<u64*>(base + rela->offset) = base + rela->addend;
 }
 
 }  // namespace
@@ -235,12 +225,14 @@ extern "C" void narwhal_early_start(const narwhal::u64* stack) {
            .ok())
     stop("narwhal: the memory file cannot be mapped\n");
   map_image(base);
-  relocate(base);
+  x86::relocate(kernel_relr_start, kernel_relr_end, base, base);
 
   const auto moved = [&](const void* address) {
     return base + (reinterpret_cast<u64>(address) - reinterpret_cast<u64>(kernel_image_start));
   };
   std::memcpy(reinterpret_cast<void*>(moved(&boot_state)), &boot_state, sizeof boot_state);
+  std::memcpy(reinterpret_cast<void*>(moved(boot_command_line)), boot_command_line,
+              boot_state.command_line_size);
   // Tables of functions, through both of their mappings.
   const u64 constant = u64(kernel_relro_end - kernel_data_start);
   if (constant != 0 &&

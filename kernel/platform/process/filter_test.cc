@@ -139,6 +139,13 @@ TEST(Filter, PunchesHolesOnly) {
     EXPECT_EQ(decide(285, {3, mode, 0x200000, 0x200000}), kKill) << mode;
 }
 
+TEST(Filter, ForgetsOnly) {
+  EXPECT_EQ(decide(28, {0x200000, 0x200000, 4}), kAllow);
+  for (u64 advice = 0; advice < 128; ++advice)
+    EXPECT_EQ(decide(28, {0x200000, 0x200000, advice}), advice == 4 ? kAllow : kKill) << advice;
+  EXPECT_EQ(decide(28, {0x200000, 0x200000, u64{1} << 32 | 4}), kKill);
+}
+
 TEST(Filter, WaitsForItsTurn) {
   constexpr u64 kPrivate = 128;
   EXPECT_EQ(decide(202, {0x1000, 0, 0, 0}), kAllow);

@@ -81,6 +81,9 @@ Result<> map_anonymous(u64 at, u64 size) {
 Result<> unmap(u64 at, u64 size) {
   return outcome(call(kMunmap, at, size));
 }
+Result<> forget_mapped(u64 at, u64 size) {
+  return outcome(call(kMadvise, at, size, kDontNeed));
+}
 Result<> protect(u64 at, u64 size, u32 rights) {
   return outcome(call(kMprotect, at, size, rights));
 }

@@ -40,6 +40,7 @@ enum class Number : u64 {
   kPread = 17,
   kReadv = 19,
   kWritev = 20,
+  kMadvise = 28,
   kGetpid = 39,
   kFork = 57,
   kWait4 = 61,
@@ -101,6 +102,9 @@ Result<> map_private(u64 at, u64 size, u32 rights, int fd, u64 offset);
 // Private memory, all zero; the only one here that other host processes do not see.
 Result<> map_anonymous(u64 at, u64 size);
 Result<> unmap(u64 at, u64 size);
+// MADV_DONTNEED: pages of files stay what they are and are mapped again when they are touched.
+inline constexpr u32 kDontNeed = 4;
+Result<> forget_mapped(u64 at, u64 size);
 Result<> protect(u64 at, u64 size, u32 rights);
 Result<int> make_memory_file();
 Result<> set_file_size(int fd, u64 size);

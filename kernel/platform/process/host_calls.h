@@ -53,6 +53,7 @@ inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
 inline constexpr ArgumentRule kFutexOperation{Kind::kAtMost, host::kFutexWake};
 inline constexpr ArgumentRule kUnblock{Kind::kValue, host::kUnblock};
 inline constexpr ArgumentRule kPunch{Kind::kValue, host::kPunchHole};
+inline constexpr ArgumentRule kForget{Kind::kValue, host::kDontNeed};
 inline constexpr ArgumentRule kFlags{Kind::kValue, host::kSharedFixed, host::kPresent};
 
 }  // namespace rules
@@ -77,6 +78,11 @@ inline constexpr HostCall kHostCalls[] = {
      {rules::kMemory, rules::kPunch},
      "the memory file, `FALLOC_FL_PUNCH_HOLE` and `FALLOC_FL_KEEP_SIZE`",
      "memory that programs gave back goes back to the host"},
+    {host::Number::kMadvise,
+     "madvise",
+     {rules::kAny, rules::kAny, rules::kForget},
+     "`MADV_DONTNEED`",
+     "what only starting up read is no longer resident"},
     {host::Number::kPpoll,
      "ppoll",
      {rules::kAny, rules::kAny, rules::kAny, rules::kNone},

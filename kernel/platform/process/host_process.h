@@ -21,10 +21,9 @@ struct Seat {
   u32 turn = kAway;  // futex word: whether the CPU is here
   u32 exit_status = 0;
   u64 stack = 0;    // where the CPU goes on when it comes here
-  int timer = -1;   // of the host, signals this thread
   int process = 0;  // the host's numbers of both
   int thread = 0;
-  u64 armed = ~u64{0};  // what the timer is set to
+  u64 armed = 0;  // what its timer is set to; platform::kNoDeadline from when there is one
 
   static constexpr u32 kAway = 0, kHere = 1, kExit = 2;
 };

@@ -47,10 +47,10 @@ struct BootState {
   int image_fd = -1;           // this executable; -1: /proc/self/exe is
   bool is_debuggable = false;  // gdb and perf of the same user may look into this process
   bool waits_for_debugger = false;
-  usize command_line_size = 0;
-  char command_line[kMaxCommandLine] = {};
+  usize command_line_size = 0;  // of boot_command_line
 };
 extern BootState boot_state;
+extern char boot_command_line[kMaxCommandLine];
 
 inline bool in_window(u64 address) {
   return address - boot_state.window_base < kWindowSize;

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernel/platform/machine.h"
 #include "kernel/platform/process/cpu.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
@@ -100,7 +101,7 @@ bool make_threads(Orders& orders, usize process) {
     const auto timer = host::make_timer(kTimerSignal, int(thread));
     require(timer.ok() && timer.value() == timer_of(cpu));
     Seat& seat = host_processes[process].seats[cpu];
-    seat.timer = timer.value();
+    seat.armed = platform::kNoDeadline;
     seat.process = process_id;
     seat.thread = int(thread);
   }
@@ -122,7 +123,7 @@ void tell_state(HostProcess& process, HostProcess::State state) {
   HostProcess& process = host_processes[index];
   const auto timer = host::make_timer(kTimerSignal, host::thread_id());
   require(timer.ok() && timer.value() == timer_of(0));
-  process.seats[0].timer = timer.value();
+  process.seats[0].armed = platform::kNoDeadline;
   process.seats[0].process = host::process_id();
   process.seats[0].thread = host::thread_id();
   const bool complete = make_threads(orders, index);

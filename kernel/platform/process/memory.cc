@@ -61,7 +61,7 @@ platform::MemoryRange platform::boot_archive() {
   return {PhysAddr(process_home::kMemoryStart), boot_state.archive_size};
 }
 std::string_view platform::command_line() {
-  return {boot_state.command_line, boot_state.command_line_size};
+  return {process_home::boot_command_line, boot_state.command_line_size};
 }
 
 std::byte* platform::direct_map(PhysAddr address) {

@@ -13,6 +13,9 @@
 #include "kernel/platform/process/processors.h"
 #include "kernel/platform/upcalls.h"
 
+extern const char kernel_text_start[], kernel_text_end[];
+extern const char kernel_rodata_start[], kernel_rodata_end[];
+
 namespace narwhal {
 namespace process_home {
 namespace {
@@ -70,7 +73,7 @@ void arm(u64 at) {
   const u64 now = platform::monotonic_ns();
   Seat& mine = seat();
   mine.armed = at;
-  host::set_timer(mine.timer, at > now ? at - now : 1);
+  host::set_timer(timer_of(cpu_local().index), at > now ? at - now : 1);
 }
 
 void measure_tsc() {
@@ -100,7 +103,7 @@ void time_init() {
   wall_clock_at_boot = host::wall_clock_ns() - i64(platform::monotonic_ns());
   const auto made = host::make_timer(kTimerSignal, host::thread_id());
   if (!made.ok() || made.value() != timer_of(0)) panic("the host gives no timer");
-  seat().timer = made.value();
+  seat().armed = platform::kNoDeadline;
 }
 
 namespace {
@@ -108,13 +111,19 @@ namespace {
 constinit u64 give_back_at = platform::kNoDeadline;
 constinit bool start_is_forgotten = false;
 
-// The host has mapped for the kernel what starting up read, and neighbours of it: most of the
-// archive, which counts as resident and is not looked at again. What is, the host maps again.
+void forget(const char* start, const char* end) {
+  host::forget_mapped(reinterpret_cast<u64>(start), u64(end - start)).ignore();
+}
+
+// The host has mapped for the kernel what starting up read and ran, and neighbours of it: most of
+// the archive, the loader, the tables by which system calls are rewritten. It counts as resident
+// and is hardly looked at again. What is, the host maps again. (A debugger's breakpoints are pages
+// of this process's own; they would go.)
 void forget_start() {
   start_is_forgotten = true;
-  host::map_shared(boot_state.window_base + kMemoryStart, boot_state.memory_size,
-                   u32(host::Rights::kReadWrite), boot_state.memory_fd, file_offset(kMemoryStart))
-      .ignore();
+  host::forget_mapped(boot_state.window_base + kMemoryStart, boot_state.memory_size).ignore();
+  forget(kernel_rodata_start, kernel_rodata_end);
+  if (!boot_state.is_debuggable) forget(kernel_text_start, kernel_text_end);
 }
 
 // Not before a second of idling has noticed it: most of what programs free they soon want again.

@@ -8,13 +8,14 @@
 #include "kernel/arch/x86_64/page_table.h"
 #include "kernel/platform/vm/pvh.h"
 #include "kernel/platform/vm/window.h"
+#include "kernel/platform/x86/relocate.h"
 
 extern "C" {
 extern char kernel_image_start[], kernel_image_end[];
 extern char kernel_text_start[], kernel_text_end[];
 extern char kernel_data_start[], kernel_data_end[], kernel_relro_end[];
 extern char kernel_rodata_start[], kernel_rodata_end[];
-extern char kernel_rela_start[], kernel_rela_end[];
+extern const narwhal::u64 kernel_relr_start[], kernel_relr_end[];
 extern char boot_stack_top[];
 
 void narwhal_kernel_entry();
@@ -140,18 +141,6 @@ u64 choose_window(const PvhStartInfo& info) {
   return index << 39 | 0xffff'0000'0000'0000;
 }
 
-// R_X86_64_RELATIVE entries only; the linker script sees to that.
-void relocate(u64 image, u64 base) {
-  struct Rela {
-    u64 offset;
-    u64 info;
-    u64 addend;
-  };
-  const auto* end = reinterpret_cast<const Rela*>(kernel_rela_end);
-  for (const auto* rela = reinterpret_cast<const Rela*>(kernel_rela_start); rela < end; ++rela)
-    *reinterpret_cast<u64*>(image + rela->offset) = base + rela->addend;
-}
-
 }  // namespace
 }  // namespace narwhal::vm
 
@@ -186,7 +175,7 @@ extern "C" void narwhal_early_boot(narwhal::u64 start_info) {
   // The identity mapping stays until we run in the window.
   table_at(root)[0] = table_at(x86::read_cr3())[0];
 
-  relocate(image, base);
+  x86::relocate(kernel_relr_start, kernel_relr_end, image, base);
   boot_state.window_base = window;
   boot_state.image_physical = image;
   boot_state.start_info = start_info;
