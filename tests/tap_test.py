@@ -7,6 +7,7 @@ import ctypes
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -15,10 +16,13 @@ import unittest
 from tests import guest
 from tests.python import transfer
 
-SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'python', 'transfer.py')
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'python')
+SERVER, CLIENT = os.path.join(FOLDER, 'transfer.py'), os.path.join(FOLDER, 'queues.py')
 HERE, GUEST, PORT = '10.9.0.1', '10.9.0.2', 7000
+QUEUES_HERE, QUEUES_GUEST = '10.9.1.1', '10.9.1.2'
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 SIZE = 20_000_000
+ANSWERS = 100
 
 
 def why_no_tap():
@@ -32,7 +36,8 @@ def why_no_tap():
             with open('/proc/self/' + name, 'w', encoding='ascii') as file:
                 file.write(text)
     for command in ('tuntap add dev tap0 mode tap', f'address add {HERE}/24 dev tap0', 'link set tap0 up',
-                    'link set lo up'):
+                    'tuntap add dev tap1 mode tap multi_queue', f'address add {QUEUES_HERE}/24 dev tap1',
+                    'link set tap1 up', 'link set lo up'):
         run = subprocess.run(['ip', *command.split()], capture_output=True, text=True, check=False)
         if run.returncode != 0:
             return 'no TAP device: ' + run.stderr.strip()
@@ -78,6 +83,48 @@ class Tap(guest.TestCase):
         run = self.run_guest('/bin/true', options=['--net', 'tap:bad/name'])
         self.assertEqual(run.status, 125)
         self.assertIn('tap:bad/name', run.stderr)
+
+    @guest.needs_process('a queue for each CPU')
+    def test_each_cpu_sends_by_a_queue_of_its_own(self):
+        """The host gives a connection's packets to the queue that it last came by, and counts them."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.settimeout(20)
+            server.bind((QUEUES_HERE, PORT))
+            client = self.start_guest('/usr/bin/python3', '/queues.py', QUEUES_HERE, str(PORT), '2',
+                                      options=['--cpus', '2', '--net', 'tap:tap1', '--ip',
+                                               f'{QUEUES_GUEST}/24,{QUEUES_HERE}', '--include', f'{CLIENT}:/queues.py'])
+            for cpu in (0, 1):
+                self.answer(server, cpu)
+                # Now it is known on which CPU the other side's program runs.
+                before = self.packets_of_queues('tap1')
+                self.answer(server, cpu)
+                sent = [after - first for after, first in zip(self.packets_of_queues('tap1'), before)]
+                self.assertEqual(len(sent), 2)
+                self.assertGreaterEqual(sent[cpu], ANSWERS, sent)
+                self.assertLess(sent[1 - cpu], ANSWERS // 2, sent)
+        client.wait_for_output('done')
+
+    def answer(self, server, cpu):
+        said, peer = server.recvfrom(100)
+        self.assertEqual(int(said), cpu)
+        for _ in range(ANSWERS):
+            server.sendto(b'answer', peer)
+        server.sendto(b'', peer)
+
+    @staticmethod
+    def packets_of_queues(device):
+        tool = shutil.which('tc', path=os.defpath + ':/sbin:/usr/sbin')
+        shown = subprocess.run([tool, '-stats', '-json', 'qdisc', 'show', 'dev', device], stdout=subprocess.PIPE, check=True)
+        queues = {int(each['parent'].rpartition(':')[2], 16): each['packets'] for each in json.loads(shown.stdout)
+                  if 'parent' in each}
+        return [queues[number] for number in sorted(queues)]
+
+    @guest.needs_process('a queue for each CPU')
+    def test_a_device_with_one_queue_will_do(self):
+        run = self.run_guest('/bin/true', options=['--verbose', '--cpus', '2', '--net', 'tap:tap0', '--ip',
+                                                   f'{GUEST}/24,{HERE}'])
+        self.assertEqual(run.status, 0)
+        self.assertIn('tap0 has 1 queue for 2 CPUs', run.stderr)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 #include "kernel/sched/wait_queue.h"
 
+#include "kernel/sched/before_sleep.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/sched/timer.h"
 
@@ -34,8 +35,8 @@ void WaitQueue::wake_waiters(PollEvents events, usize max_exclusive) {
 }
 
 inline bool WaitQueue::anybody_waits() const {
-  // A full barrier. Compilers make mfence of __atomic_thread_fence(), which takes four times as long
-  // as a locked instruction (which is one too: Intel's manual, volume 3, section 9.2.3.9).
+  // A full barrier. Compilers make mfence of __atomic_thread_fence(), which takes four times as
+  // long as a locked instruction (which is one too: Intel's manual, volume 3, section 9.2.3.9).
   asm volatile("lock orl $0, (%%rsp)" ::: "memory", "cc");
   return count_.load(Order::kRelaxed) != 0;
 }
@@ -90,12 +91,20 @@ struct SleepTimer : Timer {
   Thread& thread;
 };
 
+constinit Atomic<void (*)()> before_sleep{nullptr};
+
 void leave_cpu() {
+  if (before_sleep.load(Order::kRelaxed)) [[unlikely]]
+    if (auto function = before_sleep.exchange(nullptr)) function();
   InterruptGuard no_interrupts;
   Scheduler::schedule(Scheduler::Leaving::kSleeping);
 }
 
 }  // namespace
+
+void call_before_sleep(void (*function)()) {
+  before_sleep.store(function);
+}
 
 // The reasons to end the wait are looked at before sleeping, not after: whoever slept tries once
 // more what it wants, and what happened together with the deadline or the signal is not lost.

@@ -150,6 +150,28 @@ TEST_P(DeviceTest, AnswersCarryAcknowledgements) {
   EXPECT_EQ(get(*server, abi::kProtocolTcp, abi::kTcpQuickAck), 1);
 }
 
+// Without Nagle's algorithm the first of many small pieces leaves at once, and the others together.
+TEST_P(DeviceTest, SmallPiecesBehindTheFirstLeaveTogether) {
+  auto [client, server] = connect_through_mirror();
+  EXPECT_EQ(set(*client, abi::kProtocolTcp, abi::kTcpNoDelay, 1), kOk);
+  pass_time(kNanosPerMilli);
+  const usize before = device_->transmitted;
+  std::string all;
+  for (; all.size() < 1200; all += "abc") EXPECT_EQ(send(*client, "abc").value(), 3u);
+  EXPECT_EQ(device_->transmitted - before, 1u);
+  // Soon, also if the program neither sleeps nor goes on.
+  EXPECT_LE(net::core_next_deadline(), platform::monotonic_ns() + 100 * kNanosPerMicro);
+  pass_time(kNanosPerMilli);
+  EXPECT_EQ(receive(*server), all);
+  // Two with data, and acknowledgements of them.
+  EXPECT_LE(device_->transmitted - before, 4u);
+  // What waits goes before the end.
+  EXPECT_TRUE(send(*client, "x").ok() && send(*client, "y").ok());
+  client = Ref<Socket>();
+  pass_time(kNanosPerMilli);
+  EXPECT_EQ(receive(*server), "xy");
+}
+
 // The window can't grow with the receive buffer then (QEMU's user network is such a peer), and
 // still the program's reading opens it in time.
 TEST_P(DeviceTest, APeerWithoutWindowScaling) {

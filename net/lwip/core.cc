@@ -88,12 +88,15 @@ void core_wake() {
 bool core_work(usize budget) {
   CoreGuard guard(core_lock);
   timers_run(core_now());
-  return interfaces_receive(budget);
+  const bool more = interfaces_receive(budget);
+  send_held();
+  return more;
 }
 
 u64 core_next_deadline() {
   CoreGuard guard(core_lock);
-  return timers_next_deadline();
+  const u64 held = held_deadline(), first = timers_next_deadline();
+  return held < first ? held : first;
 }
 
 }  // namespace narwhal::net

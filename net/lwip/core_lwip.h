@@ -63,6 +63,12 @@ u32 interfaces_enable_events();  // how many have something already
 // The device's checks and our own: whether the address belongs to this machine.
 bool is_local_address(const ip_addr_t& address);
 
+// tcp_held.cc
+// Sends what connections hold back.
+void send_held();
+// When at the latest, or platform::kNoDeadline.
+u64 held_deadline();
+
 // timers.cc
 // TCP's clock stands still while no connection waits for anything; this brings it up to date.
 void timers_resume();

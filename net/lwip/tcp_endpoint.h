@@ -209,8 +209,12 @@ class TcpEndpoint : NonCopyable {
   void enqueue(Batch& batch);
   void send_tail(bool push);
   bool tail_may_go() const;
+  bool device_is_busy() const;
   void acknowledged(u32 bytes);
   void adapt_send_limit();
+  // tcp_held.cc
+  friend struct HeldOutput;
+  void hold_tail();
   // tcp_receive.cc
   void append_received(pbuf* packet);
   void append_piece(pbuf* piece);
@@ -255,6 +259,9 @@ class TcpEndpoint : NonCopyable {
   u32 tail_room_ = 0;        // free bytes behind its data
   u16 longest_segment_ = 0;  // as its way out had it when it was asked first; 0: not yet
   u64 tail_since_ns_ = 0;
+  ListNode held_node_;       // while the tail waits for the device (tcp_held.cc)
+  u64 last_output_ns_ = 0;   // when send() last gave the device something
+  bool has_device_ = false;  // whether its way out, as it was asked first, is one
   u32 send_limit_;
 
   u64 bytes_sent_ = 0, bytes_acked_ = 0, bytes_received_ = 0;

@@ -4,7 +4,8 @@
 //
 // Only whole segments go to lwIP's queue at once. The last, partial one stays with the endpoint
 // while more may come: under TCP_CORK and MSG_MORE, by Nagle's algorithm (RFC 9293, section
-// 3.7.4), and while the window is full anyway.
+// 3.7.4), while the window is full anyway, and for a moment while the device is at the one before
+// (tcp_held.cc).
 #include "lwip/ip.h"
 #include "lwip/priv/tcp_priv.h"
 #include "net/lwip/core_lwip.h"
@@ -52,8 +53,11 @@ usize TcpEndpoint::segment_size() const {
 }
 
 usize TcpEndpoint::longest_segment() {
-  if (longest_segment_ == 0)
-    longest_segment_ = net::longest_segment(ip_route(&pcb_->local_ip, &pcb_->remote_ip), pcb_->mss);
+  if (longest_segment_ == 0) {
+    const netif* way_out = ip_route(&pcb_->local_ip, &pcb_->remote_ip);
+    longest_segment_ = net::longest_segment(way_out, pcb_->mss);
+    has_device_ = way_out != loopback_interface() && !is_local_address(pcb_->remote_ip);
+  }
   // What the peer or the program wants smaller is made here, one by one.
   const usize size = segment_size();
   return size < pcb_->mss || longest_segment_ < size ? size : longest_segment_;
@@ -114,7 +118,8 @@ void TcpEndpoint::append_to_tail(pbuf* piece) {
 
 // Another piece of memory for a segment that is not full.
 bool TcpEndpoint::grow_tail(usize wanted, usize most) {
-  const usize size = grown(wanted, most - tail_->len);
+  // What has grown already grows on.
+  const usize size = grown(wanted > tail_->len ? wanted : tail_->len, most - tail_->len);
   pbuf* piece = pbuf_alloc(PBUF_RAW, u16(size), PBUF_RAM);
   if (!piece) return false;
   piece->len = 0;
@@ -126,6 +131,7 @@ bool TcpEndpoint::grow_tail(usize wanted, usize most) {
 void TcpEndpoint::drop_tail() {
   if (tail_) tcp_seg_free(std::exchange(tail_, nullptr));
   tail_room_ = 0;
+  if (held_node_.linked()) held_node_.unlink();
 }
 
 // Up to `left` bytes of the program's; as many as the segment's present piece takes.
@@ -167,6 +173,7 @@ Result<usize> TcpEndpoint::put_frame(const FramePiece& frame, usize most) {
 void TcpEndpoint::move_tail(Batch& batch, bool push) {
   tcp_seg* segment = std::exchange(tail_, nullptr);
   tail_room_ = 0;
+  if (held_node_.linked()) held_node_.unlink();
   tcp_pcb& pcb = *pcb_;
   u32 length = segment->len;
   for (pbuf* piece = segment->p; piece; piece = piece->next) {
@@ -250,6 +257,7 @@ void TcpEndpoint::send_tail(bool push) {
   move_tail(batch, push);
   enqueue(batch);
   tcp_output(pcb_);
+  last_output_ns_ = core_now();
   note_tcp();
 }
 
@@ -272,6 +280,7 @@ Result<usize> TcpEndpoint::send(IoBuffer& from, bool more) {
   more_ = more;
   const usize most = longest_segment();
   const bool nagle = !no_delay_ && (pcb_->unacked || pcb_->unsent);
+  const bool holds = no_delay_ && !cork_ && !more && device_is_busy();
   Batch batch;
   usize total = 0;
   Errno error{};
@@ -280,7 +289,8 @@ Result<usize> TcpEndpoint::send(IoBuffer& from, bool more) {
     FramePiece frame;
     const bool refers = from.next_frame(frame, left) && frame.length >= kLeastReferred &&
                         !(tail_ && tail_pieces_ >= kMostPieces);
-    auto put = refers ? put_frame(frame, most) : put_copy(from, left, most, more || cork_ || nagle);
+    auto put = refers ? put_frame(frame, most)
+                      : put_copy(from, left, most, more || cork_ || nagle || holds);
     if (!put.ok()) {
       error = put.error();
       break;
@@ -296,7 +306,9 @@ Result<usize> TcpEndpoint::send(IoBuffer& from, bool more) {
   const bool ready = batch.first != nullptr;
   if (ready) enqueue(batch);
   bool output = ready;
-  if (tail_ && (tail_may_go() || (ready && no_delay_ && !cork_ && !more_))) {
+  if (tail_ && holds) {
+    hold_tail();
+  } else if (tail_ && (tail_may_go() || (ready && no_delay_ && !cork_ && !more_))) {
     Batch rest;
     move_tail(rest, true);
     enqueue(rest);
@@ -308,7 +320,10 @@ Result<usize> TcpEndpoint::send(IoBuffer& from, bool more) {
     enqueue(full);
     output = true;
   }
-  if (output) tcp_output(pcb_);
+  if (output) {
+    tcp_output(pcb_);
+    last_output_ns_ = core_now();
+  }
   watch_clock();
   note_tcp();
   if (total == 0) return error;

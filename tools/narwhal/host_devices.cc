@@ -75,8 +75,19 @@ std::string last_words(UniqueFd from) {
 }  // namespace
 
 void HostDevices::add(UniqueFd fd, const std::string& kind, const std::string& more) {
-  settings_.push_back(fmt::format("{},fd={},{}", kind, fd.get(), more));
-  descriptors_.push_back(std::move(fd));
+  std::vector<UniqueFd> one;
+  one.push_back(std::move(fd));
+  add(std::move(one), kind, more);
+}
+
+void HostDevices::add(std::vector<UniqueFd> queues, const std::string& kind,
+                      const std::string& more) {
+  std::string setting = kind;
+  for (UniqueFd& fd : queues) {
+    setting += fmt::format(",fd={}", fd.get());
+    descriptors_.push_back(std::move(fd));
+  }
+  settings_.push_back(fmt::format("{},{}", setting, more));
 }
 
 std::vector<int> HostDevices::descriptors() const {
@@ -85,19 +96,30 @@ std::vector<int> HostDevices::descriptors() const {
   return all;
 }
 
-void HostDevices::add_tap(const std::string& name) {
-  UniqueFd fd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-  if (!fd) fail_tap(name, errno);
-  // A device that was made for several queues wants to be told that this is one of them.
-  if (!attach(fd.get(), name, 0) && (errno != EINVAL || !attach(fd.get(), name, IFF_MULTI_QUEUE)))
-    fail_tap(name, errno);
-  const int header_size = sizeof(uint16_t) * 6;  // struct virtio_net_hdr_v1
-  const unsigned long offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
-  if (ioctl(fd.get(), TUNSETVNETHDRSZ, &header_size) != 0 ||
-      ioctl(fd.get(), TUNSETOFFLOAD, offload) != 0) {
-    fail_tap(name, errno);
-  }
-  add(std::move(fd), "tap", fmt::format("mtu={}", kTapMtu));
+size_t HostDevices::add_tap(const std::string& name, size_t queues) {
+  std::vector<UniqueFd> fds;
+  // Made for one queue or for several, a device is only to be had as what it is.
+  bool has_several = queues > 1;
+  do {
+    UniqueFd fd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    if (!fd) fail_tap(name, errno);
+    bool attached = attach(fd.get(), name, has_several ? IFF_MULTI_QUEUE : 0);
+    if (!attached && errno == EINVAL && fds.empty()) {
+      attached = attach(fd.get(), name, has_several ? 0 : IFF_MULTI_QUEUE);
+      if (attached) has_several = !has_several;
+    }
+    if (!attached && !fds.empty()) break;          // it has no more
+    const int header_size = sizeof(uint16_t) * 6;  // struct virtio_net_hdr_v1
+    const unsigned long offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    if (!attached || ioctl(fd.get(), TUNSETVNETHDRSZ, &header_size) != 0 ||
+        ioctl(fd.get(), TUNSETOFFLOAD, offload) != 0) {
+      fail_tap(name, errno);
+    }
+    fds.push_back(std::move(fd));
+  } while (has_several && fds.size() < queues);
+  const size_t count = fds.size();
+  add(std::move(fds), "tap", fmt::format("mtu={}", kTapMtu));
+  return count;
 }
 
 void HostDevices::start_user_network(const std::vector<PortForward>& ports, bool alone) {

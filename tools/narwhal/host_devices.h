@@ -16,8 +16,9 @@ namespace narwhal::tools {
 
 class HostDevices {
  public:
-  // An existing TAP device, or a new one where the user may make it. Throws Error.
-  void add_tap(const std::string& name);
+  // An existing TAP device, or a new one where the user may make it, with as many queues as it
+  // gives of those that are wanted. Returns their number. Throws Error.
+  size_t add_tap(const std::string& name, size_t queues);
   // A network by passt(1), with the addresses of QEMU's user network: starts it, and then sees that
   // it is there and forwards the ports. The time in between is well spent. Both throw Error, when
   // passt is missing or does not work here, and say what to do.
@@ -40,6 +41,7 @@ class HostDevices {
   // `alone`: without a network card of the host.
   void start_user_network(const std::vector<PortForward>& ports, bool alone);
   void add(UniqueFd fd, const std::string& kind, const std::string& more);
+  void add(std::vector<UniqueFd> queues, const std::string& kind, const std::string& more);
 
   std::vector<UniqueFd> descriptors_;
   std::vector<std::string> settings_;

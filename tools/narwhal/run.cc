@@ -271,9 +271,21 @@ class Run {
       case Network::Kind::kNone:
         return;
       case Network::Kind::kTap:
-        return devices_.add_tap(options_.network.tap_name);
+        return add_tap();
       case Network::Kind::kUser:
         without_network_unless_wanted([&] { devices_.begin_user_network(options_.ports); });
+    }
+  }
+  // A queue for each CPU, where the device was made for several.
+  void add_tap() {
+    const std::string& name = options_.network.tap_name;
+    const size_t wanted = options_.processors;
+    const size_t queues = devices_.add_tap(name, wanted);
+    if (options_.verbose && queues < wanted) {
+      say(fmt::format(
+          "network: {} has {} queue{} for {} CPUs (ip tuntap add {} mode tap multi_queue makes one "
+          "with more)",
+          name, queues, queues == 1 ? "" : "s", wanted, name));
     }
   }
   void finish_network() {

@@ -25,11 +25,12 @@ struct Port {
 [[clang::no_destroy]] constinit Vector<Ref<NetDevice>> net_devices;
 [[clang::no_destroy]] constinit Vector<Ref<BlockDevice>> block_devices;
 
-// What the setting says of a device: "tap,fd=5,mtu=1500".
+// What the setting says of a device: "tap,fd=5,fd=6,mtu=1500".
 struct Description {
   std::string_view kind;
   std::string_view tag;
-  u32 fd = ~u32{0};
+  int fds[process_home::kMostCpus] = {};  // several: of queues
+  usize fd_count = 0;
   u32 mtu = 1500;
   u64 sectors = 0;
   bool read_only = false;
@@ -54,14 +55,22 @@ std::string_view take_until(std::string_view& text, char separator) {
   return part;
 }
 
+bool take_descriptor(std::string_view text, Description& out) {
+  constexpr u32 kMostDescriptor = 1 << 20;
+  u32 fd;
+  if (out.fd_count == std::size(out.fds) || !take_number(text, kMostDescriptor, fd)) return false;
+  out.fds[out.fd_count++] = int(fd);
+  return true;
+}
+
 bool parse(std::string_view text, Description& out) {
-  constexpr u32 kMostDescriptor = 1 << 20, kMostMtu = 65521;  // a frame's length fits 16 bits
+  constexpr u32 kMostMtu = 65521;  // a frame's length fits 16 bits
   constexpr u64 kMostSectors = ~u64{0} >> 10;
   out.kind = take_until(text, ',');
   while (!text.empty()) {
     auto value = take_until(text, ',');
     const auto name = take_until(value, '=');
-    const bool good = name == "fd"        ? take_number(value, kMostDescriptor, out.fd)
+    const bool good = name == "fd"        ? take_descriptor(value, out)
                       : name == "mtu"     ? take_number(value, kMostMtu, out.mtu)
                       : name == "tag"     ? (out.tag = value, !value.empty())
                       : name == "sectors" ? take_number(value, kMostSectors, out.sectors)
@@ -70,13 +79,14 @@ bool parse(std::string_view text, Description& out) {
                                           : false;
     if (!good) return false;
   }
-  return out.fd != ~u32{0};
+  return out.fd_count == 1 || (out.fd_count > 1 && out.kind == "tap");
 }
 
 Result<> start(const Description& device) {
-  const int fd = int(device.fd);
+  const std::span<const int> fds(device.fds, device.fd_count);
+  const int fd = fds[0];
   if (device.kind == "tap")
-    TRY(net_devices.push_back(TRY(start_tap(fd, device.mtu))));
+    TRY(net_devices.push_back(TRY(start_tap(fds, device.mtu))));
   else if (device.kind == "stream")
     TRY(net_devices.push_back(TRY(start_stream_net(fd, device.mtu))));
   else if (device.kind == "disk")
@@ -86,7 +96,7 @@ Result<> start(const Description& device) {
     TRY(start_host_p9(fd, device.tag));
   else
     return Errno::kNoDev;
-  process_home::grant(fd);
+  for (const int each : fds) process_home::grant(each);
   return {};
 }
 

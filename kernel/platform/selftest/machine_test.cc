@@ -4,6 +4,7 @@
 #include "kernel/mm/frame.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/selftest/selftest.h"
+#include "kernel/sched/before_sleep.h"
 #include "kernel/sched/thread.h"
 #include "kernel/sched/wait_queue.h"
 
@@ -86,6 +87,18 @@ void runner(void* argument) {
   relay.queue.wake_all();
 }
 
+// Called once, by whoever sleeps next, who goes on when it is time.
+void test_before_sleep() {
+  static constinit u32 calls = 0;
+  call_before_sleep([] { ++calls; });
+  CHECK(calls == 0);
+  for (int i = 0; i < 2; ++i) {
+    prepare_to_sleep();
+    CHECK(sleep_until(platform::monotonic_ns() + kNanosPerMilli, Interruptible::kNo).ok());
+    CHECK(calls == 1);
+  }
+}
+
 }  // namespace
 
 void test_threads() {
@@ -98,6 +111,7 @@ void test_threads() {
       });
   CHECK(waited.ok());
   CHECK(relay.turn == 300);
+  test_before_sleep();
 }
 
 }  // namespace narwhal::selftest

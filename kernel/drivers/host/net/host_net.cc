@@ -1,20 +1,26 @@
 #include "kernel/drivers/host/net/host_net.h"
 
 #include "kernel/base/log.h"
+#include "kernel/base/panic.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/process/host.h"
 
 namespace narwhal {
 
-HostNet::HostNet(int fd, u32 mtu) : mtu_(mtu), buffers_(*this) {
+HostNet::HostNet(std::span<const int> fds, u32 mtu)
+    : queues_(fds.size()), mtu_(mtu), buffers_(*this) {
+  ASSERT(queues_ != 0 && queues_ <= kMostQueues);
   if (!host::random(std::as_writable_bytes(std::span(mac_.bytes))).ok())
     LOG_WARN("the host gives no random bytes for a network card's address");
   mac_.bytes[0] = u8((mac_.bytes[0] & 0xfc) | 0x02);  // an individual, locally given address
-  watch_.fd = fd;
-  watch_.ready = on_ready;
-  watch_.argument = this;
-  process_home::add_watch(watch_);
-  process_home::allow_signals(watch_);
+  for (usize queue = 0; queue < queues_; ++queue) {
+    process_home::Watch& watch = watches_[queue];
+    watch.fd = fds[queue];
+    watch.ready = on_ready;
+    watch.argument = this;
+    process_home::add_watch(watch);
+    process_home::allow_signals(watch);
+  }
 }
 
 void HostNet::set_handlers(EventHandler event, void* argument, CompletionHandler completed) {
@@ -35,10 +41,12 @@ void HostNet::on_ready(void* self) {
 bool HostNet::enable_events() {
   if (gone_) return false;
   armed_.store(true);
-  const i16 events = i16((starved_ ? 0 : host::kPollIn) | (wants_room_ ? host::kPollOut : 0));
-  if (events == 0) return false;
   InterruptGuard guard;
-  process_home::arm(watch_, events);
+  for (usize queue = 0; queue < queues_; ++queue) {
+    const i16 events =
+        i16((starved_ ? 0 : host::kPollIn) | (queue == full_queue_ ? host::kPollOut : 0));
+    if (events != 0) process_home::arm(watches_[queue], events);
+  }
   return false;
 }
 

@@ -19,7 +19,7 @@ namespace {
 // made nor looked at.
 class StreamNet final : public HostNet {
  public:
-  StreamNet(int fd, u32 mtu) : HostNet(fd, mtu) {}
+  StreamNet(int fd, u32 mtu) : HostNet({&fd, 1}, mtu) {}
   ~StreamNet() override {
     if (incoming_) free_frames(platform::direct_map_to_phys(incoming_), kIncomingOrder);
   }
@@ -211,7 +211,7 @@ void StreamNet::write_out() {
     const auto written =
         host::write_pieces(fd(), {pieces_ + piece_begin_, piece_end_ - piece_begin_});
     if (written.failed(Errno::kAgain)) {
-      wait_for_room(true);
+      wait_for_room(0);
       return;
     }
     if (!written.ok()) {
@@ -225,7 +225,7 @@ void StreamNet::write_out() {
   }
   piece_begin_ = piece_end_ = 0;
   frame_begin_ = frame_end_ = 0;
-  wait_for_room(false);
+  wait_for_room(kNoQueue);
 }
 
 }  // namespace

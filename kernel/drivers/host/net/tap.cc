@@ -4,6 +4,7 @@
 
 #include "kernel/drivers/host/net/host_net.h"
 #include "kernel/drivers/virtio_net_header.h"
+#include "kernel/platform/cpu_local.h"
 #include "kernel/platform/process/host.h"
 
 namespace narwhal {
@@ -11,7 +12,7 @@ namespace {
 
 class Tap final : public HostNet {
  public:
-  Tap(int fd, u32 mtu) : HostNet(fd, mtu) {}
+  Tap(std::span<const int> fds, u32 mtu) : HostNet(fds, mtu) {}
   ~Tap() override {
     for (usize i = 0; i < ready_; ++i) buffers().give_back(*offered_[i]);
   }
@@ -29,7 +30,9 @@ class Tap final : public HostNet {
   static constexpr usize kMostPieces = 128;
 
   bool offer();
+  Result<usize> read_next();
 
+  usize next_queue_ = 0;  // to be read from
   VirtioNetHeader header_{};
   // Where the next frame will be read to; the first `ready_` are in place.
   host::Piece pieces_[1 + kMostBuffers] = {};
@@ -48,13 +51,22 @@ bool Tap::offer() {
   return true;
 }
 
+// From the queue that had something last, or the first one behind it that has.
+Result<usize> Tap::read_next() {
+  for (usize tries = 1;; ++tries) {
+    auto got = host::read_pieces(fd(next_queue_), pieces_);
+    if (!got.failed(Errno::kAgain) || tries == queues()) return got;
+    if (++next_queue_ == queues()) next_queue_ = 0;
+  }
+}
+
 NetDevice::Received Tap::receive() {
   for (;;) {
     if (!offer()) {
       starve();
       return {};
     }
-    const auto got = host::read_pieces(fd(), pieces_);
+    const auto got = read_next();
     if (!got.ok()) {
       if (!got.failed(Errno::kAgain)) go("the TAP device was removed");
       return {};
@@ -81,7 +93,8 @@ NetDevice::Received Tap::receive() {
   }
 }
 
-// The host takes a copy at once.
+// The host takes a copy at once. It remembers by which queue a connection's packets went, and gives
+// those that come for it to the same one.
 Result<> Tap::transmit(const Transmit& packet) {
   if (packet.pieces.empty() || packet.pieces.size() > kMostPieces) return Errno::kInval;
   VirtioNetHeader header = VirtioNetHeader::of(packet);
@@ -90,12 +103,13 @@ Result<> Tap::transmit(const Transmit& packet) {
   usize count = 1;
   for (const Piece& piece : packet.pieces)
     pieces[count++] = {const_cast<std::byte*>(piece.data), piece.length};
-  const auto written = host::write_pieces(fd(), {pieces, count});
+  const usize queue = cpu_local().index % queues();
+  const auto written = host::write_pieces(fd(queue), {pieces, count});
   if (written.failed(Errno::kAgain)) {
-    wait_for_room(true);
+    wait_for_room(queue);
     return Errno::kNoBufs;
   }
-  wait_for_room(false);
+  wait_for_room(kNoQueue);
   // A device that is down takes nothing (EIO): lost, like on a cable that is not plugged in.
   complete(packet.token);
   return {};
@@ -103,8 +117,9 @@ Result<> Tap::transmit(const Transmit& packet) {
 
 }  // namespace
 
-Result<Ref<NetDevice>> start_tap(int fd, u32 mtu) {
-  auto device = TRY(make_ref<Tap>(fd, mtu));
+Result<Ref<NetDevice>> start_tap(std::span<const int> fds, u32 mtu) {
+  if (fds.size() > HostNet::kMostQueues) return Errno::kInval;
+  auto device = TRY(make_ref<Tap>(fds, mtu));
   device->add_ref();  // watched for ever
   return Ref<NetDevice>(std::move(device));
 }
