@@ -7,12 +7,13 @@ _KERNEL = "//kernel/init:narwhal"
 _PROCESS_KERNEL = "//kernel/init:narwhal_process"
 
 def run_compat_tests(name, program, guest_tags = [], args = [], caught = False, two_processors = False):
-    """NAME_native, NAME_guest and NAME_process for a program that prints what GoogleTest prints.
+    """NAME_native, NAME_guest, NAME_process and NAME_process2 for a program that prints what GoogleTest prints.
 
-    NAME_guest runs it in a virtual machine, NAME_process in the kernel as a Linux process.
+    NAME_guest runs it in a virtual machine, NAME_process in the kernel as a Linux process, NAME_process2 likewise with
+    two processors.
 
-    two_processors: NAME_guest2 and NAME_process2 as well, with two processors. For what threads and processes do to
-    each other.
+    two_processors: NAME_guest2 as well, a virtual machine with two processors. For what threads and processes do to each
+    other; emulated, they take their time.
 
     caught: NAME_process_caught as well, in the kernel as a Linux process that rewrites no system calls.
 
@@ -31,12 +32,10 @@ def run_compat_tests(name, program, guest_tags = [], args = [], caught = False, 
     homes = [
         ("_guest", _KERNEL, ["--platform=vm"]),
         ("_process", _PROCESS_KERNEL, ["--platform=process"]),
+        ("_process2", _PROCESS_KERNEL, ["--platform=process", "--cpus=2"]),
     ]
     if two_processors:
-        homes += [
-            ("_guest2", _KERNEL, ["--platform=vm", "--cpus=2"]),
-            ("_process2", _PROCESS_KERNEL, ["--platform=process", "--cpus=2"]),
-        ]
+        homes.append(("_guest2", _KERNEL, ["--platform=vm", "--cpus=2"]))
     if caught:
         homes.append(("_process_caught", _PROCESS_KERNEL, ["--platform=process", "--no-rewrite"]))
     for suffix, kernel, options in homes:
@@ -53,7 +52,7 @@ def run_compat_tests(name, program, guest_tags = [], args = [], caught = False, 
                 "$(rootpath %s)" % kernel,
             ] + ["--narwhal-option=" + option for option in options] + args,
             data = [program, kernel, _NARWHAL],
-            tags = ["guest", "no-sandbox"] + guest_tags,
+            tags = ["guest", "no-sandbox"] + (["process_home"] if kernel == _PROCESS_KERNEL else []) + guest_tags,
         )
 
 def compat_test(name, srcs, linkage = "static", deps = [], guest_tags = [], args = [], caught = False, two_processors = False, **kwargs):

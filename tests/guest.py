@@ -12,7 +12,8 @@ A test is a Python program that `guest_test` (tests/guest_test.bzl) runs:
         guest.main()
 
 $NARWHAL and $NARWHAL_KERNEL (for the process home $NARWHAL_PROCESS_KERNEL) name the command and the image,
-$NARWHAL_PLATFORM the platform ("vm" where it is not set), and $NARWHAL_ACCEL, where it is set, the machine's accelerator.
+$NARWHAL_PLATFORM the platform ("vm" where it is not set), and where they are set, $NARWHAL_CPUS the number of processors and
+$NARWHAL_ACCEL the machine's accelerator. An option that a test gives itself wins over them.
 What one platform lacks is excused by name: needs_machine(), needs_process(). Each guest has a time limit. When a test fails,
 everything that its guests printed is shown, the kernel's messages too;
 $NARWHAL_TEST_LOG=debug (`bazel test --test_env=NARWHAL_TEST_LOG=debug`) asks the kernel for more of them.
@@ -41,6 +42,9 @@ PLATFORM = os.environ.get('NARWHAL_PLATFORM') or 'vm'
 def platform_options(options=()):
     """What tells `narwhal run` where to run, for a command that has these options already."""
     words = [] if '--platform' in options else ['--platform', PLATFORM]
+    processors = os.environ.get('NARWHAL_CPUS')
+    if processors and '--cpus' not in options:
+        words += ['--cpus', processors]
     accelerator = os.environ.get('NARWHAL_ACCEL')
     if accelerator and PLATFORM == 'vm' and '--accel' not in options:
         words += ['--accel', accelerator]

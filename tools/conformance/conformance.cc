@@ -210,6 +210,7 @@ class Comparison {
     std::vector<std::string> command = {
         own_path(),   "run",
         "-m",         options_.memory,
+        "--cpus",     std::to_string(options_.processors),
         "--platform", options_.platform,
         "--accel",    options_.accelerator,
         "--kernel",   kernel_,

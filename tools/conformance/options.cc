@@ -92,6 +92,10 @@ ConformanceOptions parse_conformance(int argc, const char* const* argv) {
   app.add_option("-m,--memory", options.memory, "A guest's memory (default 4G)")
       ->type_name("SIZE")
       ->group(machine);
+  app.add_option("--cpus", options.processors, "A guest's processors (default 1)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 255))
+      ->group(machine);
   app.add_option("--platform", options.platform, "vm (default) or process")
       ->type_name("KIND")
       ->check(CLI::IsMember({"vm", "process"}))

@@ -25,6 +25,7 @@ struct ConformanceOptions {
   double at_least = 100;
   unsigned guests = 1;
   std::string memory = "4G";
+  unsigned processors = 1;
   std::string platform = "vm";
   std::string accelerator = "auto";
   std::string kernel;

@@ -33,6 +33,7 @@ TEST(ConformanceOptions, HaveDefaults) {
   EXPECT_EQ(options.seconds, 60);
   EXPECT_EQ(options.at_least, 100);
   EXPECT_EQ(options.guests, 1u);
+  EXPECT_EQ(options.processors, 1u);
   EXPECT_TRUE(options.runs_native);
 }
 
@@ -51,6 +52,7 @@ TEST(ConformanceOptions, RefuseWhatMakesNoSense) {
   EXPECT_THAT(error_of({"--ltp", "x", "--time-limit", "0"}), HasSubstr("--time-limit"));
   EXPECT_THAT(error_of({"--ltp", "x", "--at-least", "101"}), HasSubstr("--at-least"));
   EXPECT_THAT(error_of({"--ltp", "x", "--jobs", "0"}), HasSubstr("--jobs"));
+  EXPECT_THAT(error_of({"--ltp", "x", "--cpus", "0"}), HasSubstr("--cpus"));
   EXPECT_THAT(error_of({"--ltp", "x", "--accel", "xen"}), HasSubstr("--accel"));
   EXPECT_THAT(error_of({"--ltp", "x", "--platform", "auto"}), HasSubstr("--platform"));
   EXPECT_THAT(error_of({"--ltp", "x", "--platform", "process", "--accel", "tcg"}),
