@@ -345,6 +345,7 @@ void Family::begin_stop(Process& process, Signal signal) {
     task.set_user_work(UserWork::kSignal);
     task.interrupt();
   });
+  ptrace::job_control(process);
   notify_parent_of_stop(process, abi::kChildStopped, i32(signal));
 }
 

@@ -1,5 +1,6 @@
 #include "process/ptrace.h"
 
+#include "process/signal_wakeup.h"
 #include "process/signals.h"
 
 namespace narwhal::ptrace {
@@ -43,6 +44,16 @@ struct Stop {
   bool taking = false;  // a signal
 };
 
+// Of one that was seized: it says whether its process is stopped.
+Stop event_stop(Task& task) {
+  const bool stopped = task.process().stopped();
+  const i32 signal = stopped ? Family::stop_signal(task.process()) : kTrap;
+  const i32 status = signal | i32(Event::kStop) << 8;
+  Stop out{status, trap_info(task, status), kNoCall, stopped};
+  out.info.number = signal;
+  return out;
+}
+
 // Returns when the tracer has sent the task on, or is gone, or the task is to end. False when it
 // did not stop.
 bool stop(Task& task, const Stop& what) {
@@ -60,6 +71,9 @@ bool stop(Task& task, const Stop& what) {
     trace.group_stop = what.group;
     trace.reported = trace.listening = false;
     trace.resume_signal = 0;
+    // What asked for a stop has one.
+    trace.interrupt.store(false);
+    if (what.status >> 8 == i32(Event::kStop)) trace.notified.store(false);
     trace.calls.store(false);
     trace.step.store(false);
     trace.stopped.store(true);
@@ -72,8 +86,7 @@ bool stop(Task& task, const Stop& what) {
     for (;;) {
       prepare_to_sleep();
       if (!trace.stopped.load() || has(task.user_work(), UserWork::kExit)) break;
-      // Its process goes on, or the tracer wants to hear of it.
-      if (trace.listening && (!task.process().stopped() || trace.interrupt.load())) break;
+      if (trace.listening && trace.notified.load()) break;
       sleep(Interruptible::kNo).ignore();
     }
     cancel_sleep();
@@ -88,11 +101,7 @@ bool stop(Task& task, const Stop& what) {
   }
   // What the tracer changed is loaded when the task comes back to the CPU; it slept, so it did.
   if (trace.step.load()) regs.rflags |= kTrapFlag;
-  if (listened && !has(task.user_work(), UserWork::kExit)) {
-    trace.interrupt.store(false);
-    const i32 status = kTrap | i32(Event::kStop) << 8;
-    return stop(task, {status, trap_info(task, status)});
-  }
+  if (listened && !has(task.user_work(), UserWork::kExit)) return stop(task, event_stop(task));
   return true;
 }
 
@@ -112,6 +121,7 @@ void let_go(Task& task) TA_REQUIRES(thread_list_lock) {
   trace.calls.store(false);
   trace.step.store(false);
   trace.interrupt.store(false);
+  trace.notified.store(false);
   trace.runs_in_stop = false;
   task.clear_user_work(UserWork::kTraced);
 }
@@ -172,20 +182,24 @@ bool signal_stop(Task& task, abi::SignalInfo& info) {
 bool group_stop(Task& task) {
   TraceState& trace = task.trace;
   if (trace.runs_in_stop) return false;
-  const i32 signal = Family::stop_signal(task.process());
-  const i32 status = signal | (trace.seized ? i32(Event::kStop) << 8 : 0);
-  abi::SignalInfo info{};
-  if (trace.seized) info = trap_info(task, status);
-  info.number = signal;
-  if (!stop(task, {status, info, kNoCall, true})) return false;
+  Stop what{};
+  if (trace.seized) {
+    what = event_stop(task);
+  } else {
+    what.status = what.info.number = Family::stop_signal(task.process());
+    what.group = true;
+  }
+  if (!stop(task, what)) return false;
   if (task.process().stopped() && traced(task)) trace.runs_in_stop = true;
   return true;
 }
 
 void interrupt_stop(Task& task) {
-  if (!task.trace.interrupt.exchange(false)) return;
-  const i32 status = kTrap | i32(Event::kStop) << 8;
-  stop(task, {status, trap_info(task, status)});
+  const TraceState& trace = task.trace;
+  if (!trace.must_tell()) return;
+  // The stop with its process is next, and tells it.
+  if (task.process().stopped() && !trace.runs_in_stop) return;
+  stop(task, event_stop(task));
 }
 
 void event(Task& task, Event event, u64 message) {
@@ -340,20 +354,35 @@ void resume(Task& task, const Resume& how) {
   trace.queue.wake_all();
 }
 
+namespace {
+
+void notify(Task& task) TA_REQUIRES(thread_list_lock) {
+  task.trace.notified.store(true);
+  if (task.trace.listening) task.trace.queue.wake_all();
+  notify_of_signal(task);
+}
+
+}  // namespace
+
 Result<> listen(Task& task) {
   TraceState& trace = task.trace;
   if (!trace.seized || trace.status >> 16 != i32(Event::kStop)) return Errno::kIo;
   trace.listening = true;
-  // If it is over already, that is to be told.
-  trace.queue.wake_all();
+  // What happened since the stop is to be told.
+  if (trace.notified.load()) trace.queue.wake_all();
   return {};
 }
 
 void interrupt(Task& task) {
   task.trace.interrupt.store(true);
-  if (task.trace.listening) task.trace.queue.wake_all();
-  task.set_user_work(UserWork::kSignal);
-  task.interrupt();
+  if (task.trace.listening) return notify(task);
+  notify_of_signal(task);
+}
+
+void job_control(Process& process) {
+  Family::for_each_task(process, [](Task& task) TA_NO_ANALYSIS {
+    if (task.trace.tracer && task.trace.seized) notify(task);
+  });
 }
 
 }  // namespace narwhal::ptrace

@@ -41,7 +41,8 @@ void syscall_exit(Task& task, UserRegs& regs);
 bool signal_stop(Task& task, abi::SignalInfo& info);
 // Its process is stopped. False when nobody traces it any more, or it was sent on.
 bool group_stop(Task& task);
-// PTRACE_INTERRUPT was called for.
+// PTRACE_INTERRUPT was called for, or one that was seized is to tell of its process's stop or going
+// on.
 void interrupt_stop(Task& task);
 // Something that the tracer may have asked to hear of (an option).
 void event(Task& task, Event event, u64 message);
@@ -61,6 +62,8 @@ Event event_of_clone(const Task& parent, bool vfork, bool signals_child, bool un
 void adopt(Task& parent, Task& child) TA_REQUIRES(thread_list_lock);
 // A task leaves its process; `last` makes that a zombie.
 void task_leaves(Task& task, i32 status, bool last) TA_REQUIRES(thread_list_lock);
+// The process begins to stop, or gets SIGCONT.
+void job_control(Process& process) TA_REQUIRES(thread_list_lock);
 // A tracer ends: those that it traced are let go, or killed when it wanted that.
 void tracer_ends(Process& process) TA_REQUIRES(thread_list_lock);
 

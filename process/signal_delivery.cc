@@ -174,8 +174,11 @@ void run_handler(Task& task, UserRegs& regs, const Delivery& delivery) {
 void deliver_signals(Task& task, UserRegs& regs) {
   bool handled = false;
   for (;;) {
-    if (ptrace::traced(task)) ptrace::interrupt_stop(task);
-    wait_while_stopped(task);
+    // Stops come before signals.
+    do {
+      if (ptrace::traced(task)) ptrace::interrupt_stop(task);
+      wait_while_stopped(task);
+    } while (task.trace.must_tell() && !has(task.user_work(), UserWork::kExit));
     Delivery delivery;
     Taken taken = take_next(task, delivery);
     if (taken == Taken::kTraced) taken = take_traced(task, delivery);

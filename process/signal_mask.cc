@@ -18,7 +18,7 @@ void recalculate_locked(Process& process, Task& task) TA_REQUIRES(process.signal
   // both again itself.
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
   if (!(pending & ~task.signals.blocked).empty() || process.exiting() || process.stopped() ||
-      has(task.user_work(), UserWork::kExit))
+      has(task.user_work(), UserWork::kExit) || task.trace.must_tell())
     notify_of_signal(task);
 }
 

@@ -3,6 +3,7 @@
 
 #include "process/exit.h"
 #include "process/family.h"
+#include "process/ptrace.h"
 #include "process/signal_queue.h"
 #include "process/signal_wakeup.h"
 
@@ -29,6 +30,7 @@ void apply_job_control(Process& process, Signal signal) TA_REQUIRES(thread_list_
   if (signal == Signal::kCont) {
     drop_everywhere(process, kStopSignals);
     Family::go_on(process);
+    ptrace::job_control(process);
   }
 }
 

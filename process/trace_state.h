@@ -36,8 +36,11 @@ struct TraceState {
   Atomic<bool> calls{false};      // PTRACE_SYSCALL
   Atomic<bool> step{false};       // PTRACE_SINGLESTEP
   Atomic<bool> interrupt{false};  // PTRACE_INTERRUPT; a new child's first stop
+  Atomic<bool> notified{false};   // of one that was seized: its process was to stop or to go on
   Atomic<bool> in_stop{false};    // waits with its process, untraced or not yet traced
   bool runs_in_stop = false;      // was sent on although its process is stopped
+
+  bool must_tell() const { return interrupt.load() || notified.load(); }
 };
 
 // A traced task that ended and is no child of its tracer's to wait for.

@@ -23,14 +23,26 @@ constexpr usize kLegacyFloatSize = 512;  // FXSAVE
 constexpr usize kFeaturesAt = 464;       // of XCR0 in the extended state: sw_reserved
 
 // Runs `work` while the task is in a stop of the caller's. ESRCH when it is not.
+//
+// A task in a stop may be awake all the same: it has yet to fall asleep, or a signal woke it and it
+// looks whether that ends the stop. Its registers may be touched when it sleeps, which is soon.
 template <typename Work>
 Result<> while_stopped(Task& tracer, Task& task, Work work) {
-  SpinGuard guard(thread_list_lock);
+  constexpr u64 kPause = 20 * kNanosPerMicro;
   const TraceState& trace = task.trace;
-  if (trace.tracer != &tracer.process() || !trace.stopped.load() || trace.listening ||
-      task.state() != ThreadState::kSleeping)
-    return Errno::kSrch;
-  return work();
+  for (;;) {
+    {
+      SpinGuard guard(thread_list_lock);
+      if (trace.tracer != &tracer.process() || !trace.stopped.load() || trace.listening)
+        return Errno::kSrch;
+      if (task.state() == ThreadState::kSleeping) {
+        task.user_registers_change();
+        return work();
+      }
+    }
+    prepare_to_sleep();
+    sleep_until(platform::monotonic_ns() + kPause, Interruptible::kNo).ignore();
+  }
 }
 
 // --- registers
@@ -316,12 +328,12 @@ void await_stop(Task& tracer, Task& task) {
   ScopedWait end(Family::continued(task.process()), PollEvents::kAll);
   for (;;) {
     prepare_to_sleep();
-    if (task.trace.stopped.load() || !task.process().stopped() || task.ending()) break;
-    if (!sleep(Interruptible::kYes).ok()) break;
+    if (task.trace.stopped.load() || !task.process().stopped() || task.ending() ||
+        has(tracer.user_work(), UserWork::kExit))
+      break;
+    sleep(Interruptible::kNo).ignore();
   }
   cancel_sleep();
-  // It is about to sleep; only then may it be looked at.
-  while (task.trace.stopped.load() && task.state() != ThreadState::kSleeping) yield();
 }
 
 SysResult attach(Task& tracer, Task& task, bool seize, u64 address, u64 options) {
@@ -336,9 +348,7 @@ SysResult attach(Task& tracer, Task& task, bool seize, u64 address, u64 options)
     TRY(ptrace::attach(tracer.process(), task, seize, u32(options)));
     if (!seize) send_signal_locked(task.process(), &task, kernel_signal(Signal::kStop)).ignore();
   }
-  // One that seizes waits for the stop by wait(2): a SIGCONT that it sends before must not find the
-  // task in a stop already that nobody will end.
-  if (is_stopped && !seize) await_stop(tracer, task);
+  if (is_stopped) await_stop(tracer, task);
   // A debugger knows the program by its code.
   if (const auto memory = task.memory_copy()) memory->keep_calls();
   return i64{0};

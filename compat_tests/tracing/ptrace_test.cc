@@ -83,6 +83,22 @@ TEST(Ptrace, SignalInformation) {
   EXPECT_EQ(child.pid(), info.si_pid);
 }
 
+TEST(Ptrace, ASignalDoesNotDisturbAStop) {
+  Tracee child([] {
+    signal(SIGUSR1, [](int) {});
+    raise(SIGUSR2);
+    return 5;
+  });
+  child.wait();
+  EXPECT_EQ("stop USR2", child.go());
+  for (int i = 0; i < 20; ++i) {
+    kill(child.pid(), i % 2 == 0 ? SIGUSR1 : SIGCONT);
+    user_regs_struct registers;
+    ASSERT_OK(child.ask(PTRACE_GETREGS, 0, address_of(&registers))) << i;
+  }
+  EXPECT_EQ("stop USR1", child.go());
+}
+
 TEST(Ptrace, KillNeedsNobody) {
   Tracee child([] { return pause(); });
   child.wait();
@@ -340,116 +356,6 @@ TEST(PtraceEvents, Threads) {
   ASSERT_EQ(static_cast<pid_t>(thread), waitpid(static_cast<pid_t>(thread), &status, __WALL));
   EXPECT_EQ("exit 0", show(status));
   EXPECT_EQ("exit 5", child.go());
-}
-
-// --- attaching
-
-TEST(PtraceAttach, Attach) {
-  Tracee child([] { return pause(); }, false);
-  ASSERT_OK(child.ask(PTRACE_ATTACH));
-  EXPECT_EQ("stop STOP", child.wait());
-  EXPECT_ERRNO(EPERM, child.ask(PTRACE_ATTACH)) << "only once";
-  const std::string status = read_file("/proc/" + std::to_string(child.pid()) + "/status");
-  EXPECT_NE(std::string::npos, status.find("TracerPid:\t" + std::to_string(getpid()) + "\n"));
-  EXPECT_NE(std::string::npos, status.find("State:\tt (tracing stop)\n"));
-  ASSERT_OK(child.ask(PTRACE_DETACH));
-  EXPECT_ERRNO(ESRCH, child.ask(PTRACE_CONT));
-  kill(child.pid(), SIGTERM);
-  EXPECT_EQ("killed TERM", child.wait());
-}
-
-TEST(PtraceAttach, WhatIsStoppedAlreadyNeedsNoWait) {
-  for (int i = 0; i < 10; ++i) {
-    Tracee child([] { return raise(SIGSTOP); }, false);
-    int status;
-    ASSERT_EQ(child.pid(), waitpid(child.pid(), &status, WUNTRACED));
-    ASSERT_OK(child.ask(PTRACE_ATTACH));
-    user_regs_struct registers;
-    EXPECT_OK(child.ask(PTRACE_GETREGS, 0, address_of(&registers)));
-    EXPECT_EQ("stop STOP", child.wait());
-    EXPECT_OK(child.ask(PTRACE_DETACH));
-  }
-}
-
-TEST(PtraceAttach, DetachMayGiveASignal) {
-  Tracee child([] { return pause(); }, false);
-  ASSERT_OK(child.ask(PTRACE_ATTACH));
-  child.wait();
-  ASSERT_OK(child.ask(PTRACE_DETACH, 0, SIGUSR1));
-  EXPECT_EQ("killed USR1", child.wait());
-}
-
-TEST(PtraceAttach, SeizeDoesNotStop) {
-  Tracee child([] { return pause(); }, false);
-  ASSERT_OK(child.ask(PTRACE_SEIZE, 0, PTRACE_O_TRACESYSGOOD));
-  EXPECT_ERRNO(ESRCH, child.ask(PTRACE_CONT)) << "it runs";
-  ASSERT_OK(child.ask(PTRACE_INTERRUPT));
-  EXPECT_EQ("stop TRAP event 128", child.wait());
-  ASSERT_OK(child.ask(PTRACE_CONT));
-  kill(child.pid(), SIGUSR1);
-  EXPECT_EQ("stop USR1", child.wait());
-  EXPECT_EQ("killed USR1", child.go(PTRACE_CONT, SIGUSR1));
-}
-
-TEST(PtraceAttach, SeizedStopsAreListenedIn) {
-  Tracee child([] { return pause(); }, false);
-  ASSERT_OK(child.ask(PTRACE_SEIZE));
-  kill(child.pid(), SIGSTOP);
-  EXPECT_EQ("stop STOP", child.wait());
-  EXPECT_EQ("stop STOP event 128", child.go(PTRACE_CONT, SIGSTOP));
-  ASSERT_OK(child.ask(PTRACE_LISTEN));
-  int status;
-  EXPECT_EQ(0, waitpid(child.pid(), &status, __WALL | WNOHANG));
-  kill(child.pid(), SIGCONT);
-  EXPECT_EQ("stop TRAP event 128", child.wait());
-  EXPECT_EQ("stop CONT", child.go());
-}
-
-TEST(PtraceAttach, OnlySeizedOnesAreInterrupted) {
-  Tracee child([] { return 5; });
-  child.wait();
-  EXPECT_ERRNO(EIO, child.ask(PTRACE_INTERRUPT));
-  EXPECT_ERRNO(EIO, child.ask(PTRACE_LISTEN));
-}
-
-TEST(PtraceAttach, StrangersAreNotAsked) {
-  Tracee child([] { return pause(); }, false);
-  EXPECT_ERRNO(ESRCH, child.ask(PTRACE_CONT));
-  EXPECT_ERRNO(ESRCH, ptrace(PTRACE_ATTACH, 0x3ffffff0, 0, 0));
-  EXPECT_ERRNO(EPERM, ptrace(PTRACE_ATTACH, getpid(), 0, 0));
-}
-
-TEST(PtraceAttach, RequestsAreChecked) {
-  Tracee child([] { return 5; });
-  child.wait();
-  EXPECT_ERRNO(EIO, child.ask(0x7777));
-  EXPECT_ERRNO(EIO, child.ask(PTRACE_CONT, 0, 65));
-  EXPECT_ERRNO(EINVAL, child.ask(PTRACE_SETOPTIONS, 0, 1 << 30));
-}
-
-TEST(PtraceAttach, TracersEndLetsGo) {
-  Tracee child([] { return usleep(300000) == 0 ? 5 : 6; }, false);
-  const pid_t tracer = fork();
-  if (tracer == 0) {
-    int status;
-    const bool attached = ptrace(PTRACE_ATTACH, child.pid(), 0, 0) == 0 &&
-                          waitpid(child.pid(), &status, __WALL) == child.pid() &&
-                          ptrace(PTRACE_CONT, child.pid(), 0, 0) == 0;
-    _exit(attached ? 0 : 1);
-  }
-  int status;
-  ASSERT_EQ(tracer, waitpid(tracer, &status, 0));
-  EXPECT_EQ("exit 0", show(status));
-  EXPECT_EQ("exit 5", child.wait());
-}
-
-TEST(PtraceAttach, TracersEndMayKill) {
-  Tracee child([] { return pause(); }, false);
-  const pid_t tracer = fork();
-  if (tracer == 0) _exit(ptrace(PTRACE_SEIZE, child.pid(), 0, PTRACE_O_EXITKILL) == 0 ? 0 : 1);
-  int status;
-  ASSERT_EQ(tracer, waitpid(tracer, &status, 0));
-  EXPECT_EQ("killed KILL", child.wait());
 }
 
 }  // namespace

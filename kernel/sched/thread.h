@@ -60,6 +60,9 @@ class Thread : public RefCounted {
   UserRegs& user_regs() const { return platform::user_regs_at(kernel_stack_top()); }
 
   UserContext* user_context() { return user_context_; }
+  // Somebody else is about to change them while the thread sleeps: a CPU that holds them still must
+  // load them anew.
+  void user_registers_change() { registers_cpu_ = ~u32{0}; }
   Pmap* pmap() const { return pmap_; }
 
   UserWork user_work() const { return UserWork(user_work_.load(Order::kAcquire)); }
