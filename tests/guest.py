@@ -37,14 +37,14 @@ TIME_LIMIT = 120  # seconds; a guest under software emulation on a busy machine 
 MEMORY = '256M'
 LOG_OPTION = '--kernel-log='
 PLATFORM = os.environ.get('NARWHAL_PLATFORM') or 'vm'
+PROCESSORS = int(os.environ.get('NARWHAL_CPUS') or 1)
 
 
 def platform_options(options=()):
     """What tells `narwhal run` where to run, for a command that has these options already."""
     words = [] if '--platform' in options else ['--platform', PLATFORM]
-    processors = os.environ.get('NARWHAL_CPUS')
-    if processors and '--cpus' not in options:
-        words += ['--cpus', processors]
+    if PROCESSORS != 1 and '--cpus' not in options:
+        words += ['--cpus', str(PROCESSORS)]
     accelerator = os.environ.get('NARWHAL_ACCEL')
     if accelerator and PLATFORM == 'vm' and '--accel' not in options:
         words += ['--accel', accelerator]

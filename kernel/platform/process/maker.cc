@@ -120,6 +120,9 @@ void tell_state(HostProcess& process, HostProcess::State state) {
 [[noreturn]] void become_host_process(Orders& orders, usize index, int maker) {
   require(host::die_with_parent(maker).ok());
   host::set_process_name("narwhal:space");
+  // It has no children. Sent by somebody, the signal must not find the maker's handler, whose call
+  // the filter forbids here.
+  require(host::set_action(host::kChildEnded, {}).ok());
   HostProcess& process = host_processes[index];
   const auto timer = host::make_timer(kTimerSignal, host::thread_id());
   require(timer.ok() && timer.value() == timer_of(0));
