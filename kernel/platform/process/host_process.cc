@@ -23,6 +23,7 @@ static_assert(offsetof(Seat, turn) == 0 && offsetof(Seat, exit_status) == 4 &&
 
 constinit HostProcess host_processes[kMostHostProcesses];
 constinit u32 processes_wanted = 1;
+constinit u32 one_was_filtered = 0;
 constinit u64 signal_stacks[kMostCpus] = {};
 
 namespace {

@@ -141,7 +141,9 @@ void tell_state(HostProcess& process, HostProcess::State state) {
 // may have sent us the signal, too.
 void look_for_ended(int, void*, void*) {
   i32 status;
-  if (host::take_ended_child(status)) host::exit((status & 0x7f) == kSigSys ? kFilterStatus : 1);
+  if (!host::take_ended_child(status)) return;
+  if ((status & 0x7f) == kSigSys) __atomic_store_n(&one_was_filtered, 1, __ATOMIC_SEQ_CST);
+  host::exit(1);
 }
 
 // Makes as many as are wanted, which is the one number that it takes from the others.

@@ -15,6 +15,9 @@ namespace narwhal::process_home {
 extern HostProcess host_processes[kMostHostProcesses];
 // Futex word: how many there should be, the first included.
 extern u32 processes_wanted;
+// The maker's last word: the filter has ended one of them, and so all end. It comes before the
+// signals do, those of the maker's end and of its orphans', of which any may be the first.
+extern u32 one_was_filtered;
 // Of each CPU, where the signal stacks for its seats in all host processes begin.
 extern u64 signal_stacks[kMostCpus];
 

@@ -12,6 +12,7 @@
 #include "kernel/platform/process/host_mappings.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/maker.h"
 #include "kernel/platform/process/processors.h"
 #include "kernel/platform/process/stacks.h"
 #include "kernel/platform/process/time.h"
@@ -170,9 +171,9 @@ Continuation interrupt_in_kernel(int signal, HostContext& context) {
 }
 
 // One of the others ended, by no doing of ours. Whatever this thread was at: no lock is taken.
-[[noreturn]] void lost_host_process(const HostSignalInfo& maker) {
+[[noreturn]] void lost_host_process() {
   // The filter ended it. It shall end this one, too, so that who started us sees that.
-  if (maker.number == kFilterStatus) host::process_id();
+  if (__atomic_load_n(&one_was_filtered, __ATOMIC_SEQ_CST) != 0) host::process_id();
   platform::console_write(
       "narwhal: error: one of the kernel's host processes was killed, and so all end\n");
   host::exit(kLostStatus);
@@ -218,7 +219,7 @@ extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& in
                                             HostContext& context, u64 gs_before) {
   if (was_sent(signal, info)) return kWhereItCameFrom;
   if (signal == kSigBus && is_lack_of_memory(info.code)) end_for_want_of_memory(info.code);
-  if (signal == host::kChildEnded) lost_host_process(info);
+  if (signal == host::kChildEnded) lost_host_process();
   if (signal == kTimerSignal) timer_fired(context.stack_start);
   if (!is_here(context.stack_start)) return kWhereItCameFrom;
   if (signal == kCallSignal && !answer_calls()) return kWhereItCameFrom;

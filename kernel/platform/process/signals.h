@@ -40,12 +40,10 @@ struct HostSignalInfo {
   i32 signal, error, code;
   i32 padding;
   u64 address;  // faults: si_addr; SIGSYS: si_call_addr
-  i32 number;   // SIGSYS: si_syscall; SIGCHLD: si_status
+  i32 number;   // SIGSYS: si_syscall
   u32 architecture;
 };
 
-// What the maker ends with when the filter ended a host process.
-inline constexpr u8 kFilterStatus = kSigSys;
 inline constexpr u32 kArchX8664 = 0xc000003e;  // AUDIT_ARCH_X86_64
 
 }  // namespace narwhal::process_home
