@@ -288,7 +288,10 @@ PollEvents TcpSocket::poll() {
     if (endpoint_.readable_bytes() >= usize(options_.receive_low_water)) events |= kPollReadable;
     const bool low = tcp_options_.not_sent_low_water == 0 ||
                      endpoint_.unsent_bytes() < tcp_options_.not_sent_low_water;
-    if (output_end || (low && endpoint_.writable())) events |= kPollWritable;
+    if (output_end || (low && endpoint_.writable()))
+      events |= kPollWritable;
+    else if (!low)
+      endpoint_.want_room();
   }
   if (endpoint_.error() != Errno{}) events |= PollEvents::kErr;
   return events;

@@ -221,6 +221,36 @@ TEST_F(TcpSocketTest, FullBuffersAndRoomAgain) {
   EXPECT_EQ(client->poll(), kOut);
 }
 
+// TCP_NOTSENT_LOWAT: there is room again once little is left that was never sent, and whoever waits
+// for it hears of it.
+TEST_F(TcpSocketTest, LowWaterOfWhatWasNotSent) {
+  struct Ear : Waiter {
+    bool heard = false;
+  } ear;
+  ear.mask = kOut;
+  ear.on_wake = [](Waiter& waiter, PollEvents) {
+    static_cast<Ear&>(waiter).heard = true;
+    return false;
+  };
+  auto [client, server] = connected();
+  EXPECT_EQ(set(*client, abi::kProtocolTcp, abi::kTcpNotSentLowWater, 1000), kOk);
+  const std::string block(100'000, 'x');
+  ASSERT_EQ(send(*client, block).value(), block.size());  // more than the window
+  client->poll_queue()->add(ear);
+  EXPECT_EQ(client->poll(), PollEvents::kNone);
+  usize got = 0;
+  while (got < block.size()) {
+    const std::string part = receive(*server);
+    if (part == "<EAGAIN>")
+      pass_time(300 * kNanosPerMilli);
+    else
+      got += part.size();
+  }
+  client->poll_queue()->remove(ear);
+  EXPECT_TRUE(ear.heard);
+  EXPECT_EQ(client->poll(), kOut);
+}
+
 // A receive buffer smaller than one of loopback's segments makes a stream of small ones.
 TEST_F(TcpSocketTest, AReceiveBufferSmallerThanASegment) {
   auto listening = listener();

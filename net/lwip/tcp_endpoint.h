@@ -122,6 +122,8 @@ class TcpEndpoint : NonCopyable {
   usize unsent_bytes() const;    // SIOCOUTQNSD
   // Whether at least a third of the send buffer is free.
   bool writable() const;
+  // Whoever asked is told when some of what was sent has been acknowledged.
+  void want_room() { wants_room_ = true; }
 
   // --- options
   void set_receive_limit(usize bytes);  // window; fixed from now on
