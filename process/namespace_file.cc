@@ -19,8 +19,11 @@ Result<i64> NamespaceFile::ioctl(u32 command, UserAddr argument) {
   constexpr u32 kUser = 0xb701, kParent = 0xb702, kType = 0xb703, kOwner = 0xb704;
   switch (command) {
     case kUser:
-    case kParent:
       return Errno::kPerm;
+    case kParent:
+      // Only these two have parents, and those of the first of each are nobody's to see.
+      return has(CloneFlags::kNewPid | CloneFlags::kNewUser, kind_.flag) ? Errno::kPerm
+                                                                       : Errno::kInval;
     case kType:
       return i64(raw(kind_.flag));
     case kOwner:

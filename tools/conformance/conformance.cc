@@ -37,16 +37,16 @@ constexpr double kSecondsBetweenTables = 20;
 // What LTP's scripts, and the commands that its programs start, look for. Those that this machine
 // has are packed.
 constexpr const char* kTools[] = {
-    "[",       "awk",      "basename",  "bash",      "cat",       "chgrp",  "chmod",    "chown",
-    "cmp",     "cp",       "cut",       "date",      "dd",        "df",     "dirname",  "dmesg",
-    "echo",    "env",      "expr",      "false",     "find",      "getent", "grep",     "groupdel",
-    "head",    "hostname", "id",        "ip",        "kill",      "ln",     "losetup",  "ls",
-    "mkdir",   "mkfifo",   "mkfs.ext2", "mkfs.ext3", "mkfs.ext4", "mknod",  "mkswap",   "mktemp",
-    "mount",   "mv",       "od",        "printf",    "ps",        "pwd",    "readlink", "rm",
-    "rmdir",   "sed",      "seq",       "sh",        "sleep",     "sort",   "stat",     "stty",
-    "swapoff", "swapon",   "sync",      "sysctl",    "tail",      "tee",    "test",     "timeout",
-    "touch",   "tr",       "true",      "umount",    "uname",     "uniq",   "useradd",  "userdel",
-    "wc",      "which",    "xargs"};
+    "[",     "awk",      "basename", "bash",    "cat",      "chgrp",     "chmod",     "chown",
+    "cmp",   "cp",       "cut",      "date",    "dd",       "debugfs",   "df",        "dirname",
+    "dmesg", "e4crypt",  "echo",     "env",     "expr",     "false",     "find",      "getent",
+    "grep",  "groupdel", "gzip",     "head",    "hostname", "id",        "ip",        "kill",
+    "ln",    "losetup",  "ls",       "mkdir",   "mkfifo",   "mkfs.ext2", "mkfs.ext3", "mkfs.ext4",
+    "mknod", "mkswap",   "mktemp",   "mount",   "mv",       "od",        "printf",    "ps",
+    "pwd",   "readlink", "rm",       "rmdir",   "sed",      "seq",       "sh",        "sleep",
+    "sort",  "stat",     "stty",     "swapoff", "swapon",   "sync",      "sysctl",    "tail",
+    "tee",   "test",     "timeout",  "touch",   "tr",       "true",      "tune2fs",   "umount",
+    "uname", "uniq",     "useradd",  "userdel", "wc",       "which",     "xargs",     "zcat"};
 
 void say(const std::string& text) {
   write_all(STDERR_FILENO, "narwhal: " + text + "\n");
