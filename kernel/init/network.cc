@@ -10,6 +10,7 @@
 #include "net/lwip/core.h"
 #include "net/lwip/interface.h"
 #include "net/netlink/netlink.h"
+#include "net/packet/packet.h"
 
 namespace narwhal {
 namespace {
@@ -149,6 +150,7 @@ void start_network(const BootSettings& settings) {
   }
   inet::register_families();
   netlink::register_family({net::list_interfaces});
+  packet::register_family();
   for (const ProcFile& file : kProcFiles)
     if (auto added = proc_add_text("net", file.name, file.show); !added.ok())
       LOG_ERROR("/proc/net/" << file.name << ": " << added.error());

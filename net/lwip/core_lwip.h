@@ -52,6 +52,8 @@ Result<> loopback_init();
 netif* loopback_interface();
 // Queues a packet for ourselves, as if `interface` had received it. The data is not copied.
 err_t loopback_send(netif* interface, pbuf* packet);
+// A frame that a program has made, with its Ethernet header. Taken over, or not (not ERR_OK).
+err_t loopback_send_frame(pbuf* frame);
 // Hands over what is queued, and what that gives rise to.
 void loopback_deliver();
 

@@ -10,6 +10,7 @@
 #include "lwip/prot/ip6.h"
 #include "lwip_hooks.h"
 #include "net/lwip/core_lwip.h"
+#include "net/lwip/packet_tap_lwip.h"
 #include "net/lwip/references.h"
 #include "net/lwip/tcp_cut.h"
 #include "netif/ethernet.h"
@@ -126,6 +127,8 @@ void receive_frame(DeviceInterface& self, const NetDevice::Received& frame) {
   self.received_bytes += frame.length;
   core_work_noted.traffic = true;
   netif& interface = self.interface;
+  if (first_tap) [[unlikely]]
+    tap_frame(interface, packet, false);
   if (frame.checksum_good)
     interface.chksum_flags &= u16(~kChecks);
   else
@@ -181,7 +184,7 @@ bool transmit_frame(DeviceInterface& self, pbuf* frame) {
   packet.pieces = {pieces, count};
   packet.headroom = headroom(sent);
   packet.token = sent;
-  if (self.device->checksums_sent())
+  if (self.device->checksums_sent() && !(frame->flags & NARWHAL_PBUF_AS_IT_IS))
     prepare_checksum(static_cast<u8*>(sent->payload), sent->len, packet);
   if (sent == frame) pbuf_ref(sent);
   if (transmit(self, packet)) return true;
@@ -229,7 +232,10 @@ bool join_train(DeviceInterface& self, pbuf* frame) {
 err_t device_transmit(netif* interface, pbuf* frame) {
   auto& self = *static_cast<DeviceInterface*>(interface->state);
   core_work_noted.traffic = true;
-  const bool joined = self.device->largest_segment() != 0 && join_train(self, frame);
+  if (first_tap) [[unlikely]]
+    tap_frame(*interface, frame, true);
+  const bool joined = self.device->largest_segment() != 0 &&
+                      !(frame->flags & NARWHAL_PBUF_AS_IT_IS) && join_train(self, frame);
   // A long segment whose neighbour's address had to be asked for is lost: nobody knows any more how
   // to cut it.
   const bool lost = !joined && (frame->flags & NARWHAL_PBUF_IS_CUT);

@@ -8,11 +8,13 @@
 #include "lwip/ip4.h"
 #include "lwip/ip6.h"
 #include "lwip/netif.h"
+#include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/ip6.h"
 #include "lwip/prot/tcp.h"
 #include "net/lwip/core_lwip.h"
+#include "net/lwip/packet_tap_lwip.h"
 #include "net/lwip/references.h"
 
 namespace narwhal::net {
@@ -25,6 +27,7 @@ constexpr u16 kMostHeaders = 128;
 
 struct Queued {
   pbuf* next;
+  // Null: a frame that a program has made, with its Ethernet header.
   netif* interface;
 };
 // Kept in the room before the packet's first byte.
@@ -123,6 +126,30 @@ void deliver(netif* interface, pbuf* packet) {
   interface->chksum_flags = flags;
 }
 
+// What a program has put on the loopback interface by packet(7). IPv4's addresses of our own are
+// martians there to Linux (RFC 1812, section 5.3.7), and there are no others.
+void deliver_frame(pbuf* frame) {
+  u8 header[SIZEOF_ETH_HDR];
+  pbuf_copy_partial(frame, header, sizeof header, 0);
+  pbuf_remove_header(frame, sizeof header);
+  if (first_tap) tap_loopback(loop_interface, frame, header, false);
+  const bool is_ipv6 = (header[12] << 8 | header[13]) == ETHTYPE_IPV6;
+  if (is_ipv6 && frame->len >= IP6_HLEN)
+    deliver(&loop_interface, frame);
+  else
+    pbuf_free(frame);
+}
+
+err_t append(pbuf* packet, netif* interface) {
+  queued(packet) = {nullptr, interface};
+  if (last_queued)
+    queued(last_queued).next = packet;
+  else
+    first_queued = packet;
+  last_queued = packet;
+  return ERR_OK;
+}
+
 }  // namespace
 
 Result<> loopback_init() {
@@ -150,13 +177,16 @@ netif* loopback_interface() {
 err_t loopback_send(netif* interface, pbuf* packet) {
   pbuf* copy = take_over(packet);
   if (!copy) return ERR_MEM;
-  queued(copy) = {nullptr, interface};
-  if (last_queued)
-    queued(last_queued).next = copy;
-  else
-    first_queued = copy;
-  last_queued = copy;
-  return ERR_OK;
+  if (first_tap && interface == &loop_interface) [[unlikely]]
+    tap_loopback(*interface, packet, nullptr, true);
+  return append(copy, interface);
+}
+
+err_t loopback_send_frame(pbuf* frame) {
+  pbuf* copy = pbuf_clone(PBUF_LINK, PBUF_RAM, frame);
+  if (!copy) return ERR_MEM;
+  if (first_tap) tap_frame(loop_interface, frame, true);
+  return append(copy, nullptr);
 }
 
 void loopback_deliver() {
@@ -164,6 +194,12 @@ void loopback_deliver() {
     const Queued entry = queued(packet);
     first_queued = entry.next;
     if (!first_queued) last_queued = nullptr;
+    if (!entry.interface) {
+      deliver_frame(packet);
+      continue;
+    }
+    if (first_tap && entry.interface == &loop_interface) [[unlikely]]
+      tap_loopback(loop_interface, packet, nullptr, false);
     deliver(entry.interface, packet);
   }
 }

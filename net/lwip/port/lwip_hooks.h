@@ -28,6 +28,8 @@ u32_t narwhal_tcp_initial_sequence(const struct ip_addr* local, u16_t local_port
                                    const struct ip_addr* remote, u16_t remote_port);
 // Among pbuf::flags, of a packet's first: longer than the MTU, because the device cuts it.
 #define NARWHAL_PBUF_IS_CUT 0x80u
+// Likewise: a frame that a program has made, checksums and all (packet(7)).
+#define NARWHAL_PBUF_AS_IT_IS 0x40u
 // Before a segment is sent into the window: makes it one that may go, if it is longer than the peer
 // takes it, or leaves it alone while it has to wait. Not ERR_OK: no memory (tcp_cut.cc).
 err_t narwhal_tcp_fit(struct tcp_pcb* pcb, struct netif* interface, struct tcp_seg* segment,
