@@ -14,7 +14,8 @@
 namespace compat {
 namespace {
 
-constexpr unsigned long kGetType = 0xb703;  // NS_GET_NSTYPE
+constexpr unsigned long kGetParent = 0xb702;  // NS_GET_PARENT
+constexpr unsigned long kGetType = 0xb703;    // NS_GET_NSTYPE
 
 std::string link_of(const std::string& process, const std::string& name) {
   char text[100];
@@ -80,6 +81,13 @@ TEST(Namespaces, TellTheirKind) {
   EXPECT_EQ(CLONE_NEWUTS, ioctl(fd, kGetType));
   EXPECT_ERRNO(ENOTTY, ioctl(fd, TCGETS, nullptr));
   EXPECT_ERRNO(EPERM, open("/proc/self/ns/uts", O_RDWR));
+}
+
+TEST(Namespaces, OnlySomeHaveParents) {
+  for (const char* name : {"cgroup", "ipc", "mnt", "net", "time", "uts"})
+    EXPECT_ERRNO(EINVAL, ioctl(Fd(open_own(name)), kGetParent)) << name;
+  EXPECT_ERRNO(EPERM, ioctl(Fd(open_own("pid")), kGetParent)) << "above what one may see";
+  EXPECT_ERRNO(EPERM, ioctl(Fd(open_own("user")), kGetParent));
 }
 
 TEST(Namespaces, MayBeEnteredAgain) {
