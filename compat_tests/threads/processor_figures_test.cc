@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "compat_tests/common/expect.h"
-#include "compat_tests/threads/processors.h"
+#include "compat_tests/common/processors.h"
 
 namespace compat {
 namespace {

@@ -1,6 +1,6 @@
 // What threads on different processors see of each other, and of what the kernel does to one of
 // them on behalf of another. On one processor the checks hold, too: the threads take turns.
-#include "compat_tests/threads/processors.h"
+#include "compat_tests/common/processors.h"
 
 #include <immintrin.h>
 #include <linux/membarrier.h>
