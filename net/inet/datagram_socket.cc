@@ -1,7 +1,7 @@
 #include "net/inet/datagram_socket.h"
 
 #include "kernel/abi/ioctl.h"
-#include "kernel/abi/time.h"
+#include "net/core/control_message.h"
 #include "net/lwip/routes.h"
 
 namespace narwhal::inet {
@@ -10,14 +10,6 @@ namespace {
 constexpr u32 kFirstBuffer = 212992;  // /proc/sys/net/core/rmem_default and wmem_default
 constexpr u8 kMtuDiscoverDo = 2;
 constexpr usize kMostGroups = 20;  // /proc/sys/net/ipv4/igmp_max_memberships
-
-template <typename T>
-Result<> add(ControlData& control, i32 level, i32 type, const T& value) {
-  ControlData::Raw raw{level, type, sizeof value, {}};
-  static_assert(sizeof value <= sizeof raw.data);
-  std::memcpy(raw.data, &value, sizeof value);
-  return control.raw.push_back(raw);
-}
 
 Result<i32> int_of(const ControlData::Raw& raw) {
   i32 value;
@@ -182,16 +174,7 @@ Result<usize> DatagramSocket::receive(Message& message) {
 }
 
 Result<> DatagramSocket::add_control(const net::Datagram& datagram, ControlData& control) {
-  if (options_.timestamp) {
-    const abi::TimeVal time{datagram.received_ns / i64(kNanosPerSecond),
-                            datagram.received_ns % i64(kNanosPerSecond) / 1000};
-    TRY(add(control, abi::kSolSocket, abi::kSoTimestamp, time));
-  }
-  if (options_.timestamp_ns) {
-    const abi::TimeSpec time{datagram.received_ns / i64(kNanosPerSecond),
-                             datagram.received_ns % i64(kNanosPerSecond)};
-    TRY(add(control, abi::kSolSocket, abi::kSoTimestampNs, time));
-  }
+  TRY(add_receive_time(control, options_.timestamp, options_.timestamp_ns, datagram.received_ns));
   if (datagram.to.is_v4()) {
     if (options_.receive_info) {
       abi::PacketInfo info{};
@@ -200,11 +183,12 @@ Result<> DatagramSocket::add_control(const net::Datagram& datagram, ControlData&
       const IpAddress own = everybody ? net::interface_address(datagram.interface) : datagram.to;
       std::memcpy(info.specific_destination, own.bytes, sizeof info.specific_destination);
       std::memcpy(info.destination, datagram.to.bytes, sizeof info.destination);
-      TRY(add(control, abi::kProtocolIp, abi::kIpPacketInfo, info));
+      TRY(add_control_message(control, abi::kProtocolIp, abi::kIpPacketInfo, info));
     }
-    if (options_.receive_ttl) TRY(add(control, abi::kProtocolIp, abi::kIpTtl, i32(datagram.hops)));
+    if (options_.receive_ttl)
+      TRY(add_control_message(control, abi::kProtocolIp, abi::kIpTtl, i32(datagram.hops)));
     if (options_.receive_tos)
-      TRY(add(control, abi::kProtocolIp, abi::kIpTos, datagram.traffic_class));
+      TRY(add_control_message(control, abi::kProtocolIp, abi::kIpTos, datagram.traffic_class));
   }
   if (!is_v6()) return {};
   if (options_.receive_info6) {
@@ -212,12 +196,13 @@ Result<> DatagramSocket::add_control(const net::Datagram& datagram, ControlData&
     const IpAddress to = datagram.to.mapped();
     std::memcpy(info.address, to.bytes, sizeof info.address);
     info.interface = datagram.interface;
-    TRY(add(control, abi::kProtocolIpv6, abi::kIpv6PacketInfo, info));
+    TRY(add_control_message(control, abi::kProtocolIpv6, abi::kIpv6PacketInfo, info));
   }
   if (options_.receive_hops6)
-    TRY(add(control, abi::kProtocolIpv6, abi::kIpv6HopLimit, i32(datagram.hops)));
+    TRY(add_control_message(control, abi::kProtocolIpv6, abi::kIpv6HopLimit, i32(datagram.hops)));
   if (options_.receive_class6)
-    TRY(add(control, abi::kProtocolIpv6, abi::kIpv6TrafficClass, i32(datagram.traffic_class)));
+    TRY(add_control_message(control, abi::kProtocolIpv6, abi::kIpv6TrafficClass,
+                            i32(datagram.traffic_class)));
   return {};
 }
 

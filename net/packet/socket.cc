@@ -1,8 +1,8 @@
 #include "net/packet/socket.h"
 
 #include "kernel/abi/ioctl.h"
-#include "kernel/abi/time.h"
 #include "kernel/sched/clock.h"
+#include "net/core/control_message.h"
 #include "net/core/socket_actor.h"
 #include "net/core/socket_families.h"
 #include "net/packet/packet.h"
@@ -26,14 +26,6 @@ Result<abi::LinkAddress> load_address(const SocketAddress& address) {
   if (address.length < sizeof loaded) return Errno::kInval;
   std::memcpy(&loaded, address.bytes, sizeof loaded);
   return loaded;
-}
-
-template <typename T>
-Result<> add(ControlData& control, i32 level, i32 type, const T& value) {
-  ControlData::Raw raw{level, type, sizeof value, {}};
-  static_assert(sizeof value <= sizeof raw.data);
-  std::memcpy(raw.data, &value, sizeof value);
-  return control.raw.push_back(raw);
 }
 
 }  // namespace
@@ -137,21 +129,13 @@ Result<usize> PacketSocket::receive(Message& message) {
 }
 
 Result<> PacketSocket::add_control(const Packet& packet, ControlData& control) {
-  if (timestamp_ns_) {
-    const abi::TimeSpec time{packet.received_ns / i64(kNanosPerSecond),
-                             packet.received_ns % i64(kNanosPerSecond)};
-    TRY(add(control, abi::kSolSocket, abi::kSoTimestampNs, time));
-  } else if (timestamp_) {
-    const abi::TimeVal time{packet.received_ns / i64(kNanosPerSecond),
-                            packet.received_ns % i64(kNanosPerSecond) / 1000};
-    TRY(add(control, abi::kSolSocket, abi::kSoTimestamp, time));
-  }
+  TRY(add_receive_time(control, timestamp_, timestamp_ns_, packet.received_ns));
   if (!is_on(abi::kPacketAuxiliaryData)) return {};
   abi::PacketAuxiliaryData data{};
   data.status = abi::kPacketForUser;
   data.length = data.captured = u32(packet.bytes.size());
   data.network_at = sees_headers() ? u16(net::kLinkHeaderSize) : u16{0};
-  return add(control, abi::kSolPacket, abi::kPacketAuxiliaryData, data);
+  return add_control_message(control, abi::kSolPacket, abi::kPacketAuxiliaryData, data);
 }
 
 PollEvents PacketSocket::poll() {
