@@ -25,7 +25,6 @@ Result<> step_wall_clock(Task& task, const abi::TimeSpec& time) {
   if (!task.credentials().capable(Capability::kSysTime)) return Errno::kPerm;
   if (ns < platform::monotonic_ns()) return Errno::kInval;
   set_wall_clock(i64(ns));
-  vdso_update();
   return {};
 }
 

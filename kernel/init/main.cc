@@ -53,6 +53,7 @@ void report_missing_call(std::string_view name, u32 number) {
 void apply(const BootSettings& settings) {
   log_level = settings.log_level;
   if (settings.time_ns != 0) set_wall_clock(settings.time_ns);
+  start_following_reference();
   mix_seed(settings.seed);
   if (!settings.host_name.empty() && !set_host_name(settings.host_name).ok())
     LOG_ERROR("boot setting 'hostname=" << settings.host_name << "': longer than 64 characters");

@@ -7,6 +7,7 @@
 
 #include "kernel/base/addr.h"
 #include "kernel/base/result.h"
+#include "kernel/platform/tsc_clock.h"
 
 namespace narwhal::platform {
 
@@ -16,25 +17,19 @@ namespace narwhal::platform {
 u64 monotonic_ns();
 // Wall-clock at boot in nanoseconds since 1970, as the machine's clock said.
 i64 boot_wall_clock_ns();
-// How the vDSO may compute monotonic_ns() from the time-stamp counter: ns = base_ns + (((tsc -
-// base_tsc) * mult) >> shift). mult == 0 when it may not.
-struct TscClock {
-  u64 base_tsc;
-  u64 base_ns;
-  u32 mult;
-  u32 shift;
-
-  u64 ns_at(u64 tsc) const {
-    return u64((unsigned __int128){tsc - base_tsc} * mult >> shift) + base_ns;
-  }
-  // The most exact `mult` that fits, for a counter of `ticks` in `ns` nanoseconds.
-  void set_rate(u64 ticks, u64 ns) {
-    shift = 32;
-    while ((ns << shift) / ticks > 0xffff'ffff) --shift;
-    mult = u32((ns << shift) / ticks);
-  }
-};
+// How the vDSO may compute monotonic_ns() from the time-stamp counter. mult == 0 when it may not.
 TscClock tsc_clock();
+// Replaces it by one that says the same now.
+void set_tsc_clock(const TscClock& clock);
+// The clocks that the machine's shall follow, read together with the counter: some monotonic time,
+// and the wall clock's. False where there is nothing better than the counter.
+struct ReferenceTime {
+  u64 tsc;
+  u64 ns;
+  i64 wall_ns;
+  u64 read_at;  // the counter afterwards
+};
+bool read_reference_time(ReferenceTime& time);
 // Asks for upcall::on_timer() on this CPU at monotonic time `deadline_ns` or as soon as possible
 // after; replaces the request before. kNoDeadline cancels.
 inline constexpr u64 kNoDeadline = ~u64{0};

@@ -27,8 +27,21 @@ inline u64 monotonic_from_wall_clock(i64 ns) {
   return since_boot > 0 ? u64(since_boot) : 0;
 }
 
-// Steps the wall clock, and tells the listeners. Thread context, no spinlock held.
+// Steps the wall clock, and tells the listeners. No spinlock held.
 void set_wall_clock(i64 ns);
+
+// From now on the clocks follow those of the machine's reference (clock_steering.h). How they are
+// set by the program, its wall clock is by that much ahead of the host's, whatever happens to that.
+void start_following_reference();
+// Called where the CPU is in the kernel anyway, with interrupts off: nothing wakes up for it.
+void follow_reference();
+
+// Who gives the clocks to programs (the vDSO). Between `begin` and `end` they change.
+struct ClockPublisher {
+  void (*begin)();
+  void (*end)();
+};
+void set_clock_publisher(const ClockPublisher& publisher);
 
 // Told after each step of the wall clock: timers that wait for a wall-clock time, the vDSO's data.
 // `stepped` runs under the clock's spinlock: it may arm timers and wake queues, nothing more.

@@ -1,6 +1,7 @@
 #include "kernel/sched/scheduler.h"
 
 #include "kernel/platform/upcalls.h"
+#include "kernel/sched/clock.h"
 #include "kernel/sched/timer.h"
 
 namespace narwhal {
@@ -119,6 +120,7 @@ void Scheduler::tick(bool user_mode, u64 next_timer_ns) {
 }
 
 void upcall::on_timer(bool user_mode) {
+  follow_reference();
   Scheduler::tick(user_mode, run_due_timers());
 }
 
@@ -380,7 +382,10 @@ void Scheduler::run_idle() {
       SpinGuard guard(cpu.lock);
       nothing_to_do = cpu.queue.empty();
     }
-    if (nothing_to_do) platform::wait_for_interrupt();
+    if (nothing_to_do) {
+      platform::wait_for_interrupt();
+      follow_reference();
+    }
   }
 }
 

@@ -13,6 +13,7 @@
 #define MULT (DATA + 24)(%rip)
 #define SHIFT (DATA + 28)(%rip)
 #define WALL_OFFSET (DATA + 32)(%rip)
+#define SLEW_MULT (DATA + 40)(%rip)
 
     .section .rodata.vdso, "a", @progbits
     .balign 4096
@@ -127,11 +128,12 @@ clock_gettime:
     shlq $32, %rdx
     orq %rdx, %rax
     subq BASE_TSC, %rax
+    js 4f
     movl MULT, %ecx
     mulq %rcx
     movl SHIFT, %ecx
     shrdq %cl, %rdx, %rax
-    addq BASE_NS, %rax
+5:  addq BASE_NS, %rax
     movl $0x21, %ecx                # realtime and its coarse one are wall-clock time
     btl %edi, %ecx
     jnc 2f
@@ -153,6 +155,13 @@ clock_gettime:
 3:  movl $228, %eax                 # clock_gettime
     syscall
     ret
+4:  negq %rax
+    movl SLEW_MULT, %ecx
+    mulq %rcx
+    movl SHIFT, %ecx
+    shrdq %cl, %rdx, %rax
+    negq %rax
+    jmp 5b
 clock_gettime_end:
 
     .balign 16

@@ -12,11 +12,28 @@ namespace {
 
 static_assert(offsetof(VdsoData, usable) == 4 && offsetof(VdsoData, base_tsc) == 8 &&
               offsetof(VdsoData, base_ns) == 16 && offsetof(VdsoData, mult) == 24 &&
-              offsetof(VdsoData, shift) == 28 && offsetof(VdsoData, wall_offset) == 32);
+              offsetof(VdsoData, shift) == 28 && offsetof(VdsoData, wall_offset) == 32 &&
+              offsetof(VdsoData, slew_mult) == 40);
 
 // Page 0: data, page 1: code. Held for as long as the machine runs.
 constinit MemoryObject* pages = nullptr;
 constinit VdsoData* data = nullptr;
+
+void begin_change() {
+  __atomic_store_n(&data->sequence, data->sequence + 1, __ATOMIC_SEQ_CST);
+}
+void end_change() {
+  const platform::TscClock clock = platform::tsc_clock();
+  data->usable = clock.mult != 0;
+  data->base_tsc = clock.base_tsc;
+  data->base_ns = clock.base_ns;
+  data->mult = clock.mult;
+  data->shift = clock.shift;
+  data->slew_mult = clock.slew_mult;
+  data->wall_offset = wall_clock_offset_ns();
+  __atomic_store_n(&data->sequence, data->sequence + 1, __ATOMIC_SEQ_CST);
+}
+constexpr ClockPublisher kPublisher{begin_change, end_change};
 
 }  // namespace
 
@@ -30,21 +47,8 @@ Result<> vdso_init() {
   TRY(object->insert(0, std::move(data_frame)));
   TRY(object->insert(1, std::move(code_frame)));
   pages = object.release();
-  vdso_update();
+  set_clock_publisher(kPublisher);
   return {};
-}
-
-void vdso_update() {
-  if (!data) return;
-  const platform::TscClock clock = platform::tsc_clock();
-  __atomic_store_n(&data->sequence, data->sequence + 1, __ATOMIC_SEQ_CST);
-  data->usable = clock.mult != 0;
-  data->base_tsc = clock.base_tsc;
-  data->base_ns = clock.base_ns;
-  data->mult = clock.mult;
-  data->shift = clock.shift;
-  data->wall_offset = wall_clock_offset_ns();
-  __atomic_store_n(&data->sequence, data->sequence + 1, __ATOMIC_SEQ_CST);
 }
 
 Result<UserAddr> vdso_map(AddressSpace& memory) {

@@ -14,12 +14,11 @@ struct VdsoData {
   u32 mult;
   u32 shift;
   i64 wall_offset;  // wall-clock time minus monotonic time, ns
+  u32 slew_mult;    // before base_tsc, instead of `mult` (platform::TscClock)
 };
 
-// Makes the two pages. Called once. ENOMEM.
+// Makes the two pages. Called once; from then on they say what the clocks say. ENOMEM.
 Result<> vdso_init();
-// Tells programs of a change of the wall clock.
-void vdso_update();
 // Maps it; returns the address of its ELF header (AT_SYSINFO_EHDR). ENOMEM.
 Result<UserAddr> vdso_map(AddressSpace& memory);
 

@@ -116,6 +116,10 @@ i64 boot_wall_clock_ns() {
 TscClock tsc_clock() {
   return {};
 }
+void set_tsc_clock(const TscClock&) {}
+bool read_reference_time(ReferenceTime&) {
+  return false;
+}
 void set_timer(u64 deadline_ns) {
   clock().deadline = deadline_ns;
   fake::deliver_interrupts();

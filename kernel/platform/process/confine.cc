@@ -92,8 +92,7 @@ void confine() {
                             .streams = {streams, stream_count},
                             .devices = devices,
                             .timers = {timers, boot_state.cpus},
-                            .call_signal = boot_state.cpus > 1 ? kCallSignal : -1,
-                            .clock = host_clock()};
+                            .call_signal = boot_state.cpus > 1 ? kCallSignal : -1};
   const Filter filter(objects);
   const auto instructions = filter.instructions();
   start_maker(instructions.data(), u16(instructions.size()));

@@ -25,7 +25,6 @@ struct HostObjects {
   std::span<const int> devices;
   std::span<const int> timers;
   int call_signal = -1;
-  int clock = -1;
 };
 
 class Filter {
@@ -115,8 +114,6 @@ class Filter {
         return must_be_one_of(argument, objects_.timers);
       case Kind::kCall:
         return must_be_one_of(argument, {&objects_.call_signal, 1});
-      case Kind::kClock:
-        return must_be_one_of(argument, {&objects_.clock, 1});
     }
   }
 

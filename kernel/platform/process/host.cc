@@ -49,7 +49,6 @@ u64 clock(u64 which) {
   call(kClockGettime, which, word(&time));
   return u64(time.seconds) * kNanosPerSecond + u64(time.nanoseconds);
 }
-constexpr u64 kRealtime = 0, kMonotonic = 1;
 
 void set_signal_mask(u64 mask) {
   constexpr u64 kSetMask = 2;

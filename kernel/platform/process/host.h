@@ -140,6 +140,7 @@ Transfers kind_of_transfers(int fd);
 Result<usize> poll_now(std::span<PollFd> polled);
 
 // --- time
+inline constexpr u32 kRealtime = 0, kMonotonic = 1;  // CLOCK_*
 u64 monotonic_ns();
 i64 wall_clock_ns();
 // A timer that sends `signal` to a thread of this process, once.

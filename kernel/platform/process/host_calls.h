@@ -19,7 +19,6 @@ struct ArgumentRule {
     kDevices,  // the descriptor of a device
     kTimers,   // the timers that were made before, one for each virtual CPU
     kCall,     // the signal that virtual CPUs send each other, where there are several
-    kClock,    // the host's clock, where it has to be asked
   };
   Kind kind = Kind::kAny;
   u32 value = 0;
@@ -48,7 +47,7 @@ inline constexpr ArgumentRule kSetFlags{Kind::kValue, host::kSetFlags};
 inline constexpr ArgumentRule kSignalFlag{Kind::kValue, host::kNonBlocking, host::kAsynchronous};
 inline constexpr ArgumentRule kTimers{Kind::kTimers};
 inline constexpr ArgumentRule kCall{Kind::kCall};
-inline constexpr ArgumentRule kClock{Kind::kClock};
+inline constexpr ArgumentRule kClock{Kind::kAtMost, host::kMonotonic};
 inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
 inline constexpr ArgumentRule kFutexOperation{Kind::kAtMost, host::kFutexWake};
 inline constexpr ArgumentRule kUnblock{Kind::kValue, host::kUnblock};
@@ -101,8 +100,8 @@ inline constexpr HostCall kHostCalls[] = {
     {host::Number::kClockGettime,
      "clock_gettime",
      {rules::kClock},
-     "`CLOCK_MONOTONIC`, and only where the time-stamp counter is no clock",
-     "the time"},
+     "`CLOCK_REALTIME` and `CLOCK_MONOTONIC`",
+     "what the guest's clock follows, or is, where the time-stamp counter is none"},
     {host::Number::kSigreturn, "rt_sigreturn", {}, "", "back from an interrupt of the kernel"},
     {host::Number::kRead,
      "read",

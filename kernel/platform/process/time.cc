@@ -21,7 +21,7 @@ namespace process_home {
 namespace {
 
 // Without `mult` it is no clock, and the host is asked each time.
-constinit platform::TscClock tsc{};
+constinit platform::LatchedTscClock tsc;
 constinit u64 host_ns_at_boot = 0;
 constinit i64 wall_clock_at_boot = 0;
 // Each seat of a CPU has a timer of the host's. What that is set to is in `Seat::armed`: it may
@@ -38,29 +38,28 @@ Wanted& wanted() {
   return wanted_of[cpu_local().index];
 }
 
-// The host's clock and the time-stamp counter as close together as they can be read.
-struct Sample {
-  u64 tsc;
-  u64 ns;
-};
-Sample sample() {
-  Sample best{};
+// The host's clocks and the time-stamp counter as close together as they can be read.
+platform::ReferenceTime sample() {
+  platform::ReferenceTime best{};
   u64 least = ~u64{0};
   for (int i = 0; i < 4; ++i) {
     const u64 before = x86::read_tsc_ordered();
     const u64 ns = host::monotonic_ns();
     const u64 after = x86::read_tsc_ordered();
-    if (after - before >= least) continue;
-    least = after - before;
-    best = {before + (after - before) / 2, ns};
+    const i64 wall_ns = host::wall_clock_ns();
+    const u64 end = x86::read_tsc_ordered();
+    if (end - before >= least) continue;
+    least = end - before;
+    best = {before + (after - before) / 2, ns, wall_ns, 0};
   }
+  best.read_at = x86::read_tsc_ordered();
   return best;
 }
 
 // Ticks a millisecond.
-u64 measure(const Sample& first) {
+u64 measure(const platform::ReferenceTime& first) {
   constexpr u64 kLong = kNanosPerMilli;
-  Sample last;
+  platform::ReferenceTime last;
   do {
     last = sample();
   } while (last.ns - first.ns < kLong);
@@ -77,11 +76,13 @@ void arm(u64 at) {
 }
 
 void measure_tsc() {
-  const Sample first = sample();
+  const platform::ReferenceTime first = sample();
   u64 khz = boot_state.tsc_khz;
   if (khz == 0) khz = measure(first);
-  tsc.set_rate(khz, kNanosPerMilli);
-  tsc.base_tsc = first.tsc;
+  platform::TscClock clock{};
+  clock.set_rate(khz, kNanosPerMilli);
+  clock.base_tsc = first.tsc;
+  tsc.set(clock);
 }
 
 // Whether the counter goes on at one pace, whatever the processor does (CPUID Fn8000_0007h). The
@@ -166,11 +167,6 @@ void watch_soon() {
   rearm_timer();
 }
 
-int host_clock() {
-  constexpr int kMonotonic = 1;
-  return boot_state.uses_host_clock ? kMonotonic : -1;
-}
-
 void rearm_timer() {
   const Wanted& mine = wanted();
   const u64 first = mine.deadline < mine.watch ? mine.deadline : mine.watch;
@@ -181,8 +177,9 @@ void rearm_timer() {
 
 u64 platform::monotonic_ns() {
   using namespace process_home;
-  if (tsc.mult == 0) return host::monotonic_ns() - host_ns_at_boot;
-  return tsc.ns_at(x86::read_tsc());
+  const TscClock clock = tsc.get();
+  if (clock.mult == 0) return host::monotonic_ns() - host_ns_at_boot;
+  return clock.ns_at(x86::read_tsc());
 }
 
 i64 platform::boot_wall_clock_ns() {
@@ -190,7 +187,14 @@ i64 platform::boot_wall_clock_ns() {
 }
 
 platform::TscClock platform::tsc_clock() {
-  return process_home::tsc;
+  return process_home::tsc.get();
+}
+void platform::set_tsc_clock(const TscClock& clock) {
+  process_home::tsc.set(clock);
+}
+bool platform::read_reference_time(ReferenceTime& time) {
+  time = process_home::sample();
+  return true;
 }
 
 void platform::set_timer(u64 deadline_ns) {

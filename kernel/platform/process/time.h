@@ -15,8 +15,6 @@ void timer_interrupt(bool user_mode);
 constexpr int timer_of(u32 cpu) {
   return int(cpu);
 }
-// The host's clock if it is asked each time, else -1.
-int host_clock();
 // If something is armed (events.h) that nobody waits for, and nobody does in a little while, then
 // another CPU that has nothing to do is told to.
 void watch_soon();

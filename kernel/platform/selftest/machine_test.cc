@@ -44,6 +44,13 @@ void test_time() {
   // Programs read it themselves, unless it is no clock here.
   CHECK((platform::tsc_clock().mult != 0) == !asked_for("hostclock"));
 
+  // What the clock follows goes on, too.
+  platform::ReferenceTime first, second;
+  if (platform::read_reference_time(first) && platform::read_reference_time(second)) {
+    CHECK(first.ns < second.ns && first.wall_ns < second.wall_ns);
+    CHECK(first.tsc <= first.read_at && first.read_at <= second.tsc);
+  }
+
   // Sleeping takes as long as it says, measured by the machine's other clock.
   for (const u64 wait : {u64{1}, u64{3}, u64{20}}) {
     const u64 before = platform::monotonic_ns();

@@ -1,6 +1,6 @@
 // KVM's clock for its guests (Linux's Documentation/virt/kvm/x86/msr.rst and arch/x86/include/asm/
 // pvclock-abi.h): a page in which the host says how its time follows from the time-stamp counter.
-// It is read once, at boot. Plain arithmetic, tested on the host.
+// Plain arithmetic, tested on the host.
 #pragma once
 
 #include "kernel/base/types.h"
@@ -27,6 +27,10 @@ struct PvClockWall {
   u32 nanoseconds;
 };
 static_assert(sizeof(PvClockWall) == 12);
+
+constexpr i64 pvclock_wall_ns(const PvClockWall& wall) {
+  return i64{wall.seconds} * 1'000'000'000 + i64{wall.nanoseconds};
+}
 
 // Ticks a second of the time-stamp counter; 0 when the host says nothing.
 constexpr u64 pvclock_tsc_hz(const PvClockTime& time) {

@@ -16,7 +16,7 @@ namespace {
 
 constexpr u64 kPitHz = 1'193'182;
 
-constinit platform::TscClock tsc{};
+constinit platform::LatchedTscClock tsc;
 constinit u64 tsc_per_ns_32 = 0;   // time-stamp ticks a ns, 32.32
 constinit u64 apic_per_ns_32 = 0;  // APIC timer ticks a ns, 32.32
 constinit i64 wall_clock_at_boot = 0;
@@ -70,7 +70,8 @@ void measure(u64& tsc_hz, u64& apic_hz) {
   apic_hz = u64{first.apic - last.apic} * kPitHz / elapsed;
 }
 
-// KVM's clock, as it stood at boot. The host fills it in between two instructions of ours.
+// KVM's clock, as it stood when it was last read. The host fills it in between two instructions of
+// ours.
 struct PvClock {
   PvClockTime time{};
   PvClockWall wall{};
@@ -168,16 +169,16 @@ void time_init() {
   u64 tsc_hz = 0, apic_hz = 0;
   measure(tsc_hz, apic_hz);
   if (const u64 told = told_tsc_hz(); told != 0) tsc_hz = told;
-  tsc.set_rate(tsc_hz, kNanosPerSecond);
-  tsc.base_tsc = x86::read_tsc_ordered();
-  tsc.base_ns = 0;
+  platform::TscClock clock{};
+  clock.set_rate(tsc_hz, kNanosPerSecond);
+  clock.base_tsc = x86::read_tsc_ordered();
+  tsc.set(clock);
   tsc_per_ns_32 = (tsc_hz << 24) / kNanosPerSecond << 8;
   apic_per_ns_32 = (apic_hz << 24) / kNanosPerSecond << 8;
   if (cpu_features.tsc_deadline) apic_use_tsc_deadline();
   if (pvclock.wall.version != 0)
-    wall_clock_at_boot = i64{pvclock.wall.seconds} * i64(kNanosPerSecond) +
-                         i64{pvclock.wall.nanoseconds} +
-                         i64(pvclock_ns(pvclock.time, tsc.base_tsc));
+    wall_clock_at_boot =
+        pvclock_wall_ns(pvclock.wall) + i64(pvclock_ns(pvclock.time, clock.base_tsc));
   else
     wall_clock_at_boot = read_clock() * i64(kNanosPerSecond);
 }
@@ -189,7 +190,7 @@ void time_init_further_cpu() {
 }  // namespace vm
 
 u64 platform::monotonic_ns() {
-  return vm::tsc.ns_at(x86::read_tsc());
+  return vm::tsc.get().ns_at(x86::read_tsc());
 }
 
 i64 platform::boot_wall_clock_ns() {
@@ -197,7 +198,23 @@ i64 platform::boot_wall_clock_ns() {
 }
 
 platform::TscClock platform::tsc_clock() {
-  return vm::tsc;
+  return vm::tsc.get();
+}
+void platform::set_tsc_clock(const TscClock& clock) {
+  vm::tsc.set(clock);
+}
+
+// KVM tells the host's wall clock, which is a corrected one; its monotonic time is the bare
+// counter's. So monotonic time follows the wall clock here, but where that is set.
+bool platform::read_reference_time(ReferenceTime& time) {
+  using namespace vm;
+  read_pvclock();
+  if (pvclock.wall.version == 0) return false;
+  time.tsc = x86::read_tsc_ordered();
+  time.wall_ns = pvclock_wall_ns(pvclock.wall) + i64(pvclock_ns(pvclock.time, time.tsc));
+  time.ns = u64(time.wall_ns);
+  time.read_at = time.tsc;
+  return true;
 }
 
 void platform::set_timer(u64 deadline_ns) {
