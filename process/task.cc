@@ -38,6 +38,12 @@ void Task::clear_debug_registers() {
   platform::debug_registers_load(user_.debug);
 }
 
+void Task::hide_time_stamp(bool hide) {
+  InterruptGuard guard;
+  user_.hides_time_stamp = hide;
+  platform::time_stamp_rule_load(user_);
+}
+
 void Task::begin_ending() {
   ending_.store(true, Order::kRelease);
   clear_interrupt();

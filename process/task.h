@@ -60,6 +60,9 @@ class Task final : public Thread, public GroupMember {
   // Brings what others may look at (a core dump) up to date with the registers: of the current
   // task.
   void save_user_state();
+  // PR_SET_TSC, of the current task.
+  bool hides_time_stamp() const { return user_.hides_time_stamp; }
+  void hide_time_stamp(bool hide);
   // What stops the program by itself is the old program's (execve).
   void clear_debug_registers();
 

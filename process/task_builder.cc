@@ -216,6 +216,7 @@ Result<> TaskBuilder::share(Task& parent, Task& child, const CloneRequest& reque
   }
   child.no_new_privileges = parent.no_new_privileges;
   child.io_flusher = parent.io_flusher;
+  child.user_.hides_time_stamp = parent.user_.hides_time_stamp;
   child.machine_check_policy = parent.machine_check_policy;
   child.timer_slack_ns = child.default_timer_slack_ns = parent.timer_slack_ns;
   child.strict_calls = parent.strict_calls;

@@ -236,7 +236,7 @@ SysResult process_option(Task& task, i32 option, const PrctlArgs& args) {
 
 SysResult sys::prctl(Task& task, i32 option, u64 a, u64 b, u64 c, u64 d) {
   const PrctlArgs args{a, b, c, d};
-  constexpr i32 kTscEnable = 1;
+  constexpr u64 kTscEnable = 1, kTscFault = 2;  // PR_TSC_*
   switch (option) {
     case kSetDeathSignal:
       if (a > u64(Signal::kMax)) return Errno::kInval;
@@ -259,10 +259,11 @@ SysResult sys::prctl(Task& task, i32 option, u64 a, u64 b, u64 c, u64 d) {
     case kSetSeccomp:
       return set_seccomp_mode(task, a, UserAddr(b));
     case kGetTsc:
-      TRY(store_user(UserAddr(a), kTscEnable));
+      TRY(store_user(UserAddr(a), i32(task.hides_time_stamp() ? kTscFault : kTscEnable)));
       return i64{0};
     case kSetTsc:
-      if (a != u64(kTscEnable)) return Errno::kInval;
+      if (a != kTscEnable && a != kTscFault) return Errno::kInval;
+      task.hide_time_stamp(a == kTscFault);
       return i64{0};
     case kSetTimerSlack:
       task.timer_slack_ns = a != 0 ? a : task.default_timer_slack_ns;

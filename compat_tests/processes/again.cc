@@ -60,6 +60,11 @@ constexpr Role kRoles[] = {
        char path[4096];
        return int(getcwd(path, sizeof path) != nullptr && strcmp(path, argv[2]) == 0);
      }},
+    {"time_stamp_rule",
+     [](int, char**) {
+       int rule = 0;
+       return prctl(PR_GET_TSC, &rule) == 0 && rule == PR_TSC_SIGSEGV ? 0 : 1;
+     }},
     {"mask", [](int, char**) { return int(umask(0)); }},
     {"files",
      [](int, char**) {

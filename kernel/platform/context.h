@@ -49,6 +49,7 @@ struct UserContext {
   u64 gs_base = 0;
   std::byte* fpu_area = nullptr;
   DebugRegisters debug;
+  bool hides_time_stamp = false;  // reading the time stamp counter is a fault (PR_SET_TSC)
 };
 
 namespace platform {
@@ -100,6 +101,8 @@ Result<> set_fs_base(u64 base);
 Result<> set_gs_base(u64 base);
 u64 fs_base();
 u64 gs_base();
+// For the current thread, with interrupts disabled: takes effect at once.
+void time_stamp_rule_load(const UserContext& user);
 // How many addresses can be watched: 4, or 0 where the home can't.
 u32 debug_register_count();
 // For the current thread, with interrupts disabled.

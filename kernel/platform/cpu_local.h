@@ -22,6 +22,8 @@ struct CpuLocal {
   u32 spinlock_depth = 0;     // > 0 while a spinlock is held: sleeping is a bug then
   bool need_resched =
       false;  // a better thread became runnable; looked at on the way back to user mode
+  // Process home: the program that runs must not read the time stamp counter.
+  bool hides_time_stamp = false;
   u64 held_lock_ranks = 0;  // debug builds: bit per LockRank held by spinlocks on this CPU
   // Process home: signals stand for interrupts. While `interrupts_on` is 0, one that comes is only
   // noted in `interrupts_pending`, a bit for each kind. Offsets 56 and 60.

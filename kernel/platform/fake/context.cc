@@ -329,6 +329,7 @@ Result<> set_gs_base(u64 base) {
   live_gs_base = base;
   return {};
 }
+void time_stamp_rule_load(const UserContext&) {}
 u32 debug_register_count() {
   return 4;
 }

@@ -2,6 +2,7 @@
 
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/process/cpu.h"
+#include "kernel/platform/process/host_process.h"
 #include "kernel/platform/x86/fpu.h"
 
 namespace narwhal {
@@ -35,6 +36,7 @@ void user_context_switch(UserContext* from, UserContext* to, void* kernel_stack_
     fpu_load(to->fpu_area);
     write_fs(to->fs_base);
     user_gs() = to->gs_base;
+    time_stamp_rule_load(*to);
   }
   process_home::set_interrupt_stack(reinterpret_cast<u64>(kernel_stack_top));
 }
@@ -48,6 +50,11 @@ Result<> set_gs_base(u64 base) {
   if (base >= kUserEnd.value) return Errno::kPerm;
   user_gs() = base;
   return {};
+}
+// The host hides it on the way back to the program (signals.cc).
+void time_stamp_rule_load(const UserContext& user) {
+  cpu_local().hides_time_stamp = user.hides_time_stamp;
+  if (!user.hides_time_stamp) process_home::show_time_stamp();
 }
 // The host keeps the processor's to itself (README.md).
 u32 debug_register_count() {

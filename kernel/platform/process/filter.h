@@ -127,7 +127,7 @@ class Filter {
     add({kReturn, 0, 0, kKillProcess});
   }
 
-  static constexpr usize kMost = 230 + 5 * kMostStreams;
+  static constexpr usize kMost = 250 + 5 * kMostStreams;
   HostObjects objects_;
   FilterInstruction instructions_[kMost];
   usize count_ = 0;

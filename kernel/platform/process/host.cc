@@ -165,6 +165,10 @@ i64 wall_clock_ns() {
   return i64(clock(kRealtime));
 }
 
+void hide_time_stamp(bool hide) {
+  call(kPrctl, kSetTimeStamp, hide ? kFault : kReadable);
+}
+
 Result<int> make_timer(int signal, int thread) {
   constexpr i32 kToThread = 4;  // SIGEV_THREAD_ID
   struct {

@@ -143,6 +143,9 @@ Result<usize> poll_now(std::span<PollFd> polled);
 inline constexpr u32 kRealtime = 0, kMonotonic = 1;  // CLOCK_*
 u64 monotonic_ns();
 i64 wall_clock_ns();
+// Whether reading the time stamp counter is a fault of this thread's (PR_SET_TSC in prctl(2)).
+inline constexpr u32 kSetTimeStamp = 26, kReadable = 1, kFault = 2;
+void hide_time_stamp(bool hide);
 // A timer that sends `signal` to a thread of this process, once.
 Result<int> make_timer(int signal, int thread);
 // From now; 0 stops it.

@@ -48,6 +48,8 @@ inline constexpr ArgumentRule kSignalFlag{Kind::kValue, host::kNonBlocking, host
 inline constexpr ArgumentRule kTimers{Kind::kTimers};
 inline constexpr ArgumentRule kCall{Kind::kCall};
 inline constexpr ArgumentRule kClock{Kind::kAtMost, host::kMonotonic};
+inline constexpr ArgumentRule kSetTimeStamp{Kind::kValue, host::kSetTimeStamp};
+inline constexpr ArgumentRule kTimeStampRule{Kind::kAtMost, host::kFault};
 inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
 inline constexpr ArgumentRule kFutexOperation{Kind::kAtMost, host::kFutexWake};
 inline constexpr ArgumentRule kUnblock{Kind::kValue, host::kUnblock};
@@ -102,6 +104,11 @@ inline constexpr HostCall kHostCalls[] = {
      {rules::kClock},
      "`CLOCK_REALTIME` and `CLOCK_MONOTONIC`",
      "what the guest's clock follows, or is, where the time-stamp counter is none"},
+    {host::Number::kPrctl,
+     "prctl",
+     {rules::kSetTimeStamp, rules::kTimeStampRule},
+     "`PR_SET_TSC`",
+     "programs that must not read the time-stamp counter"},
     {host::Number::kSigreturn, "rt_sigreturn", {}, "", "back from an interrupt of the kernel"},
     {host::Number::kRead,
      "read",

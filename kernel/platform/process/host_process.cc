@@ -118,6 +118,7 @@ void move_to(HostProcess& process) {
   asm volatile("rdfsbase %0" : "=r"(fs_base));
   carried.here = &process;
   narwhal_hand_over(from, to);
+  show_time_stamp();
   asm volatile("wrfsbase %0" ::"r"(fs_base));
   platform::fpu_load(carried.fpu);
   rearm_timer();
@@ -180,6 +181,13 @@ bool in_first() {
 
 Seat& seat() {
   return here().seats[cpu_local().index];
+}
+
+void show_time_stamp() {
+  if (!seat().hides_time_stamp) [[likely]]
+    return;
+  seat().hides_time_stamp = false;
+  host::hide_time_stamp(false);
 }
 
 HostProcess* process_of(u64 root, u64 hint) {

@@ -24,6 +24,9 @@ struct Seat {
   int process = 0;  // the host's numbers of both
   int thread = 0;
   u64 armed = 0;  // what its timer is set to; platform::kNoDeadline from when there is one
+  // Reading the time stamp counter is a fault of this host thread: from the way back to a program
+  // that asked for it, until the kernel reads it, or another program's turn comes.
+  bool hides_time_stamp = false;
 
   static constexpr u32 kAway = 0, kHere = 1, kExit = 2;
 };
@@ -53,6 +56,9 @@ HostProcess& where(u32 cpu);
 HostProcess& here();
 bool in_first();
 Seat& seat();
+
+// It may read the time stamp counter again.
+void show_time_stamp();
 
 // The host process that remembers mappings of a root, or null. `hint` stays with the root.
 HostProcess* process_of(u64 root, u64 hint);

@@ -146,6 +146,15 @@ Continuation fault_in_kernel(HostContext& context) {
   return go_on(regs, narwhal_continue_kernel_fault);
 }
 
+// The kernel reads the time stamp counter, which the program must not. It may from here on, until
+// the program runs again. (The host says of such a fault nothing but that it is one.)
+bool was_hidden_time_stamp(int signal, const HostContext& context) {
+  if (signal != kSigSegv || context.vector != kGeneralProtection || !seat().hides_time_stamp)
+    return false;
+  show_time_stamp();
+  return true;
+}
+
 bool on_signal_stack(u64 stack, const HostContext& context) {
   return stack - context.stack_start < context.stack_size;
 }
@@ -226,6 +235,9 @@ extern "C" Continuation narwhal_take_signal(int signal, const HostSignalInfo& in
   if (signal == kSigSegv && context.vector == kPageFault &&
       between(context.rip, kernel_text_start, kernel_text_end) && bring_in_stack(context.cr2))
     return kWhereItCameFrom;
+  if (between(context.rip, kernel_text_start, kernel_text_end) &&
+      was_hidden_time_stamp(signal, context))
+    return kWhereItCameFrom;
   if (!between(context.rip, kernel_text_start, kernel_text_end)) {
     // A program that has no GS base of its own runs with ours. Its stack is not ours: that is the
     // kernel, run astray.
@@ -243,13 +255,13 @@ extern "C" bool narwhal_caught_call_from_user(UserRegs& regs) {
   ++call_ways.of_cpu[cpu_local().index].caught;
   platform::interrupts_restore(true);
   if (upcall::on_caught_call(regs)) ++call_ways.of_cpu[cpu_local().index].rewritten;
-  return upcall::on_syscall(regs);
+  return upcall::on_syscall(regs) || cpu_local().hides_time_stamp;
 }
 
 extern "C" bool narwhal_direct_call_from_user(UserRegs& regs) {
   ++call_ways.of_cpu[cpu_local().index].direct;
   platform::interrupts_restore(true);
-  return upcall::on_syscall(regs);
+  return upcall::on_syscall(regs) || cpu_local().hides_time_stamp;
 }
 
 extern "C" bool narwhal_direct_call_of_many(UserRegs& regs) {
@@ -311,4 +323,9 @@ extern "C" void narwhal_fault_from_kernel(UserRegs& regs) {
 
 extern "C" void narwhal_upcall_return_to_user(UserRegs& regs) {
   upcall::on_return_to_user(regs);
+  // From here on the kernel has no more need of it.
+  if (!cpu_local().hides_time_stamp || seat().hides_time_stamp) [[likely]]
+    return;
+  seat().hides_time_stamp = true;
+  host::hide_time_stamp(true);
 }

@@ -17,6 +17,10 @@ u64 read_user_gs() {
 void write_user_gs(u64 base) {
   x86::write_msr(x86::kMsrKernelGsBase, base);
 }
+// What each CPU's CR4 says; the kernel itself may always read it. As many as the scheduler knows.
+constexpr usize kMostCpus = 64;
+constinit bool time_stamp_hidden[kMostCpus] = {};
+
 u64 read_fs() {
   if (!cpu_features.fsgsbase) return x86::read_msr(x86::kMsrFsBase);
   u64 base;
@@ -49,6 +53,7 @@ void user_context_switch(UserContext* from, UserContext* to, void* kernel_stack_
     if (!from || from->gs_base != to->gs_base) vm::write_user_gs(to->gs_base);
     if (to->debug.control != 0 || (from && from->debug.control != 0)) [[unlikely]]
       debug_registers_load(to->debug);
+    time_stamp_rule_load(*to);
   }
   vm::set_interrupt_stack(reinterpret_cast<u64>(kernel_stack_top));
 }
@@ -62,6 +67,14 @@ Result<> set_gs_base(u64 base) {
   if (base >= kUserEnd.value) return Errno::kPerm;
   vm::write_user_gs(base);
   return {};
+}
+void time_stamp_rule_load(const UserContext& user) {
+  bool& hidden = vm::time_stamp_hidden[cpu_local().index];
+  if (hidden == user.hides_time_stamp) [[likely]]
+    return;
+  hidden = user.hides_time_stamp;
+  const u64 others = x86::read_cr4() & ~x86::kCr4TimeStampDisable;
+  x86::write_cr4(hidden ? others | x86::kCr4TimeStampDisable : others);
 }
 u32 debug_register_count() {
   return 4;
