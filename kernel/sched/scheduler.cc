@@ -80,7 +80,7 @@ u64 Scheduler::runtime_of(const Thread& thread) {
 
 void Scheduler::request_timer(u64 deadline_ns) {
   Cpu& cpu = this_cpu();
-  if (deadline_ns >= cpu.requested_ns) return;
+  if (cpu.requested_ns != 0 && deadline_ns >= cpu.requested_ns) return;
   cpu.requested_ns = deadline_ns;
   platform::set_timer(deadline_ns);
 }
@@ -115,7 +115,7 @@ void Scheduler::tick(bool user_mode, u64 next_timer_ns) {
       if (cpu.slice_end_ns < next) next = cpu.slice_end_ns;
     }
   }
-  cpu.requested_ns = platform::kNoDeadline;
+  cpu.requested_ns = 0;
   if (next != platform::kNoDeadline) request_timer(next);
 }
 
@@ -365,7 +365,6 @@ void Scheduler::init() {
   idle->active_ = true;
   idle->state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
   idle->slice_start_ns_ = cpu.began_ns = platform::monotonic_ns();
-  cpu.requested_ns = platform::kNoDeadline;
   cpu.idle = cpu.running = idle;
   cpu.local = &cpu_local();
   cpu_local().current = idle;

@@ -86,7 +86,7 @@ class Scheduler {
     CpuLocal* local = nullptr;
     Thread* dead = nullptr;        // left its stack for ever; to be cleaned up by the next thread
     Thread* user_owner = nullptr;  // whose user registers (FPU, FS, GS) the CPU holds
-    u64 requested_ns = 0;          // the interrupt asked for; from init() on
+    u64 requested_ns = 0;          // the interrupt asked for; 0: none
     u64 slice_end_ns = 0;
     u64 tick_ns = 0;
     u32 ticks = 0;  // interrupts of the timer

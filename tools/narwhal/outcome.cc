@@ -17,8 +17,8 @@ namespace {
 
 constexpr int kHighestStatus = 255;
 constexpr int kHighestSignal = 64;
-constexpr int kSignalBase = 128;  // a shell's $? for a program that a signal ended
-constexpr size_t kLogTail = 30;
+constexpr int kSignalBase = 128;    // a shell's $? for a program that a signal ended
+constexpr size_t kLogTail = 64;     // lines; all that a panic says
 constexpr size_t kMostTold = 1000;  // of each kind
 
 std::optional<int> number(std::string_view text, int lowest, int highest) {

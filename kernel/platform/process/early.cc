@@ -13,7 +13,6 @@
 extern "C" {
 extern char kernel_image_start[], kernel_image_end[];
 extern char kernel_data_start[], kernel_data_end[], kernel_relro_end[], kernel_bss_start[];
-extern const narwhal::u64 kernel_relr_start[], kernel_relr_end[];
 extern char narwhal_boot_stack_top[];
 
 void narwhal_kernel_entry();
@@ -225,7 +224,7 @@ extern "C" void narwhal_early_start(const narwhal::u64* stack) {
            .ok())
     stop("narwhal: the memory file cannot be mapped\n");
   map_image(base);
-  x86::relocate(kernel_relr_start, kernel_relr_end, base, base);
+  x86::relocate(base, base);
 
   const auto moved = [&](const void* address) {
     return base + (reinterpret_cast<u64>(address) - reinterpret_cast<u64>(kernel_image_start));

@@ -62,14 +62,6 @@ struct [[gnu::packed]] TablePointer {
   u16 limit;
   u64 base;
 };
-// Made when it is needed: a constant would be an address that is not aligned, which is more than
-// relocate() knows.
-TablePointer pointer_to(const void* table, usize size) {
-  TablePointer pointer;
-  pointer.limit = u16(size - 1);
-  pointer.base = reinterpret_cast<u64>(table);
-  return pointer;
-}
 
 constexpr usize kOwnStackSize = 8 * kKiB;
 
@@ -112,7 +104,7 @@ void load_tables(CpuState& cpu) {
   descriptors[8] = 0x0000890000000000 | (sizeof(TaskState) - 1) | (tss & 0xffffff) << 16 |
                    (tss >> 24 & 0xff) << 56;
   descriptors[9] = tss >> 32;
-  const TablePointer gdt = pointer_to(descriptors, sizeof cpu.descriptors);
+  const TablePointer gdt{sizeof cpu.descriptors - 1, reinterpret_cast<u64>(descriptors)};
   asm volatile(
       "lgdt %0\n"
       "pushq %1\n"
@@ -136,7 +128,7 @@ void load_tables(CpuState& cpu) {
   // None: what the processor starts with covers the program's first 64 KiB, and its selectors would
   // read there with the kernel's rights.
   asm volatile("lldt %w0" ::"r"(u32(0)));
-  const TablePointer idt = pointer_to(gates, sizeof gates);
+  const TablePointer idt{sizeof gates - 1, reinterpret_cast<u64>(gates)};
   asm volatile("lidt %0" ::"m"(idt));
 }
 

@@ -15,7 +15,6 @@ extern char kernel_image_start[], kernel_image_end[];
 extern char kernel_text_start[], kernel_text_end[];
 extern char kernel_data_start[], kernel_data_end[], kernel_relro_end[];
 extern char kernel_rodata_start[], kernel_rodata_end[];
-extern const narwhal::u64 kernel_relr_start[], kernel_relr_end[];
 extern char boot_stack_top[];
 
 void narwhal_kernel_entry();
@@ -175,7 +174,7 @@ extern "C" void narwhal_early_boot(narwhal::u64 start_info) {
   // The identity mapping stays until we run in the window.
   table_at(root)[0] = table_at(x86::read_cr3())[0];
 
-  x86::relocate(kernel_relr_start, kernel_relr_end, image, base);
+  x86::relocate(image, base);
   boot_state.window_base = window;
   boot_state.image_physical = image;
   boot_state.start_info = start_info;
