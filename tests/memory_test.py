@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The end of the memory, and of numbers for processes: errors and orderly kills as on Linux, never a hang."""
 
+import hashlib
 import os
 import re
+import time
 
 from tests import guest
 
@@ -70,6 +72,29 @@ class Limits(guest.TestCase):
             rm /big && echo again >/again && cat /again'''
         run = self.run_guest(BUSYBOX, 'sh', '-c', script, memory='48M', limit=30)
         self.assert_output(run, 'No space left on device\nagain\n')
+
+
+def resident_code(pid):
+    """KiB of a program's code that its host process has mapped: the kernel's is no memory file."""
+    with open(f'/proc/{pid}/smaps', encoding='ascii') as file:
+        return sum(map(int, re.findall(r'^\S+ r-xs .*memfd:(?:.*\n(?!\w+-))*?Rss: +(\d+)', file.read(), re.MULTILINE)))
+
+
+class Resident(guest.TestCase):
+    def test_what_only_the_start_needed_is_not(self):
+        guest.needs_process('only there the host maps what the program reads')
+        run = self.start_guest(BUSYBOX, 'sh', '-c', 'x=$(seq 1 20000); echo ready; read word; echo "$word $x" | md5sum',
+                               stdin=None)
+        run.wait_for_output('^ready$')
+        pid = run.machine_pid()
+        deadline = time.monotonic() + guest.TIME_LIMIT
+        while resident_code(pid) > 64:
+            self.assertLess(time.monotonic(), deadline, 'the code stays mapped')
+            time.sleep(0.05)
+        run.write(b'go\n')
+        run.wait()
+        text = 'go ' + '\n'.join(str(number) for number in range(1, 20001)) + '\n'
+        self.assert_output(run, f'ready\n{hashlib.md5(text.encode()).hexdigest()}  -\n')
 
 
 class Panic(guest.TestCase):

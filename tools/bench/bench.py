@@ -304,7 +304,7 @@ class Bench:
 
     def key_value_load(self, server, guest, address, command):
         """Loads a server with and without pipelining; `command` makes the load's words of number and depth."""
-        for pipeline, count in ((1, 10000), (16, 100000)):
+        for pipeline, count in ((1, 50000), (16, 500000)):
             result = subprocess.run(command(address[0], str(address[1]), str(count), str(pipeline)), check=True,
                                     capture_output=True, text=True, timeout=300)
             for name, value in parse_requests(result.stdout).items():

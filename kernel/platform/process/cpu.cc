@@ -114,7 +114,7 @@ void run_interrupts(bool user_mode) {
     if (pending == 0) return;
     ++cpu.interrupt_depth;
     if (pending & kTimerPending) timer_interrupt(user_mode);
-    if (pending & kInputPending) poll_events();
+    if (pending & kInputPending) hear_signals();
     --cpu.interrupt_depth;
   }
 }

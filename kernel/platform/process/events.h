@@ -4,7 +4,7 @@
 // when the descriptor is ready. The idle CPU waits for all that are armed in one host call; a busy
 // one looks at its timer ticks, and those that follow a program's computing without a pause have
 // the host send a signal for each new input (SIGIO), until a CPU is idle again, or there are so
-// many that the kernel has its turn often enough anyway. So nothing is paid for signals where the
+// many that they would cost more than a tick's delay does. So nothing is paid for signals where the
 // kernel looks by itself.
 //
 // Of several idle CPUs one waits for them. What is armed while it sleeps it does not see: whoever
@@ -34,6 +34,10 @@ void arm(Watch& watch, i16 events);
 // Of a device that does not block; before confine(). Where nobody may be told, nothing happens.
 void allow_signals(Watch& watch);
 
+// In the handler of SIGIO.
+void count_input_signal();
+// After it, as soon as interrupts may come. Too many of them since the last tick are the last.
+void hear_signals();
 // At a timer tick. `user_mode`: it came while a program ran.
 void look_at_tick(bool user_mode);
 // Calls the handlers of what is ready now.

@@ -8,6 +8,7 @@
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/cpu.h"
+#include "kernel/platform/process/events.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/host_mappings.h"
 #include "kernel/platform/process/host_process.h"
@@ -71,10 +72,11 @@ Continuation go_on(UserRegs& regs, void (*code)()) {
 bool is_interrupt(int signal) {
   return signal == kTimerSignal || signal == kSigIo || signal == kCallSignal;
 }
-u32 pending_bit(int signal) {
-  return signal == kSigIo        ? kInputPending
-         : signal == kCallSignal ? kReschedulePending
-                                 : kTimerPending;
+void note_interrupt(int signal) {
+  if (signal == kSigIo) count_input_signal();
+  cpu_local().interrupts_pending |= signal == kSigIo        ? kInputPending
+                                    : signal == kCallSignal ? kReschedulePending
+                                                            : kTimerPending;
 }
 
 // Sent by another process, and so no fault of anybody's here: si_code says it (sigaction(2)). It
@@ -111,7 +113,7 @@ Continuation from_user(int signal, const HostSignalInfo& info, HostContext& cont
   // Of a stub nobody hears but its own faults, which end there if they can.
   if (signal != kSigSegv) said.place = upcall::leave_stub(regs);
   if (is_interrupt(signal)) {
-    cpu.interrupts_pending |= pending_bit(signal);
+    note_interrupt(signal);
     return go_on(regs, narwhal_continue_interrupt);
   }
   if (signal == kSigSys) {
@@ -160,8 +162,8 @@ bool on_signal_stack(u64 stack, const HostContext& context) {
 }
 
 Continuation interrupt_in_kernel(int signal, HostContext& context) {
+  note_interrupt(signal);
   CpuLocal& cpu = cpu_local();
-  cpu.interrupts_pending |= pending_bit(signal);
   // On its way out: the whole way again.
   if (between(context.rip, narwhal_exit_begin, narwhal_exit_end) ||
       between(context.rip, narwhal_fast_exit_begin, narwhal_fast_exit_end)) {

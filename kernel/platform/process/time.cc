@@ -116,15 +116,21 @@ void forget(const char* start, const char* end) {
   host::forget_mapped(reinterpret_cast<u64>(start), u64(end - start)).ignore();
 }
 
-// The host has mapped for the kernel what starting up read and ran, and neighbours of it: most of
-// the archive, the loader, the tables by which system calls are rewritten. It counts as resident
-// and is hardly looked at again. What is, the host maps again. (A debugger's breakpoints are pages
-// of this process's own; they would go.)
+// The host has mapped what starting up read and ran, and neighbours of it: most of the archive, the
+// loader, the tables by which system calls are rewritten; of the program the symbols that its
+// linker looked through, and more. It counts as resident and is hardly looked at again. What is,
+// the host maps again. (A debugger's breakpoints are pages of this process's own; they would go.)
 void forget_start() {
   start_is_forgotten = true;
   host::forget_mapped(boot_state.window_base + kMemoryStart, boot_state.memory_size).ignore();
   forget(kernel_rodata_start, kernel_rodata_end);
-  if (!boot_state.is_debuggable) forget(kernel_text_start, kernel_text_end);
+  if (boot_state.is_debuggable) return;
+  forget(kernel_text_start, kernel_text_end);
+  // Much to map again would cost the program more than it saves.
+  constexpr u64 kLittle = 64 * kMiB / kPageSize;
+  if (memory_statistics().anonymous_frames > kLittle) return;
+  host::forget_mapped(kUserMin.value, boot_state.window_base - kUserMin.value).ignore();
+  host::forget_mapped(window_end(), kUserEnd.value - window_end()).ignore();
 }
 
 // Not before a second of idling has noticed it: most of what programs free they soon want again.

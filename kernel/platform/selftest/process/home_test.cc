@@ -158,6 +158,20 @@ void test_input() {
   held_back([] { process_home::wait_for_events(0); });
   CHECK(input() == 0);
   take();
+
+  // Whoever looks at his device himself, as the network does, need not be told.
+  for (u32 i = 0; i < 2; ++i) {
+    held_back([&] { process_home::arm(watch, host::kPollIn); });
+    held_back([] { process_home::look_at_tick(true); });
+  }
+  CHECK(input() == 0);
+  take();
+  // Too many signals between two ticks are the last.
+  for (u32 i = 0; i < 2; ++i) held_back([] { process_home::look_at_tick(true); });
+  u32 told = 0;
+  for (; told < 10000 && input() == 1; ++told) take();
+  take();
+  CHECK(told > 0 && told < 10000);
 }
 
 // What was used and is free again is the host's after a while of idling, and comes back as zeros.
