@@ -90,7 +90,7 @@ class Tap(guest.TestCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
             server.settimeout(20)
             server.bind((QUEUES_HERE, PORT))
-            client = self.start_guest('/usr/bin/python3', '/queues.py', QUEUES_HERE, str(PORT), '2',
+            client = self.start_guest('/usr/bin/python3', '/queues.py', QUEUES_HERE, str(PORT), '2', stdin=None,
                                       options=['--cpus', '2', '--net', 'tap:tap1', '--ip',
                                                f'{QUEUES_GUEST}/24,{QUEUES_HERE}', '--include', f'{CLIENT}:/queues.py'])
             for cpu in (0, 1):

@@ -1,4 +1,7 @@
-"""queues.py ADDRESS PORT CPUS: on each CPU in turn, says "CPU" to a server and gets its datagrams, until one is empty."""
+"""queues.py ADDRESS PORT CPUS: on each CPU in turn, says "CPU" to a server and gets its datagrams, until one is empty.
+
+It goes on until its standard input ends: with it the device's queues go away, and what they counted.
+"""
 
 import os
 import socket
@@ -16,6 +19,7 @@ def main():
                 while datagrams.recv(100):
                     pass
     print('done', flush=True)
+    sys.stdin.read()
 
 
 main()

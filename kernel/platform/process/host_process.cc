@@ -207,6 +207,7 @@ void go_to(u64 root, u64& hint) {
   if (!process) {
     process = &choose();
     process->root = root;
+    process->start_is_forgotten = false;
     hint = u64(process - host_processes);
   }
   process->last_used = ++uses;

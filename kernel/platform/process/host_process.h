@@ -45,6 +45,7 @@ struct HostProcess {
   Range stale[kMostStale] = {};
   u32 stale_count = 0;
   bool all_stale = false;
+  bool start_is_forgotten = false;  // what only the start of its program needed (time.cc)
   Seat seats[kMostCpus];
 };
 

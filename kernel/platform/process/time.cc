@@ -29,8 +29,9 @@ constinit i64 wall_clock_at_boot = 0;
 // again where that is needed. So a deadline that moves back and forth costs no call, nor do most
 // hand-overs.
 struct Wanted {
-  u64 deadline = platform::kNoDeadline;  // of upcall::on_timer()
-  u64 watch = platform::kNoDeadline;     // when to look whether somebody waits for events
+  u64 deadline = platform::kNoDeadline;   // of upcall::on_timer()
+  u64 watch = platform::kNoDeadline;      // when to look whether somebody waits for events
+  u64 give_back = platform::kNoDeadline;  // when to give back memory, if the CPU is idle then
 };
 constinit Wanted wanted_of[kMostCpus];
 
@@ -109,9 +110,6 @@ void time_init() {
 
 namespace {
 
-constinit u64 give_back_at = platform::kNoDeadline;
-constinit bool start_is_forgotten = false;
-
 void forget(const char* start, const char* end) {
   host::forget_mapped(reinterpret_cast<u64>(start), u64(end - start)).ignore();
 }
@@ -121,7 +119,7 @@ void forget(const char* start, const char* end) {
 // linker looked through, and more. It counts as resident and is hardly looked at again. What is,
 // the host maps again. (A debugger's breakpoints are pages of this process's own; they would go.)
 void forget_start() {
-  start_is_forgotten = true;
+  here().start_is_forgotten = true;
   host::forget_mapped(boot_state.window_base + kMemoryStart, boot_state.memory_size).ignore();
   forget(kernel_rodata_start, kernel_rodata_end);
   if (boot_state.is_debuggable) return;
@@ -136,11 +134,12 @@ void forget_start() {
 // Not before a second of idling has noticed it: most of what programs free they soon want again.
 u64 when_to_give_back(u64 now) {
   constexpr u64 kPatience = kNanosPerSecond;
-  if (start_is_forgotten && !has_memory_to_give_back())
-    give_back_at = platform::kNoDeadline;
-  else if (give_back_at == platform::kNoDeadline)
-    give_back_at = now + kPatience;
-  return give_back_at;
+  u64& when = wanted().give_back;
+  if (here().start_is_forgotten && !has_memory_to_give_back())
+    when = platform::kNoDeadline;
+  else if (when == platform::kNoDeadline)
+    when = now + kPatience;
+  return when;
 }
 
 bool punch_hole(PhysAddr start, u64 size) {
@@ -224,7 +223,7 @@ void platform::wait_for_interrupt() {
     const u64 give_back = when_to_give_back(now);
     bool has_news;
     if (give_back <= now) {
-      if (!start_is_forgotten) forget_start();
+      if (!here().start_is_forgotten) forget_start();
       give_back_free_memory(punch_hole);
       has_news = poll_events();
     } else {
