@@ -90,13 +90,23 @@ TEST(Turmoil, EverythingAtOnce) {
     PingPong game;
     std::atomic<bool> done{false};
     std::vector<std::thread> workers;
-    for (int i = 0; i < 2; ++i) workers.emplace_back(churn_mappings, 10 + i * 50);
-    for (int i = 0; i < 2; ++i) workers.emplace_back(churn_children, 1000 * (i + 1));
-    for (uint32_t i = 0; i < 2; ++i) workers.emplace_back([&, i] { game.play(i); });
+    // They begin when each has a signal: on a busy machine they could be done before the first.
+    std::atomic<bool> disturbed{false};
+    const auto start = [&](auto work) {
+      workers.emplace_back([&disturbed, work] {
+        disturbed.wait(false);
+        work();
+      });
+    };
+    for (int i = 0; i < 2; ++i) start([i] { churn_mappings(10 + i * 50); });
+    for (int i = 0; i < 2; ++i) start([i] { churn_children(1000 * (i + 1)); });
+    for (uint32_t i = 0; i < 2; ++i) start([&game, i] { game.play(i); });
     // Signals for all of them, and an own process for whoever has nothing to do with the others.
     std::thread disturber([&] {
       while (!done) {
         for (std::thread& worker : workers) pthread_kill(worker.native_handle(), SIGUSR1);
+        disturbed = true;
+        disturbed.notify_all();
         usleep(200);
       }
     });

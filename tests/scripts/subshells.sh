@@ -10,7 +10,7 @@ set -e; (set +e; false; echo on); (false || true; echo on); if (false); then :; 
 trap 'echo leaving' EXIT; (trap 'echo sub leaving' EXIT); sh -c 'trap "echo child leaving" 0; kill -TERM $$'; echo $?; trap - EXIT
 trap 'echo usr1' USR1; kill -USR1 $$; (kill -USR1 $$); sleep 0.1; trap - USR1
 sh -c 'trap "echo term; exit 7" TERM; sleep 5 & wait' & sleep 1; kill $!; wait $!; echo $?
-(sleep 0.1; exit 9) & wait $!; echo $?; sleep 5 & kill -9 $!; wait $!; echo $?; wait; echo $?; wait 99999; echo $?
+(sleep 0.1; exit 9) & wait $!; echo $?; { sleep 5 & kill -9 $!; wait $!; echo $?; wait; echo $?; } 2>/dev/null; wait 99999; echo $?
 a=1 b=2 sh -c 'echo $a $b'; export c=3; sh -c 'echo $c'; unset c; sh -c 'echo [$c]'
 exec 3>&1; (echo three >&3) >/dev/null; exec 3>&-; exec 4<<END; cat <&4; exec 4<&-
 through four
