@@ -92,6 +92,7 @@ Result<> enter_program(Task& task, LoadedProgram program) {
     task.thread_keyring = process.process_keyring = nullptr;
   }
   program.memory->set_limits(process.memory_limits());
+  program.memory->allow_huge_pages(task.memory().huge_pages_allowed());
   program.memory->set_write_exec_rule(task.memory().inherited_write_exec_rule()).ignore();
   task.set_memory(std::move(program.memory));
   process.set_executable(std::move(program.executable), std::move(program.write_denial));

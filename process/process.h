@@ -102,7 +102,6 @@ class Process final : public RefCounted {
   // /proc/PID/oom_score_adj, and the lowest value that it may have without privileges.
   Atomic<i32> oom_score_adjustment{0};
   Atomic<i32> oom_score_lowest{0};
-  Atomic<bool> huge_pages_disabled{false};  // kept and reported; there are none
   // MEMBARRIER_CMD_REGISTER_* seen; execve(2) forgets them.
   Atomic<u32> membarrier_registrations{0};
 

@@ -222,11 +222,11 @@ SysResult process_option(Task& task, i32 option, const PrctlArgs& args) {
       return i64{0};
     case kSetThpDisable:
       if (!args.rest_is_zero()) return Errno::kInval;
-      process.huge_pages_disabled.store(args.a != 0);
+      task.memory().allow_huge_pages(args.a == 0);
       return i64{0};
     case kGetThpDisable:
       if (args.a != 0 || !args.rest_is_zero()) return Errno::kInval;
-      return i64{process.huge_pages_disabled.load()};
+      return i64{!task.memory().huge_pages_allowed()};
     default:
       return credential_option(task, option, args);
   }

@@ -10,6 +10,7 @@ namespace narwhal {
 inline constexpr usize kPageShift = 12;
 inline constexpr usize kPageSize = usize{1} << kPageShift;
 inline constexpr usize kLargePageSize = 2 * kMiB;
+inline constexpr unsigned kLargePageOrder = 9;  // 2^9 pages
 
 template <typename Tag>
 struct Address {

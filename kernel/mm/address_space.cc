@@ -27,9 +27,9 @@ bool joins(const Mapping& low, const Mapping& high) {
          low.object == high.object && low.source == high.source &&
          low.special_name == high.special_name && low.charged == high.charged &&
          low.keep_from_child == high.keep_from_child && low.wipe_in_child == high.wipe_in_child &&
-         low.keep_from_dump == high.keep_from_dump && low.sealed == high.sealed &&
-         low.memory_policy == high.memory_policy && same_name(low, high) && !low.stubs &&
-         !high.stubs &&
+         low.keep_from_dump == high.keep_from_dump && low.huge_pages == high.huge_pages &&
+         low.sealed == high.sealed && low.memory_policy == high.memory_policy &&
+         same_name(low, high) && !low.stubs && !high.stubs &&
          (!low.object || low.object_offset + low.size() == high.object_offset);
 }
 
@@ -198,6 +198,7 @@ Result<Own<Mapping>> State::copy(const Mapping& model, u64 start, u64 end, State
   made->keep_from_child = model.keep_from_child;
   made->wipe_in_child = model.wipe_in_child;
   made->keep_from_dump = model.keep_from_dump;
+  made->huge_pages = model.huge_pages;
   made->sealed = model.sealed;
   made->stubs = model.stubs;
   made->memory_policy = model.memory_policy;

@@ -98,6 +98,9 @@ class AddressSpace : public RefCounted {
   Result<UserAddr> remap(UserAddr old_start, usize old_length, usize new_length, u32 flags,
                          UserAddr new_start);
   Result<> advise(UserAddr start, usize length, int advice);
+  // PR_SET_THP_DISABLE in prctl(2). A child inherits it.
+  void allow_huge_pages(bool on);
+  bool huge_pages_allowed() const;
   Result<> sync(UserAddr start, usize length, int flags);
   Result<> lock_pages(UserAddr start, usize length, bool on_fault);
   Result<> unlock_pages(UserAddr start, usize length);
@@ -182,11 +185,12 @@ class AddressSpace : public RefCounted {
     bool shared;
     bool grows_down;
     bool keep_from_dump;  // MADV_DONTDUMP
+    bool huge_pages;      // MADV_HUGEPAGE
     u64 offset;
     const MappingSource* source;
     const char* special_name;
     const MappingName* name;
-    u64 resident_pages, private_dirty_pages, locked;
+    u64 resident_pages, private_dirty_pages, large_pages, locked;
   };
   void for_each_mapping(void (*visit)(const MappingInfo& info, void* argument), void* argument,
                         bool with_residency);

@@ -270,6 +270,15 @@ Result<> check_sealed_contents(const State& s, PageRange range) {
 
 }  // namespace
 
+void AddressSpace::allow_huge_pages(bool on) {
+  Session session(*state_);
+  state_->huge_pages_allowed = on;
+}
+bool AddressSpace::huge_pages_allowed() const {
+  Session session(*state_);
+  return state_->huge_pages_allowed;
+}
+
 Result<> AddressSpace::advise(UserAddr start, usize length, int advice) {
   auto checked = PageRange::of(start, length);
   if (!checked.ok()) return Errno::kInval;
@@ -288,8 +297,6 @@ Result<> AddressSpace::advise(UserAddr start, usize length, int advice) {
       case abi::kAdviceRandom:
       case abi::kAdviceSequential:
       case abi::kAdviceWillNeed:
-      case abi::kAdviceHugePage:
-      case abi::kAdviceNoHugePage:
       case abi::kAdviceCold:
       case abi::kAdvicePageOut:
         return for_each_part(s, range, [](Mapping&, u64, u64) -> Result<> { return {}; });
@@ -298,6 +305,10 @@ Result<> AddressSpace::advise(UserAddr start, usize length, int advice) {
       case abi::kAdviceFree:
         // The kernel may free such pages at any time; it does so now.
         return discard(s, range, true);
+      case abi::kAdviceHugePage:
+        return mark_parts(s, range, [](Mapping& mapping) { mapping.huge_pages = true; });
+      case abi::kAdviceNoHugePage:
+        return mark_parts(s, range, [](Mapping& mapping) { mapping.huge_pages = false; });
       case abi::kAdviceDontFork:
         return mark_parts(s, range, [](Mapping& mapping) { mapping.keep_from_child = true; });
       case abi::kAdviceDoFork:

@@ -43,6 +43,7 @@ Result<Ref<AddressSpace>> AddressSpace::clone() {
   to.mmap_base = from.mmap_base;
   to.heap_start = from.heap_start;
   to.heap_end = from.heap_end;
+  to.huge_pages_allowed = from.huge_pages_allowed;
   to.has_seals = from.has_seals;
   to.write_exec_rule = State::inherited(from.write_exec_rule);
   for (const u64 word : from.auxiliary_words) TRY(to.auxiliary_words.push_back(word));
@@ -88,6 +89,7 @@ void AddressSpace::for_each_mapping(void (*visit)(const MappingInfo& info, void*
     info.special_name = mapping->special_name;
     info.name = mapping->name.get();
     info.keep_from_dump = mapping->keep_from_dump;
+    info.huge_pages = mapping->huge_pages;
     info.locked = has(mapping->flags, MapFlags::kLocked) ? mapping->pages() : 0;
     UserAddr where;
     Pmap::Mapping present;
@@ -97,7 +99,9 @@ void AddressSpace::for_each_mapping(void (*visit)(const MappingInfo& info, void*
       const FrameKind kind = frame_kind(present.frame);
       if (kind != FrameKind::kAnonymous && kind != FrameKind::kObject) continue;
       ++info.resident_pages;
-      if (kind == FrameKind::kAnonymous) ++info.private_dirty_pages;
+      if (kind != FrameKind::kAnonymous) continue;
+      ++info.private_dirty_pages;
+      info.large_pages += present.large;
     }
     visit(info, argument);
   }

@@ -232,10 +232,30 @@ unsigned State::run_order(const Mapping& mapping, u64 page) const {
   return order;
 }
 
+// What a program asked to have in large pages (MADV_HUGEPAGE in madvise(2)), and has nothing of
+// yet: all that a large page would hold. False: nothing was done.
+bool State::map_large(const Mapping& mapping, u64 page) {
+  const u64 start = align_down(page, kLargePageSize), end = start + kLargePageSize;
+  if (!huge_pages_allowed || start < mapping.start || end > mapping.end) return false;
+  UserAddr where;
+  Pmap::Mapping present;
+  if (pmap->next_mapped(UserAddr(start), UserAddr(end), where, present) ||
+      pmap->next_lent(UserAddr(start), UserAddr(end), where))
+    return false;
+  return map_run(mapping, start, kLargePageOrder);
+}
+
 // False: nothing was done.
 bool State::map_run(const Mapping& mapping, u64 page, unsigned order) {
-  const auto run = allocate_program_frames(order, FrameContent::kZeroed);
+  const bool large = order == kLargePageOrder;
+  const auto run =
+      allocate_program_frames(order, large ? FrameContent::kAny : FrameContent::kZeroed);
   if (!run.ok()) return false;
+  if (large) {
+    Pmap::prepare_large(run.value());
+    for (u64 at = 0; at < kLargePageSize; at += kPageSize)
+      clear_page(platform::direct_map(run.value() + at));
+  }
   const usize pages = usize{1} << order;
   for (usize i = 0; i < pages; ++i)
     set_frame_kind(run.value() + i * kPageSize, FrameKind::kAnonymous);
@@ -252,6 +272,7 @@ Result<> State::fault_absent(Mapping& mapping, u64 page, Protection access) {
   if (mapping.object) return fault_object(mapping, page, access);
   if (access != Protection::kWrite)
     return map_frame(mapping, page, TRY(share_zero_frame()), without_write(mapping.protection));
+  if (mapping.huge_pages && map_large(mapping, page)) return {};
   if (const unsigned order = run_order(mapping, page); order != 0 && map_run(mapping, page, order))
     return {};
   FrameRef frame = TRY(FrameRef::allocate_for_program(FrameContent::kZeroed));

@@ -36,6 +36,7 @@ struct AddressSpace::State {
   bool lock_future = false;
   u8 write_exec_rule = 0;  // WriteExecRule
   Vector<u64> auxiliary_words;
+  bool huge_pages_allowed = true;
   bool has_seals = false;  // some mapping is sealed, or was
   // Pages. The page of zeros counts as resident nowhere.
   u64 mapping_count = 0;
@@ -147,6 +148,7 @@ struct AddressSpace::State {
   Result<> fault_absent(Mapping& mapping, u64 page, Protection access);
   unsigned run_order(const Mapping& mapping, u64 page) const;
   bool map_run(const Mapping& mapping, u64 page, unsigned order);
+  bool map_large(const Mapping& mapping, u64 page);
   Result<> fault_object(Mapping& mapping, u64 page, Protection access);
   Result<> break_sharing(Mapping& mapping, u64 page, PhysAddr frame);
   Result<> map_frame(const Mapping& mapping, u64 page, FrameRef frame, Protection protection);

@@ -60,6 +60,36 @@ TEST_F(AddressSpaceTest, WritingPageByPageBringsInRuns) {
   EXPECT_FALSE(present(last + 1));
 }
 
+TEST_F(AddressSpaceTest, WhereAProgramAskedForLargePagesAWriteBringsInOne) {
+  constexpr u64 kPages = kLargePageSize / kPageSize;
+  const UserAddr at = map(*space, 3 * kLargePageSize, UserAddr(0x4000'0000));
+  ASSERT_TRUE(space->advise(at, 3 * kLargePageSize, abi::kAdviceHugePage).ok());
+  const auto resident = [&] { return space->statistics().resident_anonymous; };
+  EXPECT_EQ(poke(*space, at + 5 * kPageSize + 7, 7), kOk);
+  EXPECT_EQ(resident(), kPages);
+  for (u64 page = 0; page < kPages; ++page)
+    ASSERT_EQ(peek(*space, at + page * kPageSize + 7), page == 5 ? 7 : 0) << page;
+  // Where one has been read, only what is written.
+  const UserAddr second = at + kLargePageSize;
+  EXPECT_EQ(peek(*space, second), 0);
+  EXPECT_EQ(poke(*space, second + 9 * kPageSize, 7), kOk);
+  EXPECT_EQ(resident(), kPages + 1);
+  // Over the mapping's end.
+  const UserAddr third = at + 2 * kLargePageSize;
+  ASSERT_TRUE(space->unmap(third, kPageSize).ok());
+  EXPECT_EQ(poke(*space, third + 9 * kPageSize, 7), kOk);
+  EXPECT_EQ(resident(), kPages + 2);
+
+  ASSERT_TRUE(space->unmap(at, kLargePageSize).ok());
+  EXPECT_EQ(resident(), 2u);
+  ASSERT_TRUE(space->unmap(second, kLargePageSize).ok());
+  space->allow_huge_pages(false);
+  map(*space, kLargePageSize, at);
+  ASSERT_TRUE(space->advise(at, kLargePageSize, abi::kAdviceHugePage).ok());
+  EXPECT_EQ(poke(*space, at, 7), kOk);
+  EXPECT_EQ(resident(), 2u);
+}
+
 TEST_F(AddressSpaceTest, WhatTheHomeKeepsIsNobodys) {
   const auto kept = Pmap::kept();
   ASSERT_LT(kept.start, kept.end);

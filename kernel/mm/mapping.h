@@ -17,6 +17,7 @@ class Mapping : NonCopyable {
   bool keep_from_child = false;      // MADV_DONTFORK
   bool wipe_in_child = false;        // MADV_WIPEONFORK
   bool keep_from_dump = false;       // MADV_DONTDUMP
+  bool huge_pages = false;           // MADV_HUGEPAGE
   bool sealed = false;               // mseal(2): stays as and where it is
   bool stubs = false;                // the kernel's own (call_sites.h): nothing, to the program
   u32 memory_policy = 0;             // mbind(2): kept and told

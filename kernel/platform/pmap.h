@@ -28,6 +28,7 @@ class Pmap : NonCopyable {
     Protection protection;
     bool accessed;
     bool dirty;
+    bool large = false;  // part of a large page
   };
 
   // ENOMEM.
@@ -66,6 +67,10 @@ class Pmap : NonCopyable {
   // The longest run, as a power of two of pages, that is worth bringing in for a program that
   // writes its memory page by page: 0 where a fault costs little.
   static const unsigned kMostRunOrder;
+
+  // Of a run of kLargePageSize, aligned to it, that is about to be written and mapped as one: what
+  // the home does to have one page of it, where it has to do something. A hint.
+  static void prepare_large(PhysAddr run);
 
   // What the home keeps of the program's half for itself: nothing is to be mapped there. Whole
   // pages; empty in most homes.

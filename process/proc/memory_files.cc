@@ -15,7 +15,7 @@ struct MapsVisit {
   bool details;
   // Sums, for smaps_rollup.
   u64 first = 0, last = 0;
-  u64 resident = 0, anonymous = 0, shared = 0, locked = 0;
+  u64 resident = 0, anonymous = 0, shared = 0, large = 0, locked = 0;
 };
 
 void show_header(TextSink& out, const AddressSpace::MappingInfo& info, std::span<char> scratch) {
@@ -61,7 +61,7 @@ void line_kib(TextSink& out, std::string_view name, u64 pages) {
 // Counts that are the same for one mapping and for all of them. Pages of files are clean: the page
 // cache is the only copy of a file, and has nowhere to be written back to.
 struct Counts {
-  u64 resident, anonymous, shared, locked;
+  u64 resident, anonymous, shared, large, locked;
 };
 
 void show_counts(TextSink& out, const Counts& counts, bool rollup) {
@@ -79,8 +79,11 @@ void show_counts(TextSink& out, const Counts& counts, bool rollup) {
   line_kib(out, "Private_Dirty", counts.anonymous);
   line_kib(out, "Referenced", counts.resident);
   line_kib(out, "Anonymous", counts.anonymous);
-  for (const char* zero : {"KSM", "LazyFree", "AnonHugePages", "ShmemPmdMapped", "FilePmdMapped",
-                           "Shared_Hugetlb", "Private_Hugetlb", "Swap", "SwapPss"})
+  line_kib(out, "KSM", 0);
+  line_kib(out, "LazyFree", 0);
+  line_kib(out, "AnonHugePages", counts.large);
+  for (const char* zero :
+       {"ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb", "Swap", "SwapPss"})
     line_kib(out, zero, 0);
   line_kib(out, "Locked", counts.locked);
 }
@@ -90,8 +93,13 @@ void show_details(TextSink& out, const AddressSpace::MappingInfo& info) {
   line_kib(out, "KernelPageSize", 1);
   line_kib(out, "MMUPageSize", 1);
   const u64 shared = info.shared ? info.resident_pages - info.private_dirty_pages : 0;
-  show_counts(out, {info.resident_pages, info.private_dirty_pages, shared, info.locked}, false);
-  out << "THPeligible:           0\nVmFlags: ";
+  show_counts(
+      out, {info.resident_pages, info.private_dirty_pages, shared, info.large_pages, info.locked},
+      false);
+  const bool has_room =
+      align_up(info.start.value, kLargePageSize) + kLargePageSize <= info.end.value;
+  const bool eligible = info.huge_pages && !info.shared && !info.source && has_room;
+  out << "THPeligible:           " << u32(eligible) << "\nVmFlags: ";
   if (has(info.protection, Protection::kRead)) out << "rd ";
   if (has(info.protection, Protection::kWrite)) out << "wr ";
   if (has(info.protection, Protection::kExecute)) out << "ex ";
@@ -99,6 +107,7 @@ void show_details(TextSink& out, const AddressSpace::MappingInfo& info) {
   if (info.grows_down) out << "gd ";
   if (info.locked) out << "lo ";
   if (!info.shared && has(info.protection, Protection::kWrite)) out << "ac ";
+  if (info.huge_pages) out << "hg ";
   out << '\n';
 }
 
@@ -137,6 +146,7 @@ Result<> show_smaps_rollup(const ProcSubject& subject, TextSink& out) {
         s.resident += info.resident_pages;
         s.anonymous += info.private_dirty_pages;
         if (info.shared) s.shared += info.resident_pages - info.private_dirty_pages;
+        s.large += info.large_pages;
         s.locked += info.locked;
       },
       &sum, true);
@@ -144,7 +154,7 @@ Result<> show_smaps_rollup(const ProcSubject& subject, TextSink& out) {
   out << hex_digits(sum.first, 8) << '-' << hex_digits(sum.last, 8) << " ---p 00000000 00:00 0 ";
   while (!out.truncated() && out.size() - start < kNameColumn) out << ' ';
   out << "[rollup]\n";
-  show_counts(out, {sum.resident, sum.anonymous, sum.shared, sum.locked}, true);
+  show_counts(out, {sum.resident, sum.anonymous, sum.shared, sum.large, sum.locked}, true);
   return {};
 }
 

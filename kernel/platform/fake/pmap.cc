@@ -174,6 +174,8 @@ Result<> Pmap::share(UserAddr at, usize pages, Pmap& to, bool (*wants)(PhysAddr 
 
 const unsigned Pmap::kMostRunOrder = 2;
 
+void Pmap::prepare_large(PhysAddr) {}
+
 Pmap::KeptRange Pmap::kept() {
   return {u64{0x5000} << 32, (u64{0x5000} << 32) + kGiB};
 }

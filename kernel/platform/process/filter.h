@@ -97,6 +97,13 @@ class Filter {
         if (rule.ignored != 0) add({kAnd, 0, 0, ~rule.ignored});
         must_equal(rule.value);
         return;
+      case Kind::kEither:
+        load(high_word_at(argument));
+        must_equal(0);
+        load(low_word_at(argument));
+        add({kJumpIfEqual, 2, 0, rule.value});
+        must_equal(rule.other);
+        return;
       case Kind::kAtMost:
         load(high_word_at(argument));
         must_equal(0);

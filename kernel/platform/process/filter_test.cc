@@ -139,11 +139,13 @@ TEST(Filter, PunchesHolesOnly) {
     EXPECT_EQ(decide(285, {3, mode, 0x200000, 0x200000}), kKill) << mode;
 }
 
-TEST(Filter, ForgetsOnly) {
-  EXPECT_EQ(decide(28, {0x200000, 0x200000, 4}), kAllow);
+TEST(Filter, ForgetsAndCollapsesOnly) {
   for (u64 advice = 0; advice < 128; ++advice)
-    EXPECT_EQ(decide(28, {0x200000, 0x200000, advice}), advice == 4 ? kAllow : kKill) << advice;
-  EXPECT_EQ(decide(28, {0x200000, 0x200000, u64{1} << 32 | 4}), kKill);
+    EXPECT_EQ(decide(28, {0x200000, 0x200000, advice}),
+              advice == 4 || advice == 25 ? kAllow : kKill)
+        << advice;
+  for (const u64 advice : {4, 25})
+    EXPECT_EQ(decide(28, {0x200000, 0x200000, u64{1} << 32 | advice}), kKill);
 }
 
 TEST(Filter, WaitsForItsTurn) {

@@ -83,6 +83,9 @@ Result<> unmap(u64 at, u64 size) {
 Result<> forget_mapped(u64 at, u64 size) {
   return outcome(call(kMadvise, at, size, kDontNeed));
 }
+Result<> make_huge(u64 at, u64 size) {
+  return outcome(call(kMadvise, at, size, kCollapse));
+}
 Result<> protect(u64 at, u64 size, u32 rights) {
   return outcome(call(kMprotect, at, size, rights));
 }

@@ -105,6 +105,10 @@ Result<> unmap(u64 at, u64 size);
 // MADV_DONTNEED: pages of files stay what they are and are mapped again when they are touched.
 inline constexpr u32 kDontNeed = 4;
 Result<> forget_mapped(u64 at, u64 size);
+// MADV_COLLAPSE: makes one huge page of what is mapped there, 2 MiB of which the host has some.
+// EINVAL where it can't.
+inline constexpr u32 kCollapse = 25;
+Result<> make_huge(u64 at, u64 size);
 Result<> protect(u64 at, u64 size, u32 rights);
 Result<int> make_memory_file();
 Result<> set_file_size(int fd, u64 size);

@@ -13,6 +13,7 @@ struct ArgumentRule {
   enum class Kind : u8 {
     kAny,
     kValue,    // exactly `value`, the bits of `ignored` left out
+    kEither,   // `value` or `other`
     kAtMost,   // no more than `value`
     kMemory,   // the memory file's descriptor
     kStreams,  // the descriptor of a stream, the control channel, the log or a device
@@ -23,6 +24,7 @@ struct ArgumentRule {
   Kind kind = Kind::kAny;
   u32 value = 0;
   u32 ignored = 0;
+  u32 other = 0;
 };
 
 struct HostCall {
@@ -54,7 +56,7 @@ inline constexpr ArgumentRule kRights{Kind::kAtMost, u32(host::Rights::kAll)};
 inline constexpr ArgumentRule kFutexOperation{Kind::kAtMost, host::kFutexWake};
 inline constexpr ArgumentRule kUnblock{Kind::kValue, host::kUnblock};
 inline constexpr ArgumentRule kPunch{Kind::kValue, host::kPunchHole};
-inline constexpr ArgumentRule kForget{Kind::kValue, host::kDontNeed};
+inline constexpr ArgumentRule kAdvice{Kind::kEither, host::kDontNeed, 0, host::kCollapse};
 inline constexpr ArgumentRule kFlags{Kind::kValue, host::kSharedFixed, host::kPresent};
 
 }  // namespace rules
@@ -81,9 +83,10 @@ inline constexpr HostCall kHostCalls[] = {
      "memory that programs gave back goes back to the host"},
     {host::Number::kMadvise,
      "madvise",
-     {rules::kAny, rules::kAny, rules::kForget},
-     "`MADV_DONTNEED`",
-     "what only starting up read is no longer resident"},
+     {rules::kAny, rules::kAny, rules::kAdvice},
+     "`MADV_DONTNEED` and `MADV_COLLAPSE`",
+     "what only starting up read is no longer resident; huge pages for a program that asks for "
+     "them"},
     {host::Number::kPpoll,
      "ppoll",
      {rules::kAny, rules::kAny, rules::kAny, rules::kNone},

@@ -147,6 +147,14 @@ bool bring_in(u64 address, Protection access, bool& present) {
 
 const unsigned Pmap::kMostRunOrder = 4;
 
+// The host collapses only where it has a page already. Where it does not want to, the run is small
+// pages to it, and as good.
+void Pmap::prepare_large(PhysAddr run) {
+  std::byte* const memory = platform::direct_map(run);
+  *reinterpret_cast<volatile std::byte*>(memory) = std::byte{0};
+  host::make_huge(reinterpret_cast<u64>(memory), kLargePageSize).ignore();
+}
+
 Pmap::KeptRange Pmap::kept() {
   return {process_home::boot_state.window_base, process_home::window_end()};
 }

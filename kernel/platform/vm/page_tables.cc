@@ -29,6 +29,8 @@ bool in_use_here(u64 root) {
 
 const unsigned Pmap::kMostRunOrder = 0;
 
+void Pmap::prepare_large(PhysAddr) {}
+
 Pmap::KeptRange Pmap::kept() {
   return {};
 }

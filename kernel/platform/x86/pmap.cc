@@ -103,7 +103,7 @@ bool Pmap::next_mapped(UserAddr at, UserAddr end, UserAddr& found, Mapping& out)
         if (address >= end.value) return false;
         found = UserAddr(address);
         out = {PhysAddr((entry & kAddressMask) + (address & (size - 1))), protection_of(entry),
-               (entry & x86::kAccessed) != 0, (entry & x86::kDirty) != 0};
+               (entry & x86::kAccessed) != 0, (entry & x86::kDirty) != 0, level > 0};
         return true;
       }
       if (entry & kLent) denied = x86::kWritable;

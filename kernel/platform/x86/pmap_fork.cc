@@ -54,9 +54,9 @@ Result<> Pmap::share(UserAddr at, usize pages, Pmap& to, bool (*wants)(PhysAddr 
   Implementation::for_each_table(*this, at, pages, [&](u64& directory_entry, u64 first) {
     ASSERT(!(directory_entry & kLent));
     if (directory_entry & kLarge) {
-      // Frames in such runs are an object's.
-      DEBUG_ASSERT(!wants(PhysAddr(directory_entry & kAddressMask)));
-      return true;
+      // All of them are an object's, or all are a program's own.
+      if (!wants(PhysAddr(directory_entry & kAddressMask))) return true;
+      Implementation::split(*this, directory_entry);
     }
     u64* const mine = table_at(directory_entry & kAddressMask);
     u64* others = nullptr;
@@ -89,7 +89,7 @@ Result<> Pmap::lend(UserAddr at, usize pages, Pmap& to) {
   DEBUG_ASSERT(is_aligned(at.value, kLargePageSize) && pages % kLendPages == 0);
   bool complete = true, narrowed = false;
   Implementation::for_each_table(*this, at, pages, [&](u64& entry, u64 address) {
-    ASSERT(!(entry & kLarge));
+    if (entry & kLarge) Implementation::split(*this, entry);
     const auto upper = Implementation::table_for(to, address, 1);
     complete = upper.ok();
     if (!complete) return false;
