@@ -132,6 +132,25 @@ TEST(Frame, NothingIsLostWhenItReturns) {
   EXPECT_GT(signals, 0);
 }
 
+TEST(Frame, ManySignalsOfAnotherThread) {
+  static std::atomic<unsigned> signals;
+  signals = 0;
+  for (int round = 0; round < 20; ++round) {
+    ScopedAction action(SIGUSR1, [](int, siginfo_t*, void*) { ++signals; });
+    std::atomic<bool> done = false;
+    std::thread sender([&, receiver = pthread_self()] {
+      for (int i = 0; i < 500; ++i) pthread_kill(receiver, SIGUSR1);
+      done = true;
+    });
+    // It only computes. What was sent before it saw the end has come when it makes a system call.
+    uint64_t sum = 0;
+    while (!done) sum = sum * 31 + 7;
+    sender.join();
+    EXPECT_EQ(0, sched_yield()) << sum;
+  }
+  EXPECT_GT(signals, 0u);
+}
+
 TEST(Frame, RedZoneIsLeftAlone) {
   // Leaf functions keep data in the 128 bytes below the stack pointer (System V ABI, 3.2.2).
   ScopedAction action(SIGTRAP, [](int, siginfo_t*, void*) {

@@ -49,16 +49,19 @@ constexpr u8 kEnding[] = {1,  2,  3,  6,  10, 12, 15, 16, 20, 21, 22, 24, 25, 26
 
 void install(int signal) {
   // No mask and SA_NODEFER: the host changes nothing that we would have to undo, so that a handler
-  // need not return. What must not come, the flag in CpuLocal holds back. But packets may come
-  // faster than a handler gets to its end, and its like would fill the signal stack: there is one
-  // at a time, and who does not return from it lets the next come (narwhal_interrupt_from_user).
+  // need not return. What must not come, the flag in CpuLocal holds back. But of interrupts there
+  // is one at a time, and who does not return from it lets the next come
+  // (narwhal_interrupt_from_user). They may come faster than a handler gets to its end, and would
+  // fill the signal stack; and one that comes on top of another finds the kernel, not the program,
+  // and is noted for a way out which that other one may not take.
   // Of host processes, SIGCHLD tells the end only, and not that somebody stopped one.
   constexpr u64 kNoChildStop = 1, kSigInfo = 4, kRestorer = 0x04000000, kOnStack = 0x08000000,
                 kNoDefer = 0x40000000;
+  const bool interrupts = kInterruptSet & host::signal_bit(signal);
   const host::SignalAction action{
       reinterpret_cast<void (*)(int, void*, void*)>(narwhal_signal_entry),
-      kNoChildStop | kSigInfo | kRestorer | kOnStack | (signal == kSigIo ? 0 : kNoDefer),
-      narwhal_signal_return, 0};
+      kNoChildStop | kSigInfo | kRestorer | kOnStack | (interrupts ? 0 : kNoDefer),
+      narwhal_signal_return, interrupts ? kInterruptSet : 0};
   if (!host::set_action(signal, action).ok()) panic("the host takes no signal handler");
 }
 

@@ -2,7 +2,7 @@
 #
 # A signal lands on the signal stack. What it says is copied into a UserRegs (kernel/platform/context.h) on the stack
 # where the kernel wants to go on, and the signal frame is left behind: handlers are installed so that the host changes
-# no mask (but for SIGIO, which narwhal_interrupt_from_user lets come again), so there is nothing to return from. GS holds
+# no mask (but for interrupts, which narwhal_interrupt_from_user lets come again), so there is nothing to return from. GS holds
 # the CpuLocal while the kernel's C++ runs, and while a program runs that has no GS base of its own
 # (user_gs_base is 0 then). Offsets in it: 8 kernel_stack_top, 16 user_stack_scratch, 56 interrupts_on, 60
 # interrupts_pending, 64 user_gs_base, 72 user_fs_base.

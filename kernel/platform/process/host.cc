@@ -207,15 +207,14 @@ Result<> set_signal_stack(const SignalStack& stack) {
 void unblock_all_signals() {
   set_signal_mask(0);
 }
-void unblock_signal(int signal) {
-  const u64 set = u64{1} << (signal - 1);
+void unblock_signals(u64 set) {
   call(kSigprocmask, kUnblock, word(&set), 0, sizeof set);
 }
 void block_all_signals() {
   set_signal_mask(~u64{0});
 }
 void block_all_signals_but(int signal) {
-  set_signal_mask(~(u64{1} << (signal - 1)));
+  set_signal_mask(~signal_bit(signal));
 }
 Result<> dispatch_system_calls(u64 start, u64 size) {
   constexpr u64 kSetDispatch = 59, kOn = 1;

@@ -160,7 +160,11 @@ Result<> set_action(int signal, const SignalAction& action);
 Result<> set_signal_stack(const SignalStack& stack);
 inline constexpr u32 kUnblock = 1;  // SIG_UNBLOCK
 void unblock_all_signals();
-void unblock_signal(int signal);
+// A set of signals, as in sigset_t: bit N - 1 is signal N.
+constexpr u64 signal_bit(int signal) {
+  return u64{1} << (signal - 1);
+}
+void unblock_signals(u64 set);
 void block_all_signals();
 void block_all_signals_but(int signal);
 inline constexpr int kChildEnded = 17;  // SIGCHLD

@@ -44,6 +44,7 @@ struct Continuation {
 namespace {
 
 constexpr Continuation kWhereItCameFrom{0, 0};
+static_assert(kTimerSignal == kSigAlrm);
 
 // Vectors (Intel SDM vol. 3, table 6-1) and error codes of page faults (section 4.7).
 constexpr u64 kDebugException = 1, kGeneralProtection = 13, kPageFault = 14;
@@ -70,7 +71,7 @@ Continuation go_on(UserRegs& regs, void (*code)()) {
 }
 
 bool is_interrupt(int signal) {
-  return signal == kTimerSignal || signal == kSigIo || signal == kCallSignal;
+  return signal > 0 && (kInterruptSet & host::signal_bit(signal));
 }
 void note_interrupt(int signal) {
   if (signal == kSigIo) count_input_signal();
@@ -305,8 +306,8 @@ extern "C" void narwhal_trap_from_user(UserRegs& regs) {
 }
 
 extern "C" void narwhal_interrupt_from_user() {
-  // Off the signal stack.
-  if (cpu_local().interrupts_pending & kInputPending) host::unblock_signal(kSigIo);
+  // Off the signal stack. Before the lock: who has it may be waiting for this CPU's answer.
+  host::unblock_signals(kInterruptSet);
   kernel_lock_take_if_outside();
   run_interrupts(true);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/base/types.h"
+#include "kernel/platform/process/host.h"
 
 namespace narwhal::process_home {
 
@@ -18,6 +19,10 @@ enum HostSignal : int {
   kSigIo = 29,
   kSigSys = 31,
 };
+
+// Those that are interrupts.
+inline constexpr u64 kInterruptSet =
+    host::signal_bit(kSigAlrm) | host::signal_bit(kSigIo) | host::signal_bit(kCallSignal);
 
 struct HostContext {
   u64 flags;
