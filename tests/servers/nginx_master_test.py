@@ -175,12 +175,15 @@ class NginxMaster(guest.TestCase):
             self.assertEqual(self.shell.check(f'readlink /proc/{first}/exe'), f'{NGINX} (deleted)\n')
             self.assertEqual(self.shell.check(f'readlink /proc/{second}/exe'), f'{NGINX}\n')
             load.wait_for(50)
-            # Back: the old master starts workers again, the new one goes.
+            # Back: the old master starts workers again, the new one goes. (Were that gone before the old one looks, it
+            # would start workers for both reasons.)
             self.shell.check(f'kill -WINCH {first}')
             while self.workers() & workers:
                 pass
             load.wait_for(50)
-            self.shell.check(f'kill -HUP {first} && kill -QUIT {second}')
+            self.shell.check(f'kill -HUP {first}')
+            self.wait_for_both()
+            self.shell.check(f'kill -QUIT {second}')
             self.shell.wait_until(f'[ ! -e /proc/{second} ]')
             self.assertEqual(self.master(), first)
             workers = self.wait_for_workers(without=workers)
@@ -203,9 +206,13 @@ class NginxMaster(guest.TestCase):
         self.shell.wait_until(f'[ -s {PID_FILE}.oldbin -a -s {PID_FILE} ]')
         new = self.master()
         self.assertNotEqual(new, old)
+        self.wait_for_both()
+        return new
+
+    def wait_for_both(self):
+        """Until two masters have their workers."""
         while len(self.workers()) != 2 * WORKERS:
             self.assertLess(time.monotonic() - self.server.started_at, self.server.limit, 'no workers')
-        return new
 
     def test_a_killed_worker_is_replaced(self):
         self.start_shell()
