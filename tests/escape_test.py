@@ -75,8 +75,14 @@ class Tries(guest.TestCase):
         return numbers[0]
 
     def try_escape(self, trick, number, *more):
-        return self.run_guest(ESCAPE, trick, str(number), str(text_size(self.kernel)), str(self.memory_fd), *more,
-                              options=ALONE, environment={'NARWHAL_PROCESS_KERNEL': self.kernel})
+        words = [ESCAPE, trick, str(number), str(text_size(self.kernel)), str(self.memory_fd), *more]
+        for _ in range(5):
+            run = self.run_guest(*words, options=ALONE, environment={'NARWHAL_PROCESS_KERNEL': self.kernel})
+            # The place in the kernel is where it goes to sleep: a timer's signal that comes there first ends that with
+            # EINTR, and no call is made.
+            if run.stdout != 'trying\ncame back: -4\n':
+                break
+        return run
 
     def assert_caught(self, run):
         self.assertEqual((run.stdout, run.status), ('trying\n', CAUGHT), run.arguments)
