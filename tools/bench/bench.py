@@ -268,10 +268,13 @@ class Bench:
         return url
 
     def add_resident(self, name, guest, child):
-        """What a server takes once it idles: the process home lets go of what it only started with a second later."""
+        """What a server takes once it idles: the process home lets go of what it only started with a second later. Of a
+        guest also all that it holds: its files are in its memory, the host's own are in the page cache."""
         time.sleep(2)
-        self.table.add(f"resident memory, {name}", "MiB", guest,
-                       places.resident_of_all(child.pid, self.places[guest].is_guest))
+        is_guest = self.places[guest].is_guest
+        self.table.add(f"resident memory, {name}", "MiB", guest, places.resident_of_all(child.pid, is_guest))
+        if is_guest:
+            self.table.add(f"memory with files, {name}", "MiB", guest, places.held_by_all(child.pid, is_guest))
 
     def nginx(self, guest):
         def use(address, child):

@@ -108,6 +108,16 @@ class PlacesTest(unittest.TestCase):
     def test_memory_of_this_process(self):
         self.assertGreater(places.resident_of_all(os.getpid(), False), 1)
 
+    def test_memory_files_count_though_nobody_maps_them(self):
+        before = places.held_by_all(os.getpid(), False)
+        file = os.memfd_create("held")
+        try:
+            os.write(file, bytes(64 << 20))
+            self.assertGreater(places.held_by_all(os.getpid(), False), before + 32)
+            self.assertLess(places.resident_of_all(os.getpid(), False), before + 32)
+        finally:
+            os.close(file)
+
 
 class OptionsTest(unittest.TestCase):
     def test_defaults(self):

@@ -134,23 +134,49 @@ def name_of(pid):
         return ""
 
 
-def resident(pid):
+def resident(pid, field="Pss"):
     """MiB of a process; what several share counts in parts (Pss)."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
             for line in file:
-                if line.startswith("Pss:"):
+                if line.startswith(f"{field}:"):
                     return int(line.split()[1]) / 1024
     except OSError:
         pass
     return 0.0
 
 
+def memory_files(pid):
+    """The memory files (memfd_create(2)) that a process has open: inode -> MiB in it, whether mapped or not."""
+    found = {}
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            at = f"/proc/{pid}/fd/{name}"
+            if os.readlink(at).startswith("/memfd:"):
+                status = os.stat(at)
+                found[status.st_ino] = status.st_blocks * 512 / (1 << 20)
+    except OSError:
+        pass
+    return found
+
+
 HELPERS = {"passt", "passt.avx2", "ip", "unshare", "sh"}
 
 
-def resident_of_all(pid, is_guest):
-    """MiB of everything that a command started: program, kernel, machine; without what starts and serves them: the
-    command itself, where there is a guest, and the other end of its network."""
+def processes_of(pid, is_guest):
+    """Everything that a command started: program, kernel, machine; without what starts and serves them: the command
+    itself, where there is a guest, and the other end of its network."""
     everything = descendants(pid) if is_guest else [pid, *descendants(pid)]
-    return sum(resident(each) for each in everything if name_of(each) not in HELPERS)
+    return [each for each in everything if name_of(each) not in HELPERS]
+
+
+def resident_of_all(pid, is_guest):
+    """MiB."""
+    return sum(resident(each) for each in processes_of(pid, is_guest))
+
+
+def held_by_all(pid, is_guest):
+    """MiB, with all that is in memory files: what nobody has mapped just now counts, too."""
+    everything = processes_of(pid, is_guest)
+    files = {inode: size for each in everything for inode, size in memory_files(each).items()}
+    return sum(resident(each) - resident(each, "Pss_Shmem") for each in everything) + sum(files.values())
