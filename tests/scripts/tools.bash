@@ -41,4 +41,4 @@ date -u -d @86400 +'%F %T'; TZ=UTC date -d '2001-09-09 01:46:40' +%s
 nice -n 5 nice; env -i A=1 env; env -u HOME printenv HOME || echo unset; stdbuf -o0 echo unbuffered
 tail -n +19999 unsorted | cut -d' ' -f1; (sleep 0.3; echo more >>grow) & : >grow; timeout 20 tail -f grow | head -n 1; wait
 (ulimit -n 20; ulimit -n; exec 30>x) 2>&1 | sed 's/.*: 30/30/'; (ulimit -f 1; dd if=/dev/zero of=big bs=1k count=10 2>/dev/null; echo "limit $?"); ls -s big | cut -d' ' -f1
-(ulimit -t 1; while :; do :; done); echo "cpu $?"; (ulimit -c 0; ulimit -c; ulimit -n 100; ulimit -Sn 50; ulimit -n; ulimit -Hn; ulimit -Sn 101); (ulimit -v 50000; awk 'BEGIN { for (;;) x = x "0123456789012345678901234567890123456789" }' >/dev/null 2>&1; [ $? -ne 0 ] && echo 'out of memory')
+(ulimit -t 1; while :; do :; done); echo "cpu $?"; (ulimit -c 0; ulimit -c; ulimit -n 100; ulimit -Sn 50; ulimit -n; ulimit -Hn; ulimit -Sn 101); (ulimit -v 50000; awk 'BEGIN { x = "0123456789"; for (;;) x = x x }' >/dev/null 2>&1; [ $? -ne 0 ] && echo 'out of memory')
