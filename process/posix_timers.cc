@@ -117,15 +117,19 @@ void PosixTimer::notify(u64 expirations) {
       return;
     }
   }
-  previous_overrun_ = overrun_;
-  overrun_ = saturated_sum(0, expirations - 1);
+  const i32 overrun = saturated_sum(0, expirations - 1);
   abi::SignalInfo info{};
   info.number = i32(notification_.signal);
   info.code = abi::kCodeTimer;
   info.timer.timer = id;
-  info.timer.overrun = overrun_;
+  info.timer.overrun = overrun;
   info.timer.value = notification_.value_is_id ? u64(u32(id)) : notification_.value;
   send_signal_locked(process, target, info).ignore();
+  // One that is ignored reaches nobody: the count stays that of the one before.
+  SpinGuard queue_guard(process.signal_lock);
+  if (!pending_entry(target ? target->signals.pending : process.pending_signals, id)) return;
+  previous_overrun_ = overrun_;
+  overrun_ = overrun;
 }
 
 i32 PosixTimer::last_overrun() const {

@@ -204,6 +204,19 @@ TEST_F(Timer, CountsWhatItCouldNotSend) {
   }
 }
 
+TEST_F(Timer, CountsNothingThatIsIgnored) {
+  create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGURG);
+  {
+    Blocked blocked({SIGURG});
+    const itimerspec often = spec_after(milliseconds(2), milliseconds(2));
+    ASSERT_OK(timer_settime(timer, 0, &often, nullptr));
+    sleep_for(milliseconds(50));
+  }
+  // The one that waited was the last to reach anybody.
+  sleep_for(milliseconds(20));
+  EXPECT_GE(timer_getoverrun(timer), 5);
+}
+
 TEST_F(Timer, WithoutNotification) {
   create(CLOCK_MONOTONIC, SIGEV_NONE);
   const itimerspec once = spec_after(milliseconds(100'000));
