@@ -2,7 +2,9 @@
 """Forwarded ports (-p): servers that speak first, and datagrams."""
 
 import os
+import signal
 import socket
+import time
 
 from tests import guest
 
@@ -65,6 +67,32 @@ class Port(guest.TestCase):
             else:
                 self.fail('no answer')
         self.assertEqual(flooded.wait(), 0)
+
+    def test_many_clients_of_a_guest_that_is_not_running(self):
+        """What comes for it waits: passt, for one, sends no SYN again that did not fit into its socket."""
+        clients = 180
+        port = guest.free_port()
+        program = ('import socket\n'
+                   's = socket.create_server(("0.0.0.0", %d), backlog=512)\n'
+                   'print("ready", flush=True)\n'
+                   'while True:\n'
+                   '    connection = s.accept()[0]\n'
+                   '    connection.sendall(connection.recv(100))\n'
+                   '    connection.close()\n' % GUEST_PORT)
+        server = self.start_guest('/usr/bin/python3', '-c', program, options=['-p', f'{port}:{GUEST_PORT}'])
+        server.wait_for_output('ready')
+        os.kill(server.machine_pid(), signal.SIGSTOP)
+        connections = []
+        try:
+            for number in range(clients):
+                connections.append(socket.create_connection((guest.LOOPBACK, port), timeout=60))
+                self.addCleanup(connections[-1].close)
+                connections[-1].sendall(b'%d' % number)
+            time.sleep(0.5)  # the other end takes them, most often
+        finally:
+            os.kill(server.machine_pid(), signal.SIGCONT)
+        for number, connection in enumerate(connections):
+            self.assertEqual(connection.recv(100), b'%d' % number)
 
 
 if __name__ == '__main__':

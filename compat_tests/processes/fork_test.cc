@@ -445,7 +445,8 @@ TEST(Clone3, MayChooseTheNumber) {
               if (setuid(1000) != 0) return 1;
               return int(-clone_as(free));
             }));
-  // Numbers that come later go around it. Natively, others of the machine may be faster to take one.
+  // Numbers that come later go around it. Natively, others of the machine may be faster to take
+  // one.
   pid_t ahead = free + 5;
   long made = clone_as(ahead);
   for (int tries = 0; made == -EEXIST && tries < 100; ++tries) made = clone_as(ahead += 5);

@@ -122,8 +122,22 @@ size_t HostDevices::add_tap(const std::string& name, size_t queues) {
   return count;
 }
 
+namespace {
+
+// passt drops what does not fit into its socket, and never sends a SYN again: a client would be
+// reset after ten seconds where the guest was off its processor while a hundred frames came, each
+// of which takes up 2 KiB. Some hosts grant less of it to users.
+void let_wait(int socket) {
+  constexpr int kMost = 4 << 20;
+  if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &kMost, sizeof kMost) != 0)
+    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &kMost, sizeof kMost);
+}
+
+}  // namespace
+
 void HostDevices::start_user_network(const std::vector<PortForward>& ports, bool alone) {
   SocketPair socket = make_socket_pair();
+  let_wait(socket.theirs.get());
   int ready[2];
   if (pipe2(ready, O_CLOEXEC) != 0) fail("cannot make a pipe: {}", strerror(errno));
   UniqueFd ready_read(ready[0]);
