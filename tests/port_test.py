@@ -77,6 +77,7 @@ class Port(guest.TestCase):
                    'print("ready", flush=True)\n'
                    'while True:\n'
                    '    connection = s.accept()[0]\n'
+                   '    connection.sendall(b"for ")\n'
                    '    connection.sendall(connection.recv(100))\n'
                    '    connection.close()\n' % GUEST_PORT)
         server = self.start_guest('/usr/bin/python3', '-c', program, options=['-p', f'{port}:{GUEST_PORT}'])
@@ -92,7 +93,7 @@ class Port(guest.TestCase):
         finally:
             os.kill(server.machine_pid(), signal.SIGCONT)
         for number, connection in enumerate(connections):
-            self.assertEqual(connection.recv(100), b'%d' % number)
+            self.assertEqual(connection.makefile('rb').read(), b'for %d' % number)
 
 
 if __name__ == '__main__':

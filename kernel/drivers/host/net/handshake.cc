@@ -15,8 +15,9 @@ constexpr usize kOperation = 6, kSenderAddress = 8, kSenderIp = 14, kTargetAddre
                 kTargetIp = 24;
 constexpr u32 kTypeIp = 0x0800, kTypeArp = 0x0806;
 constexpr u8 kPlainHeader = 0x45, kTcp = 6, kSyn = 2, kAck = 16;
-// RFC 5737: for documents, and so nobody's. The last byte is the number of the question.
-constexpr u32 kNobody = 192u << 24 | 0 << 16 | 2 << 8;
+// RFC 2544, appendix C: 198.18.0.0/15 is for measurements, and so nobody's. The lower bits are the
+// number of the question.
+constexpr u32 kNobody = 198u << 24 | 18 << 16, kNumbers = 1 << 17;
 
 u32 load(const u8* at, usize size) {
   u32 value = 0;
@@ -85,9 +86,10 @@ std::span<const u8> Handshakes::sent(std::span<const u8> frame) {
       network[kHeader4 + kFlags] != (kSyn | kAck))
     return {};
   // The oldest one gives way: its connection has long been established, or is no more.
-  const u32 number = next_++ % kMostOpen;
-  Open& open = open_[number];
+  const u32 number = next_++ % kNumbers;
+  Open& open = open_[number % kMostOpen];
   open.is_open = true;
+  open.number = number;
   write_answer(frame.data(), open.answer);
   write_question(frame.data(), number, open.question);
   return open.question;
@@ -97,9 +99,10 @@ usize Handshakes::received(std::span<const u8> frame, std::span<u8, kMostAnswer>
   if (frame.size() < kMostQuestion || load(frame.data() + kType, 2) != kTypeArp) return 0;
   const u8* arp = frame.data() + kEthernet;
   const u32 number = load(arp + kSenderIp, 4) - kNobody;
-  if (load(arp + kOperation, 2) != 2 || number >= kMostOpen || !open_[number].is_open) return 0;
-  open_[number].is_open = false;
-  std::memcpy(out.data(), open_[number].answer, kMostAnswer);
+  Open& open = open_[number % kMostOpen];
+  if (load(arp + kOperation, 2) != 2 || !open.is_open || open.number != number) return 0;
+  open.is_open = false;
+  std::memcpy(out.data(), open.answer, kMostAnswer);
   return kMostAnswer;
 }
 

@@ -32,11 +32,13 @@ class Handshakes {
   usize received(std::span<const u8> frame, std::span<u8, kMostAnswer> out);
 
  private:
-  static constexpr usize kMostOpen = 128;
+  // Who is answered later than this many others have asked is left to what passt does.
+  static constexpr usize kMostOpen = 512;
   struct Open {
     u8 question[kMostQuestion];
     u8 answer[kMostAnswer];
     bool is_open = false;
+    u32 number;  // of the question: an answer to the one that was here before is none to this
   };
   Open open_[kMostOpen];
   u32 next_ = 0;
