@@ -30,7 +30,7 @@ timeout 0.3 sleep 10; echo "timeout $?"
 timeout -s KILL 0.3 sleep 10; echo "timeout $?"
 timeout -k 0.3 1.5 bash -c 'trap "" TERM; while :; do sleep 0.1; done'; echo "timeout $?"
 timeout 20 bash -c 'exit 7'; echo "timeout $?"
-timeout --preserve-status 1.5 bash -c 'trap "exit 8" TERM; while :; do sleep 0.1; done'; echo "timeout $?"
+timeout --preserve-status 1.5 bash -c 'trap "exit 8" TERM; sleep 10 & wait'; echo "timeout $?"
 nohup bash -c 'kill -HUP $$; echo still here' 2>/dev/null; echo "nohup $?"
 nohup /nowhere 2>/dev/null; echo "nohup $?"
 kill -l 9 15 SIGCHLD; kill -l | head -n 3; kill -l 137
