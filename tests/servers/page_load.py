@@ -85,7 +85,7 @@ class _Client:
 
     def _lost(self, reason):
         self.close()
-        if self._used and not self._data and not self._retried and not self._load.is_ending:
+        if self._used and not self._data and not self._retried:
             self._retried = True
             self._load.retries += 1
             self._load.retried.add(self._number)
