@@ -2,6 +2,7 @@
 
 import os
 import unittest
+import unittest.mock
 
 import bench
 import linux_guest
@@ -115,6 +116,10 @@ class PlacesTest(unittest.TestCase):
             os.write(file, bytes(64 << 20))
             self.assertGreater(places.held_by_all(os.getpid(), False), before + 32)
             self.assertLess(places.resident_of_all(os.getpid(), False), before + 32)
+            # Some other descriptor goes away while they are looked at.
+            links = [OSError(2, "gone"), *(os.readlink(f"/proc/self/fd/{file}") for _ in range(999))]
+            with unittest.mock.patch("os.readlink", side_effect=links):
+                self.assertNotEqual(places.memory_files(os.getpid()), {})
         finally:
             os.close(file)
 

@@ -148,15 +148,19 @@ def resident(pid, field="Pss"):
 
 def memory_files(pid):
     """The memory files (memfd_create(2)) that a process has open: inode -> MiB in it, whether mapped or not."""
-    found = {}
     try:
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            at = f"/proc/{pid}/fd/{name}"
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return {}
+    found = {}
+    for name in names:
+        at = f"/proc/{pid}/fd/{name}"
+        try:
             if os.readlink(at).startswith("/memfd:"):
                 status = os.stat(at)
                 found[status.st_ino] = status.st_blocks * 512 / (1 << 20)
-    except OSError:
-        pass
+        except OSError:
+            pass  # closed meanwhile
     return found
 
 

@@ -72,6 +72,15 @@ std::string last_words(UniqueFd from) {
   return words;
 }
 
+// passt drops what does not fit into its socket, and never sends a SYN again: a client would be
+// reset after ten seconds where the guest was off its processor while a hundred frames came, each
+// of which takes up 2 KiB. Some hosts grant less of it to users.
+void let_wait(int socket) {
+  constexpr int kMost = 4 << 20;
+  if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &kMost, sizeof kMost) != 0)
+    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &kMost, sizeof kMost);
+}
+
 }  // namespace
 
 void HostDevices::add(UniqueFd fd, const std::string& kind, const std::string& more) {
@@ -121,19 +130,6 @@ size_t HostDevices::add_tap(const std::string& name, size_t queues) {
   add(std::move(fds), "tap", fmt::format("mtu={}", kTapMtu));
   return count;
 }
-
-namespace {
-
-// passt drops what does not fit into its socket, and never sends a SYN again: a client would be
-// reset after ten seconds where the guest was off its processor while a hundred frames came, each
-// of which takes up 2 KiB. Some hosts grant less of it to users.
-void let_wait(int socket) {
-  constexpr int kMost = 4 << 20;
-  if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &kMost, sizeof kMost) != 0)
-    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &kMost, sizeof kMost);
-}
-
-}  // namespace
 
 void HostDevices::start_user_network(const std::vector<PortForward>& ports, bool alone) {
   SocketPair socket = make_socket_pair();
