@@ -17,7 +17,7 @@ from tests import guest
 from tests.python import transfer
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'python')
-SERVER, CLIENT = os.path.join(FOLDER, 'transfer.py'), os.path.join(FOLDER, 'queues.py')
+SERVER, CLIENT, LINES = (os.path.join(FOLDER, name) for name in ('transfer.py', 'queues.py', 'lines.py'))
 HERE, GUEST, PORT = '10.9.0.1', '10.9.0.2', 7000
 QUEUES_HERE, QUEUES_GUEST = '10.9.1.1', '10.9.1.2'
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
@@ -58,6 +58,7 @@ class Tap(guest.TestCase):
             datagrams.settimeout(20)
             datagrams.sendto(data, (GUEST, PORT))
             self.assertEqual(datagrams.recv(65536), data)
+        before = self.counted()
         with socket.create_connection((GUEST, PORT), timeout=20) as connection:
             stream = connection.makefile('rwb')
             for size in (1, 1460, 1461, 65536, SIZE):
@@ -69,15 +70,19 @@ class Tap(guest.TestCase):
                 stream.flush()
                 self.assertTrue(stream.read(size) == data, size)
         if guest.PLATFORM == 'process':
-            self.assert_long_frames()
+            self.assert_long_frames(before, self.counted())
 
-    def assert_long_frames(self):
-        """The device counted fewer packets than SIZE bytes make in Ethernet's frames."""
+    @staticmethod
+    def counted():
         shown = subprocess.run(['ip', '-json', '-stats', 'link', 'show', 'tap0'], stdout=subprocess.PIPE, check=True)
-        counted = json.loads(shown.stdout)[0]['stats64']
+        return json.loads(shown.stdout)[0]['stats64']
+
+    def assert_long_frames(self, before, after):
+        """The device counted fewer packets than SIZE bytes make in Ethernet's frames."""
         for direction in ('rx', 'tx'):
-            self.assertGreater(counted[direction]['bytes'], SIZE)
-            self.assertLess(counted[direction]['packets'], SIZE // 1460 * 2 // 3, direction)
+            grown = {what: after[direction][what] - before[direction][what] for what in ('bytes', 'packets')}
+            self.assertGreater(grown['bytes'], SIZE)
+            self.assertLess(grown['packets'], SIZE // 1460 * 2 // 3, direction)
 
     def test_a_missing_device_is_told(self):
         run = self.run_guest('/bin/true', options=['--net', 'tap:bad/name'])
@@ -118,6 +123,50 @@ class Tap(guest.TestCase):
         queues = {int(each['parent'].rpartition(':')[2], 16): each['packets'] for each in json.loads(shown.stdout)
                   if 'parent' in each}
         return [queues[number] for number in sorted(queues)]
+
+    @guest.needs_process('a thread that writes in place of the only virtual CPU')
+    @unittest.skipIf(guest.PROCESSORS > 1, 'several virtual CPUs have none')
+    def test_a_busy_guest_leaves_its_packets_to_the_writer(self):
+        with socket.create_server((HERE, PORT)) as listener:
+            run = self.start_guest('/usr/bin/python3', '/lines.py', HERE, str(PORT), '2',
+                                   options=['--net', 'tap:tap0', '--ip', f'{GUEST}/24,{HERE}', '--include',
+                                            f'{LINES}:/lines.py'])
+            client, _ = listener.accept()
+        writer = self.writer_of(run.machine_pid())
+        self.assert_confined(writer)
+        before = self.ran_for(writer)
+        ran_for = before
+        received = []
+        with client:
+            while data := client.recv(1 << 20):
+                received.append(data)
+                if len(received) % 64 == 0:
+                    ran_for = self.ran_for(writer)
+        run.wait()
+        count = int(run.stdout)
+        self.assertTrue(b''.join(received) == b''.join(b'%d\n' % number for number in range(count)))
+        self.assertGreater(ran_for, before)
+
+    def writer_of(self, process):
+        folder = f'/proc/{process}/task'
+        found = []
+        for thread in os.listdir(folder):
+            with open(f'{folder}/{thread}/comm', encoding='ascii') as file:
+                if file.read() == 'narwhal:writer\n':
+                    found.append(f'{folder}/{thread}')
+        self.assertEqual(len(found), 1)
+        return found[0]
+
+    def assert_confined(self, thread):
+        with open(f'{thread}/status', encoding='ascii') as file:
+            status = dict(line.rstrip('\n').split(':\t', 1) for line in file if ':\t' in line)
+        self.assertEqual((status['NoNewPrivs'], status['Seccomp'], int(status['CapEff'], 16)), ('1', '2', 0))
+
+    @staticmethod
+    def ran_for(thread):
+        """In ns."""
+        with open(f'{thread}/schedstat', encoding='ascii') as file:
+            return int(file.read().split()[0])
 
     @guest.needs_process('a queue for each CPU')
     def test_a_device_with_one_queue_will_do(self):

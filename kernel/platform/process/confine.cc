@@ -11,6 +11,7 @@
 #include "kernel/platform/process/layout.h"
 #include "kernel/platform/process/processors.h"
 #include "kernel/platform/process/time.h"
+#include "kernel/platform/process/writer.h"
 
 namespace narwhal::process_home {
 namespace {
@@ -96,6 +97,7 @@ void confine() {
   const Filter filter(objects);
   const auto instructions = filter.instructions();
   start_maker(instructions.data(), u16(instructions.size()));
+  start_writer(instructions.data(), u16(instructions.size()));
   // Such a wait is no call that the filter knows.
   if (boot_state.waits_for_debugger) wait_for_debugger();
   if (!host::install_filter(instructions.data(), u16(instructions.size())).ok())

@@ -157,8 +157,11 @@ void switch_signals(int fd, bool on) {
   call(kFcntl, u64(fd), kSetFlags, kNonBlocking | (on ? kAsynchronous : 0));
 }
 Result<usize> poll_now(std::span<PollFd> polled) {
-  const TimeSpec now{};
-  return count(call(kPpoll, word(polled.data()), polled.size(), word(&now), 0, 8));
+  return poll_for(polled, 0);
+}
+Result<usize> poll_for(std::span<PollFd> polled, u64 most_ns) {
+  const TimeSpec most{i64(most_ns / kNanosPerSecond), i64(most_ns % kNanosPerSecond)};
+  return count(call(kPpoll, word(polled.data()), polled.size(), word(&most), 0, 8));
 }
 
 u64 monotonic_ns() {

@@ -140,8 +140,9 @@ void switch_signals(int fd, bool on);
 // O_NONBLOCK is set.
 enum class Transfers : u8 { kMayWait, kNeverWait, kOfFile };
 Transfers kind_of_transfers(int fd);
-// How many are ready now.
+// How many are ready now, or so much later at the latest. EINTR.
 Result<usize> poll_now(std::span<PollFd> polled);
+Result<usize> poll_for(std::span<PollFd> polled, u64 most_ns);
 
 // --- time
 inline constexpr u32 kRealtime = 0, kMonotonic = 1;  // CLOCK_*

@@ -75,7 +75,7 @@ inline constexpr HostCall kHostCalls[] = {
      "futex",
      {rules::kAny, rules::kFutexOperation, rules::kAny, rules::kNone},
      "`FUTEX_WAIT` and `FUTEX_WAKE`, without a time limit",
-     "a virtual CPU goes from one host process to another"},
+     "a virtual CPU goes from one host process to another; packets are left to the writer"},
     {host::Number::kFallocate,
      "fallocate",
      {rules::kMemory, rules::kPunch},

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernel/platform/machine.h"
+#include "kernel/platform/process/clone.h"
 #include "kernel/platform/process/cpu.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/layout.h"
@@ -13,8 +14,6 @@
 #pragma GCC visibility push(hidden)
 extern "C" {
 extern const char kernel_text_start[], kernel_text_end[];
-narwhal::i64 narwhal_clone_at(narwhal::u64 flags, void* stack, void (*function)(void*),
-                              void* argument);
 void narwhal_signal_return();
 [[noreturn]] void narwhal_take_seat(narwhal::process_home::Seat& seat, void* start,
                                     narwhal::u64 size, narwhal::u32& users);
@@ -87,15 +86,13 @@ void prepare_thread(const Orders& orders, usize process, u32 cpu) {
 // The threads of this host process for all CPUs but the first, confined and waiting. Signals are
 // blocked. False: the host gives no more of them.
 bool make_threads(Orders& orders, usize process) {
-  // What clone(2) wants for a thread: all is shared.
-  constexpr u64 kThread = 0x100 | 0x200 | 0x400 | 0x800 | 0x1'0000 | 0x4'0000;
   const u64 pieces = reinterpret_cast<u64>(&orders) + kPrivateSize;
   const int process_id = host::process_id();
   for (u32 cpu = 1; cpu < orders.cpus; ++cpu) {
     const u64 piece = pieces + (cpu - 1) * kThreadSize;
     auto& thread_orders = *reinterpret_cast<ThreadOrders*>(piece);
     thread_orders = {&orders, process, cpu};
-    const i64 thread = narwhal_clone_at(kThread, reinterpret_cast<void*>(piece + kThreadSize),
+    const i64 thread = narwhal_clone_at(kHostThread, reinterpret_cast<void*>(piece + kThreadSize),
                                         be_further_thread, &thread_orders);
     if (thread <= 0) return false;
     const auto timer = host::make_timer(kTimerSignal, int(thread));

@@ -35,6 +35,8 @@ struct Wanted {
 };
 constinit Wanted wanted_of[kMostCpus];
 
+constinit u64 idled_ns = 0;
+
 Wanted& wanted() {
   return wanted_of[cpu_local().index];
 }
@@ -178,6 +180,10 @@ void rearm_timer() {
   if (first < seat().armed) arm(first);
 }
 
+u64 idle_ns() {
+  return idled_ns;
+}
+
 }  // namespace process_home
 
 u64 platform::monotonic_ns() {
@@ -229,6 +235,7 @@ void platform::wait_for_interrupt() {
     } else {
       const u64 until = mine.deadline < give_back ? mine.deadline : give_back;
       has_news = wait_for_events(until == kNoDeadline ? kNoDeadline : until - now);
+      idled_ns += monotonic_ns() - now;
     }
     if (has_news) {
       if (many_cpus()) watch_soon();

@@ -18,6 +18,8 @@ constexpr int timer_of(u32 cpu) {
 // If something is armed (events.h) that nobody waits for, and nobody does in a little while, then
 // another CPU that has nothing to do is told to.
 void watch_soon();
+// How long the CPUs have had nothing to do so far, of the times that are over.
+u64 idle_ns();
 // The CPU goes on with another host timer (host_process.h): makes it fire in time.
 void rearm_timer();
 

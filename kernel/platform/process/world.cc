@@ -4,6 +4,7 @@
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
+#include "kernel/platform/process/writer.h"
 
 namespace narwhal {
 
@@ -29,6 +30,7 @@ Result<platform::MessageInterrupt> platform::register_message_irq(InterruptHandl
 
 void platform::power_off(u8 status) {
   interrupts_save_disable();
+  process_home::finish_writes();
   process_home::end_all(status);
 }
 

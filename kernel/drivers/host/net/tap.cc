@@ -3,16 +3,20 @@
 #include <cstring>
 
 #include "kernel/drivers/host/net/host_net.h"
+#include "kernel/drivers/host/net/writer_policy.h"
 #include "kernel/drivers/virtio_net_header.h"
 #include "kernel/platform/cpu_local.h"
+#include "kernel/platform/machine.h"
 #include "kernel/platform/process/host.h"
+#include "kernel/platform/process/time.h"
+#include "kernel/platform/process/writer.h"
 
 namespace narwhal {
 namespace {
 
 class Tap final : public HostNet {
  public:
-  Tap(std::span<const int> fds, u32 mtu) : HostNet(fds, mtu) {}
+  Tap(std::span<const int> fds, u32 mtu) : HostNet(fds, mtu) { process_home::want_writer(); }
   ~Tap() override {
     for (usize i = 0; i < ready_; ++i) buffers().give_back(*offered_[i]);
   }
@@ -21,7 +25,7 @@ class Tap final : public HostNet {
   Received receive() override;
   Result<> transmit(const Transmit& packet) override;
   void flush() override {}
-  void complete_transmits() override {}
+  void complete_transmits() override;
 
  private:
   // A frame that the host would cut has up to this many bytes.
@@ -31,7 +35,10 @@ class Tap final : public HostNet {
 
   bool offer();
   Result<usize> read_next();
+  Result<> leave_to_writer(const Transmit& packet, usize queue);
+  Result<> write(const Transmit& packet, usize queue);
 
+  WriterPolicy policy_;
   usize next_queue_ = 0;  // to be read from
   VirtioNetHeader header_{};
   // Where the next frame will be read to; the first `ready_` are in place.
@@ -93,18 +100,37 @@ NetDevice::Received Tap::receive() {
   }
 }
 
-// The host takes a copy at once. It remembers by which queue a connection's packets went, and gives
-// those that come for it to the same one.
+// A write of `packet`, which fills in a header and pieces, the header's first.
+static_assert(sizeof(VirtioNetHeader) == process_home::WriteJob::kHeaderSize);
+u32 describe(const NetDevice::Transmit& packet, std::byte* header, host::Piece* pieces) {
+  const VirtioNetHeader made = VirtioNetHeader::of(packet);
+  std::memcpy(header, &made, sizeof made);
+  u32 count = 0;
+  pieces[count++] = {header, sizeof made};
+  for (const NetDevice::Piece& piece : packet.pieces)
+    pieces[count++] = {const_cast<std::byte*>(piece.data), piece.length};
+  return count;
+}
+
+// The host remembers by which queue a connection's packets went, and gives those that come for it
+// to the same one.
 Result<> Tap::transmit(const Transmit& packet) {
   if (packet.pieces.empty() || packet.pieces.size() > kMostPieces) return Errno::kInval;
-  VirtioNetHeader header = VirtioNetHeader::of(packet);
-  host::Piece pieces[1 + kMostPieces];
-  pieces[0] = {&header, sizeof header};
-  usize count = 1;
-  for (const Piece& piece : packet.pieces)
-    pieces[count++] = {const_cast<std::byte*>(piece.data), piece.length};
   const usize queue = cpu_local().index % queues();
-  const auto written = host::write_pieces(fd(queue), {pieces, count});
+  if (!process_home::has_writer()) return write(packet, queue);
+  policy_.look(platform::monotonic_ns(), process_home::idle_ns());
+  for (const Piece& piece : packet.pieces) policy_.count_write(piece.length);
+  if (policy_.uses_writer() && packet.pieces.size() < process_home::WriteJob::kMostPieces)
+    return leave_to_writer(packet, queue);
+  process_home::finish_writes();  // they go first
+  return write(packet, queue);
+}
+
+// The host takes a copy at once.
+Result<> Tap::write(const Transmit& packet, usize queue) {
+  std::byte header[sizeof(VirtioNetHeader)];
+  host::Piece pieces[1 + kMostPieces];
+  const auto written = host::write_pieces(fd(queue), {pieces, describe(packet, header, pieces)});
   if (written.failed(Errno::kAgain)) {
     wait_for_room(queue);
     return Errno::kNoBufs;
@@ -113,6 +139,31 @@ Result<> Tap::transmit(const Transmit& packet) {
   // A device that is down takes nothing (EIO): lost, like on a cable that is not plugged in.
   complete(packet.token);
   return {};
+}
+
+Result<> Tap::leave_to_writer(const Transmit& packet, usize queue) {
+  complete_transmits();
+  process_home::WriteJob* job = process_home::next_write();
+  if (!job) {
+    // The CPU is ahead of it, and may as well wait.
+    process_home::finish_writes();
+    complete_transmits();
+    job = process_home::next_write();
+  }
+  if (!job) {
+    wait_for_room(queue);
+    return Errno::kNoBufs;
+  }
+  wait_for_room(kNoQueue);
+  job->fd = fd(queue);
+  job->token = packet.token;
+  job->count = describe(packet, job->header, job->pieces);
+  process_home::post_write();
+  return {};
+}
+
+void Tap::complete_transmits() {
+  while (const auto* job = process_home::take_back_write()) complete(job->token);
 }
 
 }  // namespace
