@@ -16,6 +16,7 @@ import unittest
 from tests import guest
 from tests.python import transfer
 
+LAST_WORDS = os.path.abspath(os.environ['LAST_WORDS'])
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'python')
 SERVER, CLIENT, LINES = (os.path.join(FOLDER, name) for name in ('transfer.py', 'queues.py', 'lines.py'))
 HERE, GUEST, PORT = '10.9.0.1', '10.9.0.2', 7000
@@ -83,6 +84,49 @@ class Tap(guest.TestCase):
             grown = {what: after[direction][what] - before[direction][what] for what in ('bytes', 'packets')}
             self.assertGreater(grown['bytes'], SIZE)
             self.assertLess(grown['packets'], SIZE // 1460 * 2 // 3, direction)
+
+    def run_last_words(self, *words):
+        return self.start_guest(LAST_WORDS, HERE, str(PORT), *words, limit=60,
+                                options=['--net', 'tap:tap0', '--ip', f'{GUEST}/24,{HERE}'])
+
+    def test_what_a_program_wrote_arrives_though_it_has_ended(self):
+        size = 200_000
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            listener.bind((HERE, PORT))
+            listener.listen()
+            run = self.run_last_words(str(size))
+            client, _ = listener.accept()
+            with client:
+                run.wait_for_output('^written$')
+                time.sleep(0.5)
+                received = 0
+                while data := client.recv(4096):
+                    received += len(data)
+        self.assertEqual(received, size)
+        run.wait()
+        self.assert_status(run, 0)
+
+    def test_who_never_reads_does_not_keep_the_machine_for_ever(self):
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            listener.bind((HERE, PORT))
+            listener.listen()
+            run = self.run_last_words('200000')
+            client, _ = listener.accept()
+            with client:
+                run.wait()
+        self.assert_status(run, 0)
+
+    def test_a_datagram_to_a_neighbour_not_known_yet(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.settimeout(20)
+            receiver.bind((HERE, PORT))
+            for _ in range(3):
+                run = self.run_last_words()
+                self.assertEqual(receiver.recv(100), b'last words')
+                run.wait()
+                self.assert_status(run, 0)
 
     def test_a_missing_device_is_told(self):
         run = self.run_guest('/bin/true', options=['--net', 'tap:bad/name'])

@@ -4,6 +4,7 @@
 #include "fs/tty/terminal_file.h"
 #include "kernel/base/format.h"
 #include "kernel/base/log.h"
+#include "kernel/init/network.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/rewrite/call_ways.h"
 #include "process/absent.h"
@@ -128,6 +129,7 @@ void add_drained_port(Ref<ConsolePort> port) {
 }
 
 void end_machine(i32 wait_status) {
+  finish_sending();
   constexpr u8 kSignalledStatus = 128;  // as shells count
   const i32 signal = wait_status & 0x7f;
   const u8 status = signal != 0 ? u8(kSignalledStatus + signal) : u8(wait_status >> 8);

@@ -4,9 +4,11 @@
 #include "fs/proc/tree.h"
 #include "kernel/init/devices.h"
 #include "kernel/init/root.h"
+#include "kernel/sched/wait_queue.h"
 #include "kernel/uts/uts.h"
 #include "net/inet/inet.h"
 #include "net/inet/proc_net.h"
+#include "net/lwip/connections.h"
 #include "net/lwip/core.h"
 #include "net/lwip/interface.h"
 #include "net/netlink/netlink.h"
@@ -141,6 +143,24 @@ constexpr ProcFile kProcFiles[] = {
     {"sockstat", inet::show_socket_counts},
 };
 
+// What peers elsewhere have not acknowledged, of all connections: bytes, and ends.
+u64 unfinished() {
+  u64 all = 0;
+  net::visit_tcp(
+      [](const net::ConnectionInfo& info, void* sum) {
+        const IpAddress& peer = info.remote.address;
+        if (info.state == net::TcpState::kListen || peer.is_loopback() ||
+            peer == info.local.address)
+          return;
+        const bool ends = info.state == net::TcpState::kFinWait1 ||
+                          info.state == net::TcpState::kClosing ||
+                          info.state == net::TcpState::kLastAck;
+        *static_cast<u64*>(sum) += info.send_queue + (ends ? 1 : 0);
+      },
+      &all);
+  return all;
+}
+
 }  // namespace
 
 void start_network(const BootSettings& settings) {
@@ -167,6 +187,27 @@ void start_network(const BootSettings& settings) {
     configure(index.value(), settings);
   }
   write_resolver_settings();
+}
+
+void finish_sending() {
+  constexpr u64 kPatience = 5 * kNanosPerSecond, kNeighbours = 2 * kNanosPerSecond;
+  constexpr u64 kRest = kNanosPerMilli;
+  const u64 begin = platform::monotonic_ns();
+  u64 progress = begin;
+  u64 least = ~u64{0};
+  for (;;) {
+    const u64 left = unfinished();
+    const u64 now = platform::monotonic_ns();
+    if (left < least) {
+      least = left;
+      progress = now;
+    }
+    const bool connections = left != 0 && now < progress + kPatience;
+    const bool neighbours = now < begin + kNeighbours && net::packets_wait_for_neighbours();
+    if (!connections && !neighbours) return;
+    prepare_to_sleep();
+    sleep_until(now + kRest, Interruptible::kNo).ignore();
+  }
 }
 
 }  // namespace narwhal

@@ -11,4 +11,9 @@ namespace narwhal {
 // when name servers are known.
 void start_network(const BootSettings& settings);
 
+// At the end: sends what programs sent before they ended, as if the machine went on: until the
+// peers have it all and know that it was all, for as long as they take something every few seconds,
+// and until neighbours have told their addresses, for two of them.
+void finish_sending();
+
 }  // namespace narwhal

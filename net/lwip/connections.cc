@@ -1,7 +1,10 @@
 #include "net/lwip/connections.h"
 
+#include "lwip/etharp.h"
+#include "lwip/priv/nd6_priv.h"
 #include "lwip/tcp.h"
 #include "net/lwip/core_lwip.h"
+#include "net/lwip/device_io.h"
 #include "net/lwip/packet_memory.h"
 #include "net/lwip/raw_endpoint.h"
 #include "net/lwip/tcp_index.h"
@@ -129,6 +132,23 @@ ConnectionCounts count_connections() {
   CoreGuard guard(core_lock);
   counts.packet_bytes = packet_memory.used();
   return counts;
+}
+
+// lwIP's table of IPv4 neighbours shows those only that have answered.
+bool packets_wait_for_neighbours() {
+  CoreGuard guard(core_lock);
+  for (DeviceInterface* device = first_device_interface(); device; device = device->next) {
+    const ip4_addr_t& asked_for = device->asked_for;
+    const bool is_neighbour = !ip4_addr_isany_val(asked_for) &&
+                              !ip4_addr_cmp(&asked_for, netif_ip4_addr(&device->interface));
+    eth_addr* card;
+    const ip4_addr_t* address;
+    if (is_neighbour && etharp_find_addr(&device->interface, &asked_for, &card, &address) < 0)
+      return true;
+  }
+  for (usize i = 0; i < LWIP_ND6_NUM_NEIGHBORS; ++i)
+    if (neighbor_cache[i].q) return true;
+  return false;
 }
 
 }  // namespace narwhal::net

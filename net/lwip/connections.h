@@ -34,4 +34,7 @@ struct ConnectionCounts {
 };
 ConnectionCounts count_connections();
 
+// Whether packets may wait for the address of a neighbour's card, who has not answered.
+bool packets_wait_for_neighbours();
+
 }  // namespace narwhal::net

@@ -4,6 +4,7 @@
 
 #include "lwip/inet_chksum.h"
 #include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/etharp.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip.h"
 #include "lwip/prot/ip4.h"
@@ -227,6 +228,15 @@ bool join_train(DeviceInterface& self, pbuf* frame) {
   return self.train != nullptr;
 }
 
+void note_question(DeviceInterface& self, const pbuf* frame) {
+  const auto& header = *static_cast<const eth_hdr*>(frame->payload);
+  if (header.type != PP_HTONS(ETHTYPE_ARP) || frame->len < SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR)
+    return;
+  const auto& question = *reinterpret_cast<const etharp_hdr*>(&header + 1);
+  if (question.opcode == PP_HTONS(ARP_REQUEST))
+    IPADDR_WORDALIGNED_COPY_TO_IP4_ADDR_T(&self.asked_for, &question.dipaddr);
+}
+
 }  // namespace
 
 err_t device_transmit(netif* interface, pbuf* frame) {
@@ -234,6 +244,7 @@ err_t device_transmit(netif* interface, pbuf* frame) {
   core_work_noted.traffic = true;
   if (first_tap) [[unlikely]]
     tap_frame(*interface, frame, true);
+  note_question(self, frame);
   const bool joined = self.device->largest_segment() != 0 &&
                       !(frame->flags & NARWHAL_PBUF_AS_IT_IS) && join_train(self, frame);
   // A long segment whose neighbour's address had to be asked for is lost: nobody knows any more how

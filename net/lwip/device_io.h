@@ -22,6 +22,7 @@ struct DeviceInterface {
   SegmentTrain* train = nullptr;  // segments that wait for more of their kind
   bool unflushed = false;
   bool sent_blocked = false;  // the device's queue was full
+  ip4_addr_t asked_for{};     // whose address was asked for last (ARP)
   u64 received_packets = 0, received_bytes = 0, received_dropped = 0;
   u64 sent_packets = 0, sent_bytes = 0, sent_dropped = 0;
 };
