@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Runs in the guest: with_memory.py PORT PROGRAM [args...] starts the program, and tells each client of the port how
-many KiB of memory the machine has left. SIGTERM is passed on; the program's exit status becomes its own."""
+"""Runs in the guest: with_memory.py PORT PROGRAM [args...] starts the program, with a folder for nginx's logs, and tells
+each client of the port how many KiB of memory the machine has left. SIGTERM is passed on; the program's exit status becomes
+its own."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -26,6 +28,7 @@ def answer(listener):
 
 
 def main():
+    os.makedirs('/var/log/nginx', exist_ok=True)
     listener = socket.create_server(('0.0.0.0', int(sys.argv[1])))
     program = subprocess.Popen(sys.argv[2:])
     signal.signal(signal.SIGTERM, lambda number, _: program.send_signal(number))
