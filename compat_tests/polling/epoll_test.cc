@@ -316,6 +316,21 @@ TEST(Epoll, ExclusiveHasItsOwnRules) {
   EXPECT_ERRNO(EINVAL, other.add(set.fd(), EPOLLIN | EPOLLEXCLUSIVE));
 }
 
+// As when a server's worker ends: what it was told of another one hears.
+TEST(Epoll, WhatAnExclusiveWatchWasToldIsNotLostWithIt) {
+  const PipeEnds pipe = make_pipe();
+  EpollSet going, staying;
+  ASSERT_OK(going.add(pipe.reading, EPOLLIN | EPOLLEXCLUSIVE));
+  ASSERT_OK(staying.add(pipe.reading, EPOLLIN | EPOLLEXCLUSIVE));
+  std::atomic<uint32_t> heard = 0;
+  std::thread waiter([&] { heard = staying.next(20'000); });
+  let_others_block();
+  EXPECT_EQ(1, write(pipe.writing, "x", 1));
+  EXPECT_OK(going.remove(pipe.reading));
+  waiter.join();
+  EXPECT_EQ(uint32_t{EPOLLIN}, heard);
+}
+
 TEST(Epoll, OneEventWakesOneWaiterOfASet) {
   EpollSet set;
   const PipeEnds pipe = make_pipe();

@@ -104,6 +104,8 @@ void Epoll::destroy(Watch& watch) {
     SpinGuard guard(ready_lock_);
     if (watch.ready_node.linked()) watch.ready_node.unlink();
   }
+  // It may have been told of something in place of others, and nobody has seen to it.
+  if (watch.exclusive) watch.queue.wake(PollEvents(u32(wanted(watch.event)) & ~u32(kAlways)));
   watches_.remove(watch);
   delete &watch;
 }
@@ -136,8 +138,8 @@ void Epoll::scan(Emit emit) {
       watch = batch.pop_front();
     }
     if (!watch) break;
-    // Closing: file_closing() waits for our mutex and ends the watch. It would also wait if the file
-    // closed from here on, and the file outlives it; so no reference is needed.
+    // Closing: file_closing() waits for our mutex and ends the watch. It would also wait if the
+    // file closed from here on, and the file outlives it; so no reference is needed.
     if (watch->file.ref_count() == 0) continue;
     const PollEvents events = ready_events(*watch);
     if (events == PollEvents::kNone) continue;
