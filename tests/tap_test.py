@@ -86,16 +86,20 @@ class Tap(guest.TestCase):
             self.assertGreater(grown['bytes'], SIZE)
             self.assertLess(grown['packets'], SIZE // 1460 * 2 // 3, direction)
 
+    @staticmethod
+    def slow_listener():
+        """What its connections receive at once is little. The port may still have a connection of an earlier test."""
+        listener = socket.create_server((HERE, PORT))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        return listener
+
     def run_last_words(self, *words):
         return self.start_guest(LAST_WORDS, HERE, str(PORT), *words, limit=60,
                                 options=['--net', 'tap:tap0', '--ip', f'{GUEST}/24,{HERE}'])
 
     def test_what_a_program_wrote_arrives_though_it_has_ended(self):
         size = 200_000
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-            listener.bind((HERE, PORT))
-            listener.listen()
+        with self.slow_listener() as listener:
             run = self.run_last_words(str(size))
             client, _ = listener.accept()
             with client:
@@ -109,10 +113,7 @@ class Tap(guest.TestCase):
         self.assert_status(run, 0)
 
     def test_who_never_reads_does_not_keep_the_machine_for_ever(self):
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-            listener.bind((HERE, PORT))
-            listener.listen()
+        with self.slow_listener() as listener:
             run = self.run_last_words('200000')
             client, _ = listener.accept()
             with client:
