@@ -100,8 +100,9 @@ NetDevice::Received Tap::receive() {
   }
 }
 
-// A write of `packet`, which fills in a header and pieces, the header's first.
 static_assert(sizeof(VirtioNetHeader) == process_home::WriteJob::kHeaderSize);
+
+// A write of `packet`, which fills in a header and pieces, the header's first.
 u32 describe(const NetDevice::Transmit& packet, std::byte* header, host::Piece* pieces) {
   const VirtioNetHeader made = VirtioNetHeader::of(packet);
   std::memcpy(header, &made, sizeof made);
