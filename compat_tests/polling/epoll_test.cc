@@ -316,19 +316,36 @@ TEST(Epoll, ExclusiveHasItsOwnRules) {
   EXPECT_ERRNO(EINVAL, other.add(set.fd(), EPOLLIN | EPOLLEXCLUSIVE));
 }
 
-// As when a server's worker ends: what it was told of another one hears.
-TEST(Epoll, WhatAnExclusiveWatchWasToldIsNotLostWithIt) {
+// As when one worker of a server computes: what comes meanwhile is for the others.
+TEST(Epoll, AnExclusiveEventPassesASetInWhichNobodySleeps) {
   const PipeEnds pipe = make_pipe();
-  EpollSet going, staying;
-  ASSERT_OK(going.add(pipe.reading, EPOLLIN | EPOLLEXCLUSIVE));
-  ASSERT_OK(staying.add(pipe.reading, EPOLLIN | EPOLLEXCLUSIVE));
+  EpollSet busy, idle;
+  ASSERT_OK(busy.add(pipe.reading, EPOLLIN | EPOLLEXCLUSIVE));
+  ASSERT_OK(idle.add(pipe.reading, EPOLLIN | EPOLLEXCLUSIVE));
   std::atomic<uint32_t> heard = 0;
-  std::thread waiter([&] { heard = staying.next(20'000); });
+  std::thread waiter([&] { heard = idle.next(5'000); });
   let_others_block();
-  EXPECT_EQ(1, write(pipe.writing, "x", 1));
-  EXPECT_OK(going.remove(pipe.reading));
+  put(pipe.writing);
   waiter.join();
   EXPECT_EQ(uint32_t{EPOLLIN}, heard);
+  EXPECT_EQ(uint32_t{EPOLLIN}, busy.next(0));
+}
+
+TEST(Epoll, AnExclusiveEventWakesOneSetOfTwo) {
+  const PipeEnds pipe = make_pipe();
+  EpollSet first, second;
+  ASSERT_OK(first.add(pipe.reading, EPOLLIN | EPOLLEXCLUSIVE));
+  ASSERT_OK(second.add(pipe.reading, EPOLLIN | EPOLLEXCLUSIVE));
+  std::atomic<int> woken = 0;
+  const auto wait = [&](EpollSet& set) {
+    if (set.next(300) != 0) ++woken;
+  };
+  std::thread one([&] { wait(first); }), two([&] { wait(second); });
+  let_others_block();
+  put(pipe.writing);
+  one.join();
+  two.join();
+  EXPECT_EQ(1, woken);
 }
 
 TEST(Epoll, OneEventWakesOneWaiterOfASet) {

@@ -42,8 +42,8 @@ bool Epoll::on_ready(Waiter& waiter, PollEvents events) {
   auto& watch = static_cast<Watch&>(waiter);
   if (!has(wanted(watch.event), events)) return false;
   watch.epoll.mark_ready(watch);
-  watch.epoll.queue_.wake_nested(kPollReadable);
-  return true;
+  // Where nobody sleeps, the list alone uses nothing up: an exclusive event goes to the next epoll.
+  return watch.epoll.queue_.wake_nested(kPollReadable);
 }
 
 PollEvents Epoll::ready_events(Watch& watch) {
@@ -104,8 +104,6 @@ void Epoll::destroy(Watch& watch) {
     SpinGuard guard(ready_lock_);
     if (watch.ready_node.linked()) watch.ready_node.unlink();
   }
-  // It may have been told of something in place of others, and nobody has seen to it.
-  if (watch.exclusive) watch.queue.wake(PollEvents(u32(wanted(watch.event)) & ~u32(kAlways)));
   watches_.remove(watch);
   delete &watch;
 }

@@ -22,16 +22,21 @@ void WaitQueue::remove(Waiter& waiter) {
   count_.store(count_.load(Order::kRelaxed) - 1, Order::kRelaxed);
 }
 
-void WaitQueue::wake_waiters(PollEvents events, usize max_exclusive) {
+bool WaitQueue::wake_waiters(PollEvents events, usize max_exclusive) {
+  bool used_up = false;
   usize exclusive_left = max_exclusive;
   for (Waiter* waiter = waiters_.front(); waiter;) {
     Waiter* next = waiters_.next(*waiter);
     if (has(waiter->mask, events)) {
       const bool exclusive = waiter->exclusive;
-      if (waiter->on_wake(*waiter, events) && exclusive && --exclusive_left == 0) return;
+      if (waiter->on_wake(*waiter, events)) {
+        used_up = true;
+        if (exclusive && --exclusive_left == 0) break;
+      }
     }
     waiter = next;
   }
+  return used_up;
 }
 
 inline bool WaitQueue::anybody_waits() const {
@@ -48,12 +53,13 @@ void WaitQueue::wake(PollEvents events, usize max_exclusive) {
   wake_waiters(events, max_exclusive);
 }
 
-void WaitQueue::wake_nested(PollEvents events, usize max_exclusive) TA_NO_ANALYSIS {
-  if (!anybody_waits()) return;
+bool WaitQueue::wake_nested(PollEvents events, usize max_exclusive) TA_NO_ANALYSIS {
+  if (!anybody_waits()) return false;
   if (has(events, PollEvents::kErr | PollEvents::kHup)) max_exclusive = ~usize{0};
   const bool interrupts = lock_.lock_nested();
-  wake_waiters(events, max_exclusive);
+  const bool used_up = wake_waiters(events, max_exclusive);
   lock_.unlock_nested(interrupts);
+  return used_up;
 }
 
 ScopedWait::ScopedWait(WaitQueue& queue, PollEvents events, bool exclusive) : queue_(queue) {

@@ -58,12 +58,12 @@ class WaitQueue : NonCopyable {
   // kErr or kHup in `events`.
   void wake(PollEvents events, usize max_exclusive = 1);
   // The same from an on_wake of another queue, whose lock is held: an epoll passes on what it was
-  // told.
-  void wake_nested(PollEvents events, usize max_exclusive = 1);
+  // told. Returns whether any waiter used up the event.
+  bool wake_nested(PollEvents events, usize max_exclusive = 1);
   void wake_all() { wake(PollEvents::kAll, ~usize{0}); }
 
  private:
-  void wake_waiters(PollEvents events, usize max_exclusive) TA_REQUIRES(lock_);
+  bool wake_waiters(PollEvents events, usize max_exclusive) TA_REQUIRES(lock_);
   // The change that a wake-up announces must be visible to others before this look: then either
   // the waker sees the waiter, or the waiter, who registers before it tries, sees the change.
   bool anybody_waits() const;

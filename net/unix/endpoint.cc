@@ -218,8 +218,7 @@ Ref<UnixEndpoint> UnixEndpoint::forward_from(UnixEndpoint* target) {
   forwarder_.target = Ref<UnixEndpoint>(target);
   if (target) {
     forwarder_.on_wake = [](Waiter& waiter, PollEvents) {
-      static_cast<Forwarder&>(waiter).owner->wait_queue_.wake_nested(kPollWritable);
-      return true;
+      return static_cast<Forwarder&>(waiter).owner->wait_queue_.wake_nested(kPollWritable);
     };
     target->space_.add(forwarder_);
   }
