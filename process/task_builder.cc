@@ -20,8 +20,7 @@ namespace {
 // An eighth of the memory for the kernel's stacks of tasks (Linux's kernel/fork.c).
 u32 largest_task_count() {
   constexpr u64 kLeast = 20, kShare = 8;
-  const u64 count =
-      memory_statistics().total_frames * kPageSize / (kShare * Thread::kKernelStackSize);
+  const u64 count = memory_statistics().total_frames * kPageSize / (kShare * kKernelStackSize);
   return u32(count < kLeast ? kLeast : count > kPidLimit ? kPidLimit : count);
 }
 

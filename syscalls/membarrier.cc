@@ -1,5 +1,5 @@
 // membarrier(2).
-#include "kernel/sched/scheduler.h"
+#include "kernel/sched/thread.h"
 #include "process/family.h"
 #include "process/task.h"
 #include "syscalls/handlers.h"

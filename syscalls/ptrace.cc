@@ -6,7 +6,6 @@
 #include "kernel/abi/core.h"
 #include "kernel/abi/ptrace.h"
 #include "kernel/abi/uio.h"
-#include "kernel/sched/scheduler.h"
 #include "process/access.h"
 #include "process/foreign_memory.h"
 #include "process/signals.h"

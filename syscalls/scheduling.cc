@@ -5,7 +5,7 @@
 
 #include "kernel/abi/resource.h"
 #include "kernel/abi/sched.h"
-#include "kernel/sched/scheduler.h"
+#include "kernel/sched/cpus.h"
 #include "process/family.h"
 #include "syscalls/extensible_struct.h"
 #include "syscalls/handlers.h"

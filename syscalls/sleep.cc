@@ -1,5 +1,5 @@
 // nanosleep(2), clock_nanosleep(2).
-#include "kernel/sched/scheduler.h"
+#include "kernel/sched/cpus.h"
 #include "process/clock_id.h"
 #include "syscalls/handlers.h"
 #include "syscalls/timespec.h"

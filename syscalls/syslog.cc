@@ -1,6 +1,5 @@
 // syslog(2): a log without messages. What the kernel has to say goes to the host (`--kernel-log`).
 #include "fs/proc/settings.h"
-#include "kernel/sched/scheduler.h"
 #include "process/task.h"
 #include "syscalls/handlers.h"
 

@@ -5,7 +5,6 @@
 #include "fs/tty/terminal.h"
 #include "kernel/mm/frame.h"
 #include "kernel/random/random.h"
-#include "kernel/sched/scheduler.h"
 #include "kernel/uts/uts.h"
 #include "process/load.h"
 #include "syscalls/handlers.h"

@@ -8,8 +8,8 @@
 #include "fs/block/write_back.h"
 #include "kernel/mm/reclaim.h"
 #include "kernel/platform/fake/fake_machine.h"
-#include "kernel/sched/scheduler.h"
 #include "kernel/sched/testing/thread_main.h"
+#include "kernel/sched/thread.h"
 
 namespace narwhal {
 namespace {

@@ -14,7 +14,7 @@
 #include "kernel/mm/reclaim.h"
 #include "kernel/random/random.h"
 #include "kernel/sched/clock.h"
-#include "kernel/sched/scheduler.h"
+#include "kernel/sched/kernel_stack.h"
 #include "kernel/uts/uts.h"
 
 namespace narwhal {
@@ -60,7 +60,7 @@ Result<> show_meminfo(TextSink& out) {
       {"Slab", m.slab_frames * kKiBPerFrame},
       {"SReclaimable", 0},
       {"SUnreclaim", m.slab_frames * kKiBPerFrame},
-      {"KernelStack", Scheduler::stacks() * (Thread::kKernelStackSize / kKiB)},
+      {"KernelStack", kernel_stacks() * (kKernelStackSize / kKiB)},
       {"PageTables", m.page_table_frames * kKiBPerFrame},
       {"CommitLimit", promise_limit() * kKiBPerFrame},
       {"Committed_AS", promised_pages() * kKiBPerFrame},

@@ -21,7 +21,7 @@
 #include "kernel/platform/upcalls.h"
 #include "kernel/random/random.h"
 #include "kernel/sched/clock.h"
-#include "kernel/sched/scheduler.h"
+#include "kernel/sched/cpus.h"
 #include "kernel/uts/uts.h"
 #include "net/unix/unix.h"
 #include "process/family.h"

@@ -11,6 +11,9 @@ namespace narwhal {
 
 class Thread;
 
+// As many as any home may have.
+inline constexpr u32 kMaxCpus = 64;
+
 struct CpuLocal {
   CpuLocal* self = nullptr;  // offset 0: lets C++ turn the GS base into a pointer
   u64 kernel_stack_top = 0;  // offset 8: where system calls and interrupts from user mode land

@@ -9,17 +9,10 @@
 // has fewer by one.
 #include "kernel/platform/machine.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/timer.h"
 #include "kernel/sched/wait_queue.h"
 
 namespace narwhal {
-
-void wait_for_cpus() {
-  constexpr u64 kPause = kNanosPerMilli / 10;
-  while (online_cpus() < platform::cpu_count()) {
-    prepare_to_sleep();
-    sleep_until(platform::monotonic_ns() + kPause, Interruptible::kNo).ignore();
-  }
-}
 
 u32 Scheduler::choose_cpu(const Thread& thread) {
   const u32 count = platform::cpu_count(), here = cpu_local().index, last = thread.cpu_;
@@ -39,7 +32,7 @@ u32 Scheduler::choose_cpu(const Thread& thread) {
 }
 
 void Scheduler::spread_later() {
-  request_timer(platform::monotonic_ns() + kSpreadDelay);
+  request_timer_interrupt(platform::monotonic_ns() + kSpreadDelay);
 }
 
 void Scheduler::spread(Cpu& cpu) {
@@ -140,6 +133,16 @@ void Scheduler::set_allowed_cpus(Thread& thread, u64 cpus) {
     leave_account(cpu, thread);
   }
   place_elsewhere(thread);
+}
+
+// A CPU in the program gets to know that it must come in, and can do so when this one sleeps.
+void Thread::set_allowed_cpus(u64 cpus) {
+  constexpr u64 kPause = 20 * kNanosPerMicro;
+  Scheduler::set_allowed_cpus(*this, cpus);
+  while (several_cpus && this != current_thread() && Scheduler::runs_where_it_may_not(*this)) {
+    prepare_to_sleep();
+    sleep_until(platform::monotonic_ns() + kPause, Interruptible::kNo).ignore();
+  }
 }
 
 // --- user registers

@@ -1,6 +1,6 @@
 #include "kernel/sched/mutex.h"
 
-#include "kernel/sched/scheduler.h"
+#include "kernel/sched/thread.h"
 
 namespace narwhal {
 

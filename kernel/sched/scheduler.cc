@@ -2,6 +2,7 @@
 
 #include "kernel/platform/upcalls.h"
 #include "kernel/sched/clock.h"
+#include "kernel/sched/kernel_stack.h"
 #include "kernel/sched/timer.h"
 
 namespace narwhal {
@@ -39,8 +40,6 @@ constexpr u64 larger(u64 a, u64 b) {
   return a > b ? a : b;
 }
 
-constinit u32 cpus_online = 0;
-
 // The boot stack's thread, which becomes the idle thread.
 class IdleThread final : public Thread {
  public:
@@ -51,12 +50,9 @@ alignas(IdleThread) constinit std::byte idle_storage[kMaxCpus][sizeof(IdleThread
 }  // namespace
 
 constinit Scheduler::Cpu Scheduler::cpus_[kMaxCpus];
+constinit u32 Scheduler::cpus_online_ = 0;
 
 constinit bool several_cpus = false;
-
-u32 online_cpus() {
-  return cpus_online;
-}
 
 // --- time
 
@@ -76,16 +72,6 @@ u64 Scheduler::runtime_of(const Thread& thread) {
     if (now > thread.slice_start_ns_) runtime += now - thread.slice_start_ns_;
   }
   return runtime;
-}
-
-void Scheduler::request_timer(u64 deadline_ns) {
-  Cpu& cpu = this_cpu();
-  if (cpu.requested_ns != 0 && deadline_ns >= cpu.requested_ns) return;
-  cpu.requested_ns = deadline_ns;
-  platform::set_timer(deadline_ns);
-}
-void request_timer_interrupt(u64 deadline_ns) {
-  Scheduler::request_timer(deadline_ns);
 }
 
 void Scheduler::tick(bool user_mode, u64 next_timer_ns) {
@@ -115,8 +101,7 @@ void Scheduler::tick(bool user_mode, u64 next_timer_ns) {
       if (cpu.slice_end_ns < next) next = cpu.slice_end_ns;
     }
   }
-  cpu.requested_ns = 0;
-  if (next != platform::kNoDeadline) request_timer(next);
+  renew_timer_interrupt(next);
 }
 
 void upcall::on_timer(bool user_mode) {
@@ -156,7 +141,7 @@ void Scheduler::consider_preemption(Cpu& cpu, const Thread& woken) {
   if (preempt)
     cpu_local().need_resched = true;
   else
-    request_timer(cpu.slice_end_ns);
+    request_timer_interrupt(cpu.slice_end_ns);
 }
 
 void Scheduler::start(Thread& thread, void (*entry)(void*), void* argument) {
@@ -261,7 +246,7 @@ void Scheduler::schedule(Leaving leaving) {
       if (leaving == Leaving::kYielding && !from_idle)
         from.virtual_runtime_ = larger(from.virtual_runtime_, first->virtual_runtime_ + 1);
       if (!from_idle && from.virtual_runtime_ < first->virtual_runtime_) {
-        request_timer(cpu.slice_end_ns);
+        request_timer_interrupt(cpu.slice_end_ns);
         return;
       }
       to = first;
@@ -275,9 +260,9 @@ void Scheduler::schedule(Leaving leaving) {
     if (to != cpu.idle) {
       cpu.least_runtime = larger(cpu.least_runtime, to->virtual_runtime_);
       cpu.slice_end_ns = now + kSlice;
-      if (!cpu.queue.empty()) request_timer(cpu.slice_end_ns);
+      if (!cpu.queue.empty()) request_timer_interrupt(cpu.slice_end_ns);
       if (cpu.tick_ns <= now) cpu.tick_ns = now + kAccountingTick;
-      if (from_idle) request_timer(cpu.tick_ns);
+      if (from_idle) request_timer_interrupt(cpu.tick_ns);
     }
     cpu.running = to;
   }
@@ -308,7 +293,7 @@ void Scheduler::finish_switch() {
   Cpu& cpu = this_cpu();
   if (Thread* dead = cpu.dead) {
     cpu.dead = nullptr;
-    free_stack(dead->stack_);
+    free_kernel_stack(dead->stack_);
     dead->stack_ = nullptr;
     dead->drop_ref();
   }
@@ -321,37 +306,15 @@ void Scheduler::begin_thread(void* argument) {
   exit_thread();
 }
 
-void Scheduler::forget_user_registers(Thread& thread) {
+void Scheduler::exit() {
+  platform::interrupts_save_disable();
   Cpu& cpu = this_cpu();
-  if (cpu.user_owner == &thread) cpu.user_owner = nullptr;
-}
-
-// --- stacks. No interrupt handler makes or ends a thread, so the cache needs no lock.
-
-namespace {
-constinit Atomic<u64> stacks_in_use{0};
-}
-
-u64 Scheduler::stacks() {
-  return stacks_in_use.load(Order::kRelaxed);
-}
-
-Result<std::byte*> Scheduler::allocate_stack() {
-  Cpu& cpu = this_cpu();
-  std::byte* stack = cpu.stacks_cached != 0
-                         ? cpu.stacks[--cpu.stacks_cached]
-                         : TRY(platform::allocate_kernel_stack(Thread::kKernelStackSize));
-  stacks_in_use.fetch_add(1, Order::kRelaxed);
-  return stack;
-}
-
-void Scheduler::free_stack(std::byte* stack) {
-  stacks_in_use.fetch_sub(1, Order::kRelaxed);
-  Cpu& cpu = this_cpu();
-  if (cpu.stacks_cached < Cpu::kCachedStacks)
-    cpu.stacks[cpu.stacks_cached++] = stack;
-  else
-    platform::free_kernel_stack(stack, Thread::kKernelStackSize);
+  Thread& self = *cpu.running;
+  // Nobody needs its registers any more.
+  if (cpu.user_owner == &self) cpu.user_owner = nullptr;
+  self.state_.store(u8(ThreadState::kDead), Order::kRelease);
+  schedule(Leaving::kExiting);
+  panic("a dead thread was scheduled");
 }
 
 // --- the idle thread
@@ -368,7 +331,7 @@ void Scheduler::init() {
   cpu.idle = cpu.running = idle;
   cpu.local = &cpu_local();
   cpu_local().current = idle;
-  if (++cpus_online > 1) become_several();
+  if (++cpus_online_ > 1) become_several();
 }
 
 void Scheduler::run_idle() {
@@ -386,6 +349,52 @@ void Scheduler::run_idle() {
       follow_reference();
     }
   }
+}
+
+// --- what thread.h promises
+
+void Thread::start(void (*entry)(void*), void* argument) {
+  Scheduler::start(*this, entry, argument);
+}
+
+void Thread::call_into_kernel() {
+  Scheduler::call_into_kernel(*this);
+}
+
+u64 Thread::cpu_time_ns() const {
+  return Scheduler::runtime_of(*this);
+}
+
+bool wake_thread(Thread& thread) {
+  return Scheduler::wake(thread);
+}
+
+void yield() {
+  InterruptGuard no_interrupts;
+  Scheduler::schedule(Scheduler::Leaving::kYielding);
+}
+
+void reschedule_if_needed() {
+  if (!cpu_local().need_resched) return;
+  InterruptGuard no_interrupts;
+  Scheduler::schedule(Scheduler::Leaving::kPreempted);
+}
+
+void exit_thread() {
+  Scheduler::exit();
+}
+
+void scheduler_init() {
+  Scheduler::init();
+}
+
+void run_scheduler() {
+  Scheduler::init();
+  Scheduler::run_idle();
+}
+
+void upcall::on_cpu_started() {
+  run_scheduler();
 }
 
 }  // namespace narwhal

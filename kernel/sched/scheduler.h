@@ -7,26 +7,17 @@
 #pragma once
 
 #include "kernel/platform/machine.h"
-#include "kernel/sched/cpu_times.h"
 #include "kernel/sched/thread.h"
 #include "kernel/sync/spinlock.h"
 
 namespace narwhal {
 
-inline constexpr u32 kMaxCpus = 64;
-inline constexpr u64 kSlice = 4 * kNanosPerMilli;
+struct CpuTimes;
+
 inline constexpr u64 kSleepCredit = 3 * kNanosPerMilli;
 inline constexpr u32 kTicksToRotate = 8;
 inline constexpr u64 kSpreadDelay = 200 * kNanosPerMicro;
 inline constexpr u64 kWakeupGranularity = kNanosPerMilli;
-// How often a busy CPU looks whether the program or the kernel runs.
-inline constexpr u64 kAccountingTick = 10 * kNanosPerMilli;
-
-// CPUs that take part in scheduling.
-u32 online_cpus();
-// Returns when all that were started do: they come in when this one sleeps. Before the first
-// program, which sees all of them from the beginning.
-void wait_for_cpus();
 
 class Scheduler {
  public:
@@ -41,25 +32,17 @@ class Scheduler {
   [[noreturn]] static void run_idle();
   // The CPU's part of upcall::on_timer(): accounting, slices, the next interrupt.
   static void tick(bool user_mode, u64 next_timer_ns);
-  static void request_timer(u64 deadline_ns);
-  static void forget_user_registers(Thread& thread);
-
-  // Stacks of 16 KiB with a guard page, with a few kept back per CPU: making and unmapping one
-  // costs more than all else in a thread's life. ENOMEM.
-  static Result<std::byte*> allocate_stack();
-  static void free_stack(std::byte* stack);
-  static u64 stacks();  // that threads have now
+  // Ends the thread that runs.
+  [[noreturn]] static void exit();
 
   static void announce_sleep(Thread& thread) { thread.state_.store(u8(ThreadState::kSleeping)); }
   static void cancel_sleep(Thread& thread) {
     thread.state_.store(u8(ThreadState::kRunning), Order::kRelaxed);
   }
-  static void mark_dead(Thread& thread) {
-    thread.state_.store(u8(ThreadState::kDead), Order::kRelease);
-  }
   static u64 runtime_of(const Thread& thread);
   static void call_into_kernel(Thread& thread);
   static void set_allowed_cpus(Thread& thread, u64 cpus);
+  static u32 online_cpus() { return cpus_online_; }
   static CpuTimes times_of(u32 cpu);
   static bool runs_where_it_may_not(const Thread& thread) {
     return cpus_[thread.cpu_].running == &thread && !may_run(thread, thread.cpu_);
@@ -74,8 +57,6 @@ class Scheduler {
   using RunQueue = PairingHeap<Thread, &Thread::run_node_, LeastRun>;
 
   struct alignas(64) Cpu {
-    static constexpr u32 kCachedStacks = 8;
-
     SpinLock<LockRank::kRunQueue> lock;
     RunQueue queue TA_GUARDED_BY(lock);
     u64 least_runtime TA_GUARDED_BY(lock) = 0;  // never goes back
@@ -86,16 +67,14 @@ class Scheduler {
     CpuLocal* local = nullptr;
     Thread* dead = nullptr;        // left its stack for ever; to be cleaned up by the next thread
     Thread* user_owner = nullptr;  // whose user registers (FPU, FS, GS) the CPU holds
-    u64 requested_ns = 0;          // the interrupt asked for; 0: none
     u64 slice_end_ns = 0;
     u64 tick_ns = 0;
     u32 ticks = 0;  // interrupts of the timer
     u64 began_ns = 0;
     u64 user_ticks = 0, system_ticks = 0;  // that found it busy
-    u32 stacks_cached = 0;
-    std::byte* stacks[kCachedStacks] = {};
   };
   static Cpu cpus_[kMaxCpus];
+  static u32 cpus_online_;  // that take part
 
   static Cpu& this_cpu() { return cpus_[cpu_local().index]; }
   static void account(Thread& thread, u64 now_ns);

@@ -13,9 +13,15 @@
 #include "kernel/platform/context.h"
 #include "kernel/platform/cpu_local.h"
 #include "kernel/platform/pmap.h"
+#include "kernel/sched/kernel_stack.h"
 #include "kernel/sched/pairing_heap.h"
 
 namespace narwhal {
+
+// How long a thread runs while another one waits for its CPU.
+inline constexpr u64 kSlice = 4 * kNanosPerMilli;
+// How often a busy CPU looks whether the program or the kernel runs.
+inline constexpr u64 kAccountingTick = 10 * kNanosPerMilli;
 
 enum class ThreadState : u8 {
   kNew,       // never ran
@@ -45,8 +51,6 @@ extern bool several_cpus;
 
 class Thread : public RefCounted {
  public:
-  static constexpr usize kKernelStackSize = 16 * kKiB;
-
   // ENOMEM for the stack. The thread does not run before start().
   Result<> allocate_stack();
   // Makes it runnable: entry(argument) runs with interrupts enabled and must not return. The

@@ -1,14 +1,13 @@
 #include "kernel/sched/timer.h"
 
 #include "kernel/platform/cpu_local.h"
-#include "kernel/sched/scheduler.h"
 #include "kernel/sync/spinlock.h"
 
 namespace narwhal {
 
 // The timers of one CPU. What is taken off the heap is still "running" until its callback has
 // returned, so that cancel() on another CPU can wait for it.
-class TimerQueue {
+class alignas(64) TimerQueue {
  public:
   constexpr TimerQueue() = default;
 
@@ -46,6 +45,8 @@ class TimerQueue {
     static bool before(const Timer& a, const Timer& b) { return a.deadline_ < b.deadline_; }
   };
   SpinLock<LockRank::kTimers> lock_;
+  // The interrupt asked for, 0 for none; for its CPU alone, with interrupts disabled.
+  u64 requested_ns = 0;
 
  private:
   PairingHeap<Timer, &Timer::node_, Earlier> heap_ TA_GUARDED_BY(lock_);
@@ -105,6 +106,18 @@ bool Timer::cancel() TA_NO_ANALYSIS {
 
 u64 run_due_timers() {
   return timer_queues[cpu_local().index].run_due();
+}
+
+void request_timer_interrupt(u64 deadline_ns) {
+  u64& requested_ns = timer_queues[cpu_local().index].requested_ns;
+  if (requested_ns != 0 && deadline_ns >= requested_ns) return;
+  requested_ns = deadline_ns;
+  platform::set_timer(deadline_ns);
+}
+
+void renew_timer_interrupt(u64 deadline_ns) {
+  timer_queues[cpu_local().index].requested_ns = 0;
+  if (deadline_ns != platform::kNoDeadline) request_timer_interrupt(deadline_ns);
 }
 
 }  // namespace narwhal

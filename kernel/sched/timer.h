@@ -45,7 +45,10 @@ class Timer : NonCopyable {
 // kNoDeadline. Interrupt context.
 u64 run_due_timers();
 
-// Makes sure that upcall::on_timer() comes at `deadline_ns` or before. Interrupts are disabled.
+// Makes sure that upcall::on_timer() comes to this CPU at `deadline_ns` or before. Asks the machine
+// only when nothing as early was asked for. Interrupts are disabled.
 void request_timer_interrupt(u64 deadline_ns);
+// The interrupt that was asked for has come; asks for the next one, unless it is kNoDeadline.
+void renew_timer_interrupt(u64 deadline_ns);
 
 }  // namespace narwhal

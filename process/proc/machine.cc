@@ -4,7 +4,7 @@
 #include "kernel/mm/frame.h"
 #include "kernel/mm/reclaim.h"
 #include "kernel/sched/clock.h"
-#include "kernel/sched/cpu_times.h"
+#include "kernel/sched/cpus.h"
 #include "process/load.h"
 #include "process/pid_table.h"
 

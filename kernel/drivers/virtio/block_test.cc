@@ -7,7 +7,6 @@
 #include "kernel/drivers/virtio/fake_device.h"
 #include "kernel/mm/frame.h"
 #include "kernel/platform/fake/fake_machine.h"
-#include "kernel/sched/scheduler.h"
 #include "kernel/sched/testing/thread_main.h"
 #include "kernel/sched/thread.h"
 

@@ -104,7 +104,7 @@ Result<std::byte*> platform::allocate_kernel_stack(usize size) {
   return reinterpret_cast<std::byte*>(lowest);
 }
 
-// All stacks are of one size (Thread::kKernelStackSize), so what is given back fits the next.
+// All stacks are of one size (kKernelStackSize), so what is given back fits the next.
 void platform::free_kernel_stack(std::byte* lowest, usize) {
   using namespace process_home;
   SpinGuard guard(lock);

@@ -17,9 +17,8 @@ u64 read_user_gs() {
 void write_user_gs(u64 base) {
   x86::write_msr(x86::kMsrKernelGsBase, base);
 }
-// What each CPU's CR4 says; the kernel itself may always read it. As many as the scheduler knows.
-constexpr usize kMostCpus = 64;
-constinit bool time_stamp_hidden[kMostCpus] = {};
+// What each CPU's CR4 says; the kernel itself may always read it.
+constinit bool time_stamp_hidden[kMaxCpus] = {};
 
 u64 read_fs() {
   if (!cpu_features.fsgsbase) return x86::read_msr(x86::kMsrFsBase);

@@ -7,7 +7,7 @@
 
 #include "kernel/mm/frame.h"
 #include "kernel/platform/fake/fake_machine.h"
-#include "kernel/sched/scheduler.h"
+#include "kernel/sched/thread.h"
 
 namespace narwhal {
 namespace {

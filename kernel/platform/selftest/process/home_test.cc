@@ -13,7 +13,7 @@
 #include "kernel/platform/process/processors.h"
 #include "kernel/platform/selftest/process/process_tests.h"
 #include "kernel/platform/user_copy.h"
-#include "kernel/sched/scheduler.h"
+#include "kernel/sched/cpus.h"
 #include "kernel/sched/wait_queue.h"
 
 extern "C" narwhal::usize narwhal_user_copy(void* to, const void* from, narwhal::usize size);

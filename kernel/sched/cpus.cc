@@ -1,8 +1,21 @@
-#include "kernel/sched/cpu_times.h"
+#include "kernel/sched/cpus.h"
 
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/wait_queue.h"
 
 namespace narwhal {
+
+u32 online_cpus() {
+  return Scheduler::online_cpus();
+}
+
+void wait_for_cpus() {
+  constexpr u64 kPause = kNanosPerMilli / 10;
+  while (online_cpus() < platform::cpu_count()) {
+    prepare_to_sleep();
+    sleep_until(platform::monotonic_ns() + kPause, Interruptible::kNo).ignore();
+  }
+}
 
 CpuTimes cpu_times(u32 cpu) {
   return Scheduler::times_of(cpu);
