@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What a running guest of the process home has given up, seen from outside (docs/threat-model.md)."""
+"""What a running guest of the process home has given up (docs/threat-model.md), and what not, seen from outside."""
 
 import os
 import select
 import signal
 import subprocess
 import time
+import unittest
 
 from tests import guest
 
@@ -159,6 +160,26 @@ class End(guest.TestCase):
             for handle in handles:
                 self.assertTrue(select.select([handle], [], [], 20)[0], 'a host process runs on')
                 os.close(handle)
+
+
+class Processors(guest.TestCase):
+    @unittest.skipIf(len(os.sched_getaffinity(0)) == 1, 'there is one processor')
+    def test_who_computes_may_use_every_processor(self):
+        """Threads that take turns as the CPU are bound to one processor, but not for longer."""
+        run = self.start_guest('/bin/sh', '-c', 'i=0; while [ $i -lt 300 ]; do (:); i=$((i+1)); done; '
+                                                'echo computing; while :; do :; done',
+                               options=NO_NETWORK)
+        run.wait_for_output('^computing$')
+        expected = status_of('self')['Cpus_allowed_list']
+        deadline = time.monotonic() + 20
+        while (seen := self.processors_of_running(run.machine_pid())) != {expected}:
+            self.assertLess(time.monotonic(), deadline, f'{seen}, not {expected}')
+            time.sleep(0.05)
+
+    @staticmethod
+    def processors_of_running(process):
+        statuses = [status_of(member) for member in family(process)]
+        return {status['Cpus_allowed_list'] for status in statuses if status['State'].startswith('R')}
 
 
 if __name__ == '__main__':

@@ -132,6 +132,12 @@ TEST(Filter, SetsTheTimersThatThereAre) {
   EXPECT_EQ(decide(223, {0, 0, 0x1000, 0x2000}), kKill);  // where to write what it was
 }
 
+TEST(Filter, BindsItsOwnThreadOnly) {
+  EXPECT_EQ(decide(203, {0, 128, 0x1000}), kAllow);
+  for (const u64 thread : {u64{1}, u64{1000}, ~u64{0}, u64{1} << 32})
+    EXPECT_EQ(decide(203, {thread, 128, 0x1000}), kKill) << thread;
+}
+
 TEST(Filter, PunchesHolesOnly) {
   EXPECT_EQ(decide(285, {3, 3, 0x200000, 0x200000}), kAllow);
   EXPECT_EQ(decide(285, {4, 3, 0x200000, 0x200000}), kKill);

@@ -314,6 +314,13 @@ bool number_thread(u32 number) {
   call(kMunmap, u64(at), kSize);
   return i32(result) == 0;
 }
+Result<> allowed_processors(Processors& allowed) {
+  allowed = {};
+  return outcome(call(kSchedGetAffinity, 0, sizeof allowed, word(&allowed)));
+}
+Result<> run_on(const Processors& allowed) {
+  return outcome(call(kSchedSetAffinity, 0, sizeof allowed, word(&allowed)));
+}
 void signal_thread(int process, int thread, int signal) {
   call(kTgkill, u64(process), u64(thread), u64(signal));
 }

@@ -53,6 +53,8 @@ enum class Number : u64 {
   kPrctl = 157,
   kGettid = 186,
   kFutex = 202,
+  kSchedSetAffinity = 203,
+  kSchedGetAffinity = 204,
   kTimerCreate = 222,
   kTimerSettime = 223,
   kClockGettime = 228,
@@ -206,6 +208,24 @@ int thread_id();
 // the host takes no calls of 32-bit programs: for the first thread, which survives the fault.
 inline constexpr u32 kThreadSegment = 0x63;
 bool number_thread(u32 number);
+// Processors of the host's, as cpu_set_t has them.
+struct Processors {
+  static constexpr usize kWords = 16;
+  u64 bits[kWords] = {};
+
+  void add(u32 number) {
+    if (number < kWords * 64) bits[number / 64] |= u64{1} << number % 64;
+  }
+  usize count() const {
+    usize sum = 0;
+    for (const u64 word : bits) sum += usize(__builtin_popcountll(word));
+    return sum;
+  }
+};
+// Those that this thread may run on (sched_setaffinity(2)). EINVAL: the host has more of them than
+// fit, or this thread may use none of these.
+Result<> allowed_processors(Processors& allowed);
+Result<> run_on(const Processors& allowed);
 // Sends a signal to a thread (tgkill(2)).
 void signal_thread(int process, int thread, int signal);
 // fork(2): shares what is mapped shared; else a copy. The child gets 0.

@@ -6,6 +6,7 @@
 #include "kernel/platform/context.h"
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/cpu.h"
+#include "kernel/platform/process/gathering.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/maker.h"
 #include "kernel/platform/process/processors.h"
@@ -116,9 +117,11 @@ void move_to(HostProcess& process) {
   x86::fpu_save_for_switch(carried.fpu);
   u64 fs_base;
   asm volatile("rdfsbase %0" : "=r"(fs_base));
+  const u64 began = begin_hand_over();
   carried.here = &process;
   narwhal_hand_over(from, to);
   show_time_stamp();
+  end_hand_over(began);
   asm volatile("wrfsbase %0" ::"r"(fs_base));
   platform::fpu_load(carried.fpu);
   rearm_timer();
@@ -249,6 +252,7 @@ void start_maker(const void* filter, u16 count) {
   for (u32 cpu = 1; cpu < cpus; ++cpu) begin_stack(cpu, 0);
   if (wanted < cpus) wanted = cpus;
   if (wanted > 1 && make_maker(filter, count)) most = wanted;
+  gathering_init();
   if (cpus > 1) require_processes(cpus);
 }
 

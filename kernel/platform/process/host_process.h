@@ -27,6 +27,7 @@ struct Seat {
   // Reading the time stamp counter is a fault of this host thread: from the way back to a program
   // that asked for it, until the kernel reads it, or another program's turn comes.
   bool hides_time_stamp = false;
+  u32 bound_to = 0;  // the host's processor that it is bound to, and one more; 0: none
 
   static constexpr u32 kAway = 0, kHere = 1, kExit = 2;
 };

@@ -7,6 +7,7 @@
 #include "kernel/platform/machine.h"
 #include "kernel/platform/process/cpu.h"
 #include "kernel/platform/process/events.h"
+#include "kernel/platform/process/gathering.h"
 #include "kernel/platform/process/host.h"
 #include "kernel/platform/process/host_process.h"
 #include "kernel/platform/process/layout.h"
@@ -163,6 +164,7 @@ void timer_interrupt(bool user_mode) {
   }
   mine.deadline = platform::kNoDeadline;
   rearm_timer();
+  part_when_quiet(now);
   look_at_tick(user_mode);
   upcall::on_timer(user_mode);
 }
