@@ -178,7 +178,8 @@ class Processors(guest.TestCase):
 
     @staticmethod
     def processors_of_running(process):
-        statuses = [status_of(member) for member in family(process)]
+        statuses = [status_of(f'{member}/task/{thread}') for member in family(process)
+                    for thread in os.listdir(f'/proc/{member}/task')]
         return {status['Cpus_allowed_list'] for status in statuses if status['State'].startswith('R')}
 
 
